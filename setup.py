@@ -1,0 +1,37 @@
+"""Packaging of Longhaul; standard library and setuptools only, so that a Beam worker can build it.
+
+The base install is what a Beam worker needs. A machine that trains installs `longhaul[trainer]`.
+"""
+
+from setuptools import find_packages, setup
+
+BASE = [
+    'absl-py>=2.1',
+    'apache-beam>=2.77,<2.78',
+    'gin-config==0.5.0',
+    'google-crc32c>=1.5',
+    # tensorflow-datasets imports it without asking for it.
+    'importlib_resources>=6.0',
+    'numpy',
+    'tensorflow~=2.20.0',
+    'tensorflow-datasets==4.9.10',
+]
+TRAINER = ['tf-keras~=2.20.0', 'tf-models-official~=2.20.0', 'tensorboard~=2.20.0', 'matplotlib>=3.8']
+DEMO = ['scikit-learn>=1.4']
+DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.14.5', 'pillow>=10']
+
+setup(
+    name='longhaul',
+    version='0.1.0',
+    description='Trains recurrent networks on sequences of 16,000 steps and more.',
+    packages=find_packages(include=['pipelines', 'pipelines.*', 'trainer', 'trainer.*', 'tools', 'tools.*']),
+    python_requires='>=3.11,<3.13',
+    install_requires=BASE,
+    extras_require={
+        'trainer': TRAINER,
+        'demo': DEMO,
+        'gcp': ['apache-beam[gcp]>=2.77,<2.78'],
+        'serving': ['tensorflow-serving-api==2.20.*'],
+        'dev': TRAINER + DEMO + DEV,
+    },
+)
