@@ -1,0 +1,106 @@
+"""Runs the product's objective on an oracle case and gives back an oracle-shaped result."""
+
+import numpy as np
+import tensorflow as tf
+from truncation_oracle import Case, Result
+
+from trainer.config import ModelConfig, ObjectiveConfig
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch, Objective
+
+
+def _sizes(weights: dict[str, np.ndarray]) -> ModelConfig:
+    return ModelConfig(
+        embedding_units=weights['embedding'].shape[1],
+        hidden_units=weights['main/recurrent_kernel'].shape[0],
+        head_units=weights['classifier/hidden_1/kernel'].shape[1],
+        share_embedding='reconstruction/embedding' not in weights,
+    )
+
+
+def build_model(case: Case, weights: dict[str, np.ndarray], dtype: tf.DType) -> LongSequenceModel:
+    model = LongSequenceModel(
+        _sizes(weights),
+        input_rows=weights['embedding'].shape[0],
+        classes=weights['classifier/output/kernel'].shape[1],
+        seed=0,
+        reconstruction=case.reconstruction_weight != 0,
+        prediction=case.prediction_weight != 0,
+        dtype=dtype,
+    )
+    for variable in model.trainable_variables:
+        variable.assign(weights[variable.name.removesuffix(':0')])
+    return model
+
+
+def _batch(case: Case, segment_steps: int) -> Batch:
+    lengths = np.array([len(s) for s in case.sequences], np.int32)
+    fixed = len(set(lengths)) == 1 and len(set(case.auxiliary_steps)) == 1
+    total = int(lengths.max())
+    if not fixed:
+        total = -(-total // segment_steps) * segment_steps
+    first = case.sequences[0]
+    inputs = np.zeros([len(lengths), total, *first.shape[1:]], first.dtype)
+    for row, sequence in zip(inputs, case.sequences, strict=True):
+        row[total - len(sequence) :] = sequence
+    anchors = (case.r_anchors, case.r_starts, case.p_anchors)
+    return Batch(
+        tf.constant(inputs),
+        None if fixed else tf.constant(lengths),
+        tf.constant(case.labels),
+        *(tf.constant(a, tf.int32) for a in anchors),
+        None if case.fed is None else tf.constant(case.fed),
+    )
+
+
+def _objective(case: Case, segment_steps: int, fixed: bool) -> Objective:
+    steps = int(max(case.auxiliary_steps))
+    config = ObjectiveConfig(
+        supervised_bptt_steps=case.supervised_bptt_steps,
+        auxiliary_bptt_steps=case.auxiliary_bptt_steps,
+        auxiliary_steps=steps,
+        anchors_per_sequence=case.r_anchors.shape[1],
+        supervised_weight=case.supervised_weight,
+        reconstruction_weight=case.reconstruction_weight,
+        prediction_weight=case.prediction_weight,
+    )
+    if not fixed:
+        expected = [min(steps, max(1, len(s) // 2)) for s in case.sequences]
+        assert list(case.auxiliary_steps) == expected, 'L_i of documents is fixed by the design'
+    return Objective(config, segment_steps, supervised=case.supervised_weight != 0)
+
+
+def evaluate(
+    case: Case,
+    weights: dict[str, np.ndarray],
+    *,
+    segment_steps: int,
+    dtype: str = 'float64',
+    sabotage: str | None = None,
+) -> Result:
+    """The product's losses and gradients on a case; `sabotage` must be None (the oracle has it)."""
+    assert sabotage is None
+    model = build_model(case, weights, tf.as_dtype(dtype))
+    batch = _batch(case, segment_steps)
+    objective = _objective(case, segment_steps, fixed=batch.lengths is None)
+    size = case.global_batch_size or len(case.sequences)
+    mask = None if case.dropconnect is None else tf.constant(case.dropconnect, dtype)
+
+    @tf.function
+    def compute() -> tuple:
+        with tf.GradientTape() as tape:
+            losses = objective.losses(model, batch, mask)
+            total = objective.total(losses, size)
+        gradients = tape.gradient(
+            total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        parts = [tf.reduce_sum(x) / size for x in losses[:3]]
+        return parts, total, gradients
+
+    parts, total, gradients = compute()
+    names = ('supervised', 'reconstruction', 'prediction')
+    found = {name: np.zeros_like(value) for name, value in weights.items()}
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        found[variable.name.removesuffix(':0')] = gradient.numpy().astype(np.float64)
+    losses = {n: float(v) for n, v in zip(names, parts, strict=True)} | {'total': float(total)}
+    return Result(losses, found)

@@ -1,0 +1,195 @@
+"""The auxiliary losses: reconstruct what came before an anchor, predict what comes after.
+
+Knows states, columns and losses, and nothing of truncation: whoever hands over a state or hidden
+states decides where gradients stop. Rows here are (anchor, example) pairs, R of them; time comes
+first. Source: Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
+"""
+
+import tensorflow as tf
+
+from trainer import recurrent
+from trainer.layers import Initializer, LSTMLayer, StepHead
+from trainer.recurrent import LSTMState
+
+
+def step_losses(outputs: tf.Tensor, targets: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Mean loss over each row's valid steps.
+
+    Args:
+      outputs: [n, R, O]; values of C = O channels, or logits over O = V ids.
+      targets: float [n, R, C]: squared error, mean over channels; or int32 [n, R]: cross-entropy
+        in nats.
+      valid: bool [n, R].
+
+    Returns:
+      [R]; 0 for a row without a valid step.
+    """
+    if targets.dtype.is_integer:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+    else:
+        losses = tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
+    weights = tf.cast(valid, losses.dtype)
+    # `where` before the product: an invalid step must not spread a NaN.
+    losses = tf.where(valid, losses, tf.zeros_like(losses))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=0), tf.reduce_sum(weights, axis=0))
+
+
+class Reconstruction(tf.Module):
+    """r-LSTM's decoder: two layers, the bottom one started from the main LSTM's state."""
+
+    def __init__(
+        self,
+        make: Initializer,
+        *,
+        input_rows: int,
+        embedding_units: int,
+        hidden_units: int,
+        head_units: int,
+        forget_bias: float,
+        share_embedding: bool,
+    ) -> None:
+        super().__init__()
+        name, lstm = 'reconstruction', {'units': hidden_units, 'forget_bias': forget_bias}
+        self.embedding = None
+        if not share_embedding:
+            shape = [input_rows, embedding_units]
+            self.embedding = make.glorot_uniform(f'{name}/embedding', shape)
+        self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **lstm)
+        self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **lstm)
+        self.head = StepHead(
+            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=input_rows
+        )
+
+    def outputs(
+        self,
+        state: LSTMState,
+        columns: tf.Tensor,
+        embedding: tf.Tensor,
+        fed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Decodes the columns after the first one.
+
+        Args:
+          state: [R, U], the main LSTM's (c, h) at the anchor.
+          columns: float [L, R, C] or int32 [L, R], the subsequence: x_s first.
+          embedding: the main LSTM's, used unless the decoder has its own.
+          fed: bool [L-1, R]; where False, the decoder's own previous output takes the input's
+            place, without gradient. None: all inputs are fed. The first input always is.
+
+        Returns:
+          [L-1, R, O]: what the decoder says for columns[1:].
+        """
+        embedding = embedding if self.embedding is None else self.embedding
+        bottom, top = self.bottom.weights(embedding), self.top.weights()
+        start = LSTMState(state.c, state.h), recurrent.zero_state(columns.shape[1], top)
+        inputs = columns[:-1]
+        if fed is not None:
+            inputs = self._own_inputs(inputs, fed, (bottom, top), start)
+        hidden, _ = recurrent.lstm(
+            recurrent.input_gates(inputs, bottom), bottom.recurrent_kernel, start[0]
+        )
+        hidden, _ = recurrent.lstm(
+            recurrent.input_gates(hidden, top), top.recurrent_kernel, start[1]
+        )
+        return self.head(hidden)
+
+    def losses(
+        self,
+        state: LSTMState,
+        columns: tf.Tensor,
+        lengths: tf.Tensor,
+        embedding: tf.Tensor,
+        fed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Mean loss per row, [R]; `lengths` int32 [R] are the L_i, the rest as in `outputs`."""
+        steps = columns.shape[0]
+        if steps < 2:
+            return tf.zeros([columns.shape[1]], state.h.dtype)
+        outputs = self.outputs(state, columns, embedding, fed)
+        valid = tf.range(1, steps)[:, tf.newaxis] < lengths
+        return step_losses(outputs, columns[1:], valid)
+
+    def _own_inputs(
+        self, inputs: tf.Tensor, fed: tf.Tensor, weights: tuple, start: tuple
+    ) -> tf.Tensor:
+        """Runs the decoder once without gradient, to know what it reads where it is not fed.
+
+        Since no gradient flows through an output that is fed back, reading these inputs afterwards
+        with gradient gives the exact gradient of the free-running decoder.
+        """
+        bottom_weights, top_weights = recurrent.stop_gradient(weights)
+        steps = inputs.shape[0]
+        read = tf.TensorArray(inputs.dtype, steps, element_shape=inputs.shape[1:])
+
+        def body(j: tf.Tensor, own: tf.Tensor, states: tuple, read: tf.TensorArray) -> tuple:
+            use = tf.logical_or(fed[j], j == 0)
+            use = use if inputs.dtype.is_integer else use[:, tf.newaxis]
+            x = tf.where(use, inputs[j], own)
+            bottom = recurrent.step(x, bottom_weights, states[0])
+            top = recurrent.step(bottom.h, top_weights, states[1])
+            output = self.head(top.h)
+            if inputs.dtype.is_integer:
+                output = tf.argmax(output, axis=-1, output_type=inputs.dtype)
+            return j + 1, output, (bottom, top), read.write(j, x)
+
+        *_, read = tf.while_loop(
+            lambda j, *_: j < steps,
+            body,
+            (tf.constant(0), inputs[0], recurrent.stop_gradient(start), read),
+            parallel_iterations=1,
+            maximum_iterations=steps,
+        )
+        return tf.stop_gradient(read.stack())
+
+
+class Prediction(tf.Module):
+    """p-LSTM's auxiliary LSTM, stacked on the main one from the anchor on."""
+
+    def __init__(
+        self,
+        make: Initializer,
+        *,
+        input_rows: int,
+        hidden_units: int,
+        head_units: int,
+        forget_bias: float,
+    ) -> None:
+        super().__init__()
+        name = 'prediction'
+        self.lstm = LSTMLayer(
+            make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, forget_bias=forget_bias
+        )
+        self.head = StepHead(
+            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=input_rows
+        )
+
+    def losses(
+        self,
+        hidden: tf.Tensor,
+        targets: tf.Tensor,
+        valid: tf.Tensor,
+        *,
+        first: tf.Tensor | None = None,
+        bptt_steps: int | None = None,
+    ) -> tf.Tensor:
+        """Mean loss per row.
+
+        Args:
+          hidden: [n, R, U], the main LSTM's hidden states.
+          targets: float [n, R, C] or int32 [n, R], the column after each of them.
+          valid: bool [n, R].
+          first: int32 [R]; the auxiliary LSTM starts, from zero, at this step. None: at once.
+          bptt_steps: cuts of the auxiliary LSTM, see `recurrent.lstm`.
+
+        Returns:
+          [R]; 0 for a row without a valid step.
+        """
+        weights = self.lstm.weights()
+        hidden, _ = recurrent.lstm(
+            recurrent.input_gates(hidden, weights),
+            weights.recurrent_kernel,
+            recurrent.zero_state(hidden.shape[1], weights),
+            first=first,
+            bptt_steps=bptt_steps,
+        )
+        return step_losses(self.head(hidden), targets, valid)

@@ -1,0 +1,75 @@
+"""Reads gin files and parameters into our dataclasses; refuses misspelt names with the nearest."""
+
+import dataclasses
+import difflib
+import os
+import re
+
+import gin
+from pipelines.format.errors import LonghaulError
+
+from trainer import config
+from trainer.config import Config
+
+
+def _parameters() -> list[str]:
+    """All names that can be bound: 'RunConfig.seed', ..."""
+    classes = [f.type for f in dataclasses.fields(Config)]
+    return [f'{c.__name__}.{f.name}' for c in classes for f in dataclasses.fields(c)]
+
+
+def load(*, gin_files: list[str], gin_params: list[str], records: str | None = None) -> Config:
+    """Parses gin files, then single bindings, and resolves them.
+
+    Args:
+      gin_files: experiment files; a file may include others, relative to the working folder, to
+        itself or to the folder above it.
+      gin_params: bindings such as 'RunConfig.train_steps=1000'; they win over the files.
+      records: binds DataConfig.records when given.
+
+    Returns:
+      The whole configuration; nothing looks at gin after this.
+
+    Raises:
+      LonghaulError: for a missing file, a syntax error, a misspelt name, a missing macro or a
+        value out of range; the message says where.
+    """
+    gin.clear_config()
+    for path in gin_files:
+        folder = os.path.dirname(os.path.abspath(path))
+        for place in (folder, os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
+            gin.add_config_file_search_path(place)
+    bindings = list(gin_params)
+    if records is not None:
+        bindings.append(f'DataConfig.records = {records!r}')
+    try:
+        gin.parse_config_files_and_bindings(gin_files, bindings, finalize_config=True)
+        return config.resolve()
+    except LonghaulError:
+        raise
+    except OSError as error:
+        raise LonghaulError(f'--gin_file: {_first_line(error)}; check the name') from error
+    except (ValueError, TypeError, SyntaxError, RuntimeError, KeyError, AttributeError) as error:
+        raise LonghaulError(_explain(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return ' '.join(line.strip() for line in text.splitlines() if line.strip())[:400]
+
+
+def _explain(error: Exception) -> str:
+    """gin's own message in one line, with the nearest of our names for a misspelt one."""
+    text = _first_line(error)
+    configurable = re.search(r"No configurable matching '([^']+)'", text)
+    parameter = re.search(r"Configurable '([^']+)' doesn't have a parameter named '([^']+)'", text)
+    known = _parameters()
+    nearest: list[str] = []
+    if configurable:
+        classes = sorted({name.split('.')[0] for name in known})
+        nearest = difflib.get_close_matches(configurable[1], classes, n=1, cutoff=0)
+    elif parameter:
+        wanted = f'{parameter[1].split(".")[-1]}.{parameter[2]}'
+        nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0)
+    hint = f'; did you mean {nearest[0]}?' if nearest else ''
+    return f'gin configuration: {text}{hint}'

@@ -1,0 +1,72 @@
+"""Refusals of a run whose configuration and records do not fit each other."""
+
+import dataclasses
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+from pipelines.format.sequences import SequenceSpec
+
+from trainer.config import Config
+
+
+def check(config: Config, info: RecordsInfo) -> None:
+    """Checks what only records and configuration together can tell.
+
+    Raises:
+      LonghaulError: naming both values and what to do.
+    """
+    _check_kind(config, info)
+    _check_lengths(config, info)
+    if not info.class_names:
+        raise LonghaulError(
+            f'DataConfig.records={config.data.records!r}: the records name no classes, and the '
+            'classifier needs at least one; run the job on a source with labels'
+        )
+
+
+def _check_kind(config: Config, info: RecordsInfo) -> None:
+    for name in ('kind', 'image_size', 'channels'):
+        wanted, found = getattr(config.data, name), getattr(info.spec, name)
+        if wanted is not None and wanted != found:
+            raise LonghaulError(
+                f'DataConfig.{name}={wanted!r}, but the records in {config.data.records} have '
+                f'{name}={found!r}: name other records with --records=DIR, or set '
+                f'--gin_param="DataConfig.{name}={found!r}"'
+            )
+
+
+def _check_lengths(config: Config, info: RecordsInfo) -> None:
+    total, steps = info.spec.fixed_length, config.objective.auxiliary_steps
+    if config.objective.auxiliary and total is not None and steps >= total:
+        raise LonghaulError(
+            f'ObjectiveConfig.auxiliary_steps={steps}, but the sequences in {config.data.records} '
+            f'have {total} steps: fewer than {total} are needed, for example '
+            f'--gin_param="ObjectiveConfig.auxiliary_steps={max(1, total // 4)}"'
+        )
+
+
+def check_same_data(
+    saved: SequenceSpec,
+    saved_classes: tuple[str, ...],
+    spec: SequenceSpec,
+    class_names: tuple[str, ...],
+) -> None:
+    """Refuses to go on with a run on records of another kind.
+
+    Raises:
+      LonghaulError: naming the first difference.
+    """
+    fields = [f.name for f in dataclasses.fields(SequenceSpec)]
+    pairs = {name: (getattr(saved, name), getattr(spec, name)) for name in fields}
+    pairs['class_names'] = (saved_classes, class_names)
+    for name, (before, now) in pairs.items():
+        if before != now:
+            raise LonghaulError(
+                f'model_dir holds a run on records with {name}={_short(before)}, these have '
+                f'{_short(now)}: use the same records, or another --model_dir'
+            )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + '...'

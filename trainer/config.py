@@ -1,0 +1,197 @@
+"""All that gin binds: frozen dataclasses, one per part of a run.
+
+Each checks its own values when it is made; what concerns a run and its records together is checked
+in `trainer.checks`. The defaults are the paper's (Trinh et al. 2018, section 4).
+"""
+
+import dataclasses
+from typing import Any
+
+import gin
+from pipelines.format.errors import LonghaulError
+
+
+def _require(owner: Any, name: str, allowed: bool, rule: str) -> None:
+    if not allowed:
+        raise LonghaulError(
+            f'{type(owner).__name__}.{name}={getattr(owner, name)!r}: {rule}. Change it in the gin '
+            f'file or with --gin_param="{type(owner).__name__}.{name}=..."'
+        )
+
+
+def _require_counts(owner: Any, *, least: dict[str, int]) -> None:
+    for name, minimum in least.items():
+        value = getattr(owner, name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _require(owner, name, whole and value >= minimum, f'a whole number >= {minimum} is needed')
+
+
+def _require_range(owner: Any, name: str, low: float, high: float) -> None:
+    value = getattr(owner, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    _require(owner, name, number and low <= value <= high, f'a number in {low}..{high} is needed')
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel."""
+
+    embedding_units: int = 128
+    hidden_units: int = 128
+    head_units: int = 256
+    dropconnect_rate: float = 0.5
+    forget_bias: float = 1.0
+    share_embedding: bool = True
+
+    def __post_init__(self) -> None:
+        _require_counts(self, least={'embedding_units': 1, 'hidden_units': 1, 'head_units': 1})
+        _require_range(self, 'dropconnect_rate', 0, 0.99)
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """Which losses, with which weights, and how far their gradients reach.
+
+    A weight of 0 takes a loss out: r-LSTM has a reconstruction weight, p-LSTM a prediction weight.
+    `teacher_forcing_rate`: probability that a decoder input after the first one is the truth.
+    """
+
+    supervised_bptt_steps: int = 300
+    auxiliary_bptt_steps: int = 300
+    auxiliary_steps: int = 600
+    anchors_per_sequence: int = 1
+    supervised_weight: float = 1.0
+    reconstruction_weight: float = 0.0
+    prediction_weight: float = 0.0
+    teacher_forcing_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        least = {
+            'supervised_bptt_steps': 0,
+            'auxiliary_bptt_steps': 0,
+            'auxiliary_steps': 1,
+            'anchors_per_sequence': 1,
+        }
+        _require_counts(self, least=least)
+        for name in ('supervised_weight', 'reconstruction_weight', 'prediction_weight'):
+            _require_range(self, name, 0, 1e6)
+        _require_range(self, 'teacher_forcing_rate', 0, 1)
+        _require(
+            self,
+            'auxiliary_bptt_steps',
+            not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
+            'prediction needs at least 1 step of gradient between its cuts',
+        )
+
+    @property
+    def auxiliary(self) -> bool:
+        """Whether any auxiliary loss is used."""
+        return self.reconstruction_weight > 0 or self.prediction_weight > 0
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Where the records lie, and how they are batched.
+
+    `batch_size` is the global one, over all replicas and workers. `kind`, `image_size`, `channels`:
+    what the experiment was made for; records of another kind are refused. None: anything goes.
+    """
+
+    records: str = ''
+    batch_size: int = 128
+    eval_batch_size: int = 128
+    kind: str | None = None
+    image_size: int | None = None
+    channels: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_counts(self, least={'batch_size': 1, 'eval_batch_size': 1})
+        _require(self, 'records', isinstance(self.records, str), 'a folder name is needed')
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimizer and schedule, as Model Garden's OptimizationConfig knows them.
+
+    `name`: rmsprop, adam or adamw. `schedule`: constant, cosine or exponential over `decay_steps`
+    (cosine: None means all steps of the phase), after `warmup_steps` from 0. `global_clipnorm`
+    clips after the all-reduce; None clips nothing.
+    """
+
+    name: str = 'rmsprop'
+    learning_rate: float = 0.001
+    rho: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = 'constant'
+    decay_steps: int | None = None
+    decay_rate: float = 0.5
+    warmup_steps: int = 0
+    global_clipnorm: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        names, schedules = ('rmsprop', 'adam', 'adamw'), ('constant', 'cosine', 'exponential')
+        _require(self, 'name', self.name in names, f'one of {names} is needed')
+        _require(self, 'schedule', self.schedule in schedules, f'one of {schedules} is needed')
+        _require_range(self, 'learning_rate', 0, 1e3)
+        _require_range(self, 'rho', 0, 1)
+        _require_range(self, 'weight_decay', 0, 1e3)
+        _require_counts(self, least={'warmup_steps': 0})
+        if self.decay_steps is not None:
+            _require_counts(self, least={'decay_steps': 1})
+        if self.global_clipnorm is not None:
+            _require_range(self, 'global_clipnorm', 1e-12, 1e12)
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Length of a run and its rhythm, in steps; `seed` decides everything random.
+
+    `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
+    losses together. `keep_checkpoints`: how many to keep.
+    """
+
+    train_steps: int = 10_000
+    pretrain_steps: int = 0
+    seed: int = 0
+    log_interval: int = 50
+    checkpoint_interval: int = 500
+    eval_interval: int = 500
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        least = {
+            'train_steps': 0,
+            'pretrain_steps': 0,
+            'seed': 0,
+            'log_interval': 1,
+            'checkpoint_interval': 1,
+            'eval_interval': 1,
+            'keep_checkpoints': 1,
+        }
+        _require_counts(self, least=least)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of both phases."""
+        return self.pretrain_steps + self.train_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    run: RunConfig
+
+
+def resolve() -> Config:
+    """Reads all bindings once; from here on nothing looks at gin."""
+    return Config(ModelConfig(), ObjectiveConfig(), DataConfig(), OptimizerConfig(), RunConfig())

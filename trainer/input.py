@@ -1,0 +1,201 @@
+"""Batches of records, read by index: explicit rows per replica, no shuffle buffer, no state.
+
+`tf.data` calls back into `RecordReader`, reads ahead and parses; everything random (order, anchors,
+which decoder inputs are fed) is a function of (seed, epoch, step, id), so that starting at step k
+costs no reading of what came before.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from pipelines.format import anchors, examples
+from pipelines.format.index import RecordReader
+from pipelines.format.records import RecordsInfo
+
+from trainer.config import ObjectiveConfig
+from trainer.order import StepRows, TrainingOrder, evaluation_batches
+
+_COINS = 103
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Which rows of a global batch a replica reads: part `index` of `count` equal parts."""
+
+    index: int
+    count: int
+
+    def of(self, batch: StepRows) -> tuple[np.ndarray, np.ndarray]:
+        """Index rows int64 and counted bool, each [B / count]."""
+        size = len(batch.rows) // self.count
+        part = slice(self.index * size, (self.index + 1) * size)
+        return batch.rows[part], batch.counted[part]
+
+
+class SplitInput:
+    """One split of a data set, as datasets of parsed batches."""
+
+    def __init__(
+        self, folder: str, split: str, info: RecordsInfo, objective: ObjectiveConfig, *, seed: int
+    ) -> None:
+        self.info, self._objective, self._seed = info, objective, seed
+        self.reader = RecordReader(folder, split, info)
+        self._stored = (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == (
+            seed,
+            objective.auxiliary_steps,
+            objective.anchors_per_sequence,
+        )
+
+    @property
+    def segments(self) -> np.ndarray:
+        """Segments of each example, int64 [N]."""
+        return self.reader.entries['segments'].astype(np.int64)
+
+    def order(self, batch_size: int) -> TrainingOrder:
+        """The training order of this split."""
+        hashes = self.reader.entries['id_hash']
+        return TrainingOrder(
+            id_hashes=hashes, segments=self.segments, batch_size=batch_size, seed=self._seed
+        )
+
+    def training(
+        self, order: TrainingOrder, *, first_step: int, parts: list[Rows]
+    ) -> tf.data.Dataset:
+        """Batches from a global step on, without end.
+
+        Args:
+          order: from `order`.
+          first_step: the global step (from 0) of the first batch.
+          parts: the rows of each local replica; elements come in this order, step after step.
+
+        Returns:
+          A dataset of dicts, see `_parse`.
+        """
+
+        def load(element: int) -> tuple:
+            step, part = divmod(element, len(parts))
+            step += first_step
+            rows, counted = parts[part].of(batch := order.at(step))
+            epoch = order.epoch_of(step)
+            return self._load(rows, counted, batch.segments, epoch=epoch, step=step)
+
+        return self._dataset(tf.data.Dataset.range(np.iinfo(np.int64).max), load)
+
+    def evaluation(self, *, batch_size: int, parts: list[Rows]) -> tf.data.Dataset:
+        """Every example once, with anchor set 0; see `training`."""
+        batches = list(evaluation_batches(self.segments, batch_size))
+
+        def load(element: int) -> tuple:
+            batch, part = divmod(element, len(parts))
+            rows, counted = parts[part].of(batches[batch])
+            return self._load(rows, counted, batches[batch].segments, epoch=0, step=None)
+
+        return self._dataset(tf.data.Dataset.range(len(batches) * len(parts)), load)
+
+    def evaluation_steps(self, batch_size: int) -> int:
+        """Number of global batches in `evaluation`."""
+        return sum(1 for _ in evaluation_batches(self.segments, batch_size))
+
+    def _load(
+        self, rows: np.ndarray, counted: np.ndarray, segments: int, *, epoch: int, step: int | None
+    ) -> tuple:
+        serialized = np.array(self.reader.read_batch(rows), object)
+        entries = self.reader.entries[rows]
+        drawn = self._draw_anchors(entries, epoch)
+        fed = self._draw_fed(entries['id_hash'], step)
+        return serialized, counted, np.int32(segments), np.int32(epoch), *drawn, fed
+
+    def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors."""
+        lengths = entries['length'].astype(np.int64)
+        steps = anchors.auxiliary_length(
+            lengths,
+            self._objective.auxiliary_steps,
+            fixed_length=self.info.spec.fixed_length is not None,
+        )
+        sets = anchors.sample_anchors(
+            seed=self._seed,
+            sets=[epoch],
+            id_hashes=entries['id_hash'],
+            lengths=lengths,
+            auxiliary_steps=steps,
+            anchors_per_sequence=self._objective.anchors_per_sequence,
+        )
+        return [np.ascontiguousarray(a[:, 0], np.int32) for a in sets]
+
+    def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
+        """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
+        config = self._objective
+        steps = 0 if config.teacher_forcing_rate == 1 or step is None else config.auxiliary_steps - 1
+        cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
+        coins = anchors.mix(self._seed, _COINS, step or 0, hashes[:, np.newaxis], cells)
+        fed = (coins >> np.uint64(11)) * 2.0**-53 < config.teacher_forcing_rate
+        return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
+
+    def _dataset(
+        self, elements: tf.data.Dataset, load: Callable[[int], tuple]
+    ) -> tf.data.Dataset:
+        types = (tf.string, tf.bool, tf.int32, tf.int32, tf.int32, tf.int32, tf.int32, tf.bool)
+        dataset = elements.map(
+            lambda e: self._parse(*tf.numpy_function(load, [e], types)),
+            num_parallel_calls=2,
+            deterministic=True,
+        )
+        options = tf.data.Options()
+        # Rows are dealt out explicitly: sharding once more would lose some.
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        options.threading.private_threadpool_size = 2
+        return dataset.prefetch(2).with_options(options)
+
+    def _parse(
+        self,
+        serialized: tf.Tensor,
+        counted: tf.Tensor,
+        segments: tf.Tensor,
+        epoch: tf.Tensor,
+        r_anchors: tf.Tensor,
+        r_starts: tf.Tensor,
+        p_anchors: tf.Tensor,
+        fed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are."""
+        total = self.info.spec.fixed_length
+        padded = segments * self.info.segment_steps if total is None else total
+        parsed = examples.parse_examples(
+            tf.ensure_shape(serialized, [None]), self.info, padded_steps=padded
+        )
+        drawn = {'r_anchors': r_anchors, 'r_starts': r_starts, 'p_anchors': p_anchors}
+        if self._stored:
+            e = tf.minimum(epoch, self.info.anchor_sets - 1)
+            drawn = {
+                k: tf.cond(epoch < self.info.anchor_sets, lambda k=k: parsed[k][:, e], lambda v=v: v)
+                for k, v in drawn.items()
+            }
+        return {
+            'id': parsed['id'],
+            'inputs': parsed['inputs'],
+            'lengths': parsed['length'],
+            'labels': parsed['label'],
+            'counted': tf.ensure_shape(counted, [None]),
+            'fed': tf.ensure_shape(fed, [None, None, None]),
+            **{k: tf.ensure_shape(v, [None, None]) for k, v in drawn.items()},
+        }
+
+
+def local_parts(
+    input_context: tf.distribute.InputContext | None, strategy: tf.distribute.Strategy
+) -> list[Rows]:
+    """The rows of the global batch that each replica of this worker reads."""
+    count = strategy.num_replicas_in_sync
+    workers = 1 if input_context is None else input_context.num_input_pipelines
+    worker = 0 if input_context is None else input_context.input_pipeline_id
+    local = count // workers
+    return [Rows(worker * local + i, count) for i in range(local)]
+
+
+def first_batch(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:
+    """The first batch as numpy arrays."""
+    batches: Iterator[dict[str, np.ndarray]] = dataset.take(1).as_numpy_iterator()
+    return next(batches)

@@ -1,0 +1,48 @@
+"""Trains, evaluates and exports: python -m trainer.main --gin_file=gin/mnist.gin --model_dir=RUN."""
+
+import sys
+
+from absl import app, flags
+
+from trainer import commands
+
+_GIN_FILE = flags.DEFINE_multi_string(
+    'gin_file', None, 'Experiment file; default: that of the run in --model_dir.'
+)
+_GIN_PARAM = flags.DEFINE_multi_string(
+    'gin_param', None, 'One more binding, such as RunConfig.train_steps=1000. Repeatable.'
+)
+_MODEL_DIR = flags.DEFINE_string('model_dir', None, 'Folder of the run.', required=True)
+_RECORDS = flags.DEFINE_string(
+    'records', None, 'Folder of records; short for --gin_param="DataConfig.records=..."'
+)
+_MODE = flags.DEFINE_enum(
+    'mode', 'train_and_eval', ['train', 'eval', 'train_and_eval', 'export'], 'What to do.'
+)
+_SPLIT = flags.DEFINE_string('split', 'test', 'Split to evaluate in --mode=eval.')
+_STRATEGY = flags.DEFINE_string(
+    'distribution_strategy', None, 'one_device or mirrored; default: as many GPUs as there are.'
+)
+
+
+def main(argv: list[str]) -> None:
+    """Hands the flags over."""
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected arguments: {argv[1:]}')
+    sys.exit(
+        commands.execute(
+            commands.Command(
+                mode=_MODE.value,
+                model_dir=_MODEL_DIR.value,
+                gin_files=_GIN_FILE.value or [],
+                gin_params=_GIN_PARAM.value or [],
+                records=_RECORDS.value,
+                split=_SPLIT.value,
+                strategy=_STRATEGY.value,
+            )
+        )
+    )
+
+
+if __name__ == '__main__':
+    app.run(main)

@@ -1,0 +1,118 @@
+"""What lies in a run's folder, and where.
+
+checkpoints/ (to resume), best/ (the best on validation), train/ and validation/ (TensorBoard),
+operative.gin, data.json (what it was trained on), evaluation-*.json,
+predictions-*.jsonl, export/<version>/ (SavedModels).
+"""
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+from pipelines.format.errors import LonghaulError
+from pipelines.format.sequences import SequenceSpec
+
+from trainer import checks
+
+GIN_FILE = 'operative.gin'
+_DATA_FILE = 'data.json'
+_STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
+
+
+class ModelDir:
+    """Names and reads the parts of a run's folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> str:
+        return tf.io.gfile.join(self.path, name)
+
+    @property
+    def checkpoints(self) -> str:
+        """Folder of the checkpoints to resume from."""
+        return self / 'checkpoints'
+
+    @property
+    def best(self) -> str:
+        """Folder of the best checkpoint on the validation split."""
+        return self / 'best'
+
+    def create(self) -> None:
+        """Makes the folder.
+
+        Raises:
+          LonghaulError: if it cannot be made or written to.
+        """
+        try:
+            tf.io.gfile.makedirs(self.path)
+            probe = self / '.writable'
+            write_atomically(probe, '')
+            tf.io.gfile.remove(probe)
+        except (tf.errors.OpError, OSError) as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: cannot be written to ({_reason(error)}); '
+                'name a folder that you may write to'
+            ) from error
+
+    def latest_step(self) -> int:
+        """Global step of the latest checkpoint to resume from; 0 when there is none."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return 0 if path is None else int(tf.train.load_variable(path, _STEP))
+
+    def evaluated_checkpoint(self) -> str:
+        """The best checkpoint, or the latest while there is no best one.
+
+        Raises:
+          LonghaulError: if there is neither.
+        """
+        for folder in (self.best, self.checkpoints):
+            path = tf.train.latest_checkpoint(folder)
+            if path is not None:
+                return path
+        raise LonghaulError(
+            f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
+        )
+
+    def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
+        """Writes down what the run is trained on; refuses data of another kind later."""
+        if tf.io.gfile.exists(self / _DATA_FILE):
+            checks.check_same_data(*self.data(), spec, class_names)
+            return
+        content = {'spec': spec.to_json(), 'class_names': class_names}
+        write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
+
+    def data(self) -> tuple[SequenceSpec, tuple[str, ...]]:
+        """What the run was trained on: spec and class names.
+
+        Raises:
+          LonghaulError: if nothing was trained here.
+        """
+        try:
+            with tf.io.gfile.GFile(self / _DATA_FILE) as file:
+                content = json.loads(file.read())
+        except tf.errors.NotFoundError as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: holds no run; train first with --mode=train'
+            ) from error
+        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
+
+
+def write_atomically(path: str, content: str) -> None:
+    """Writes a file so that nobody ever reads half of it."""
+    temporary = f'{path}.partial'
+    with tf.io.gfile.GFile(temporary, 'w') as file:
+        file.write(content)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, 'message', error)).splitlines()[0]
+
+
+def versions(folder: str) -> list[int]:
+    """The numbered versions in an export folder, ascending."""
+    if not tf.io.gfile.exists(folder):
+        return []
+    names = [Path(n).name for n in tf.io.gfile.listdir(folder)]
+    return sorted(int(n) for n in names if n.isdecimal())

@@ -1,0 +1,255 @@
+"""The paper's Figure 2, composed: sweep -> windows -> losses.
+
+The supervised window ends at T, an r window ends at its anchor, p windows start at theirs. Windows
+of equal length that end somewhere are stacked and read by one LSTM; the sweep below them is read
+once for all. Source: Trinh et al. 2018, section 3.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from trainer import truncation
+from trainer.config import ObjectiveConfig
+from trainer.model import LongSequenceModel
+from trainer.recurrent import LSTMState, LSTMWeights
+from trainer.truncation import Sequences, SweptStates
+
+
+class Batch(NamedTuple):
+    """What the losses are computed from; B static.
+
+    `inputs`: stored columns, right-aligned: [B, T, C] values or [B, T] ids. `lengths`: int32 [B],
+    or None when every row has T steps. `labels`: int32 [B], -1 = none. `r_anchors`, `r_starts`,
+    `p_anchors`: int32 [B, K], in steps of the row (padding not counted). `fed`: bool [B, K, L-1],
+    see `Reconstruction.outputs`, or None.
+    """
+
+    inputs: tf.Tensor
+    lengths: tf.Tensor | None
+    labels: tf.Tensor
+    r_anchors: tf.Tensor
+    r_starts: tf.Tensor
+    p_anchors: tf.Tensor
+    fed: tf.Tensor | None = None
+
+
+class Losses(NamedTuple):
+    """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits."""
+
+    supervised: tf.Tensor
+    reconstruction: tf.Tensor
+    prediction: tf.Tensor
+    logits: tf.Tensor | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Which losses, and how far their gradients reach, on records of one `segment_steps`."""
+
+    config: ObjectiveConfig
+    segment_steps: int
+    supervised: bool = True
+
+    def weighted(self, losses: Losses) -> tf.Tensor:
+        """The weighted sum of the losses of each example, [B]."""
+        weighted = losses.reconstruction * self.config.reconstruction_weight
+        weighted += losses.prediction * self.config.prediction_weight
+        if self.supervised:
+            weighted += losses.supervised * self.config.supervised_weight
+        return weighted
+
+    def total(self, losses: Losses, global_batch_size: int) -> tf.Tensor:
+        """The weighted losses, summed over the examples, divided by the global batch size."""
+        weighted = self.weighted(losses)
+        return tf.reduce_sum(weighted) / tf.cast(global_batch_size, weighted.dtype)
+
+    def losses(
+        self, model: LongSequenceModel, batch: Batch, dropconnect: tf.Tensor | None = None
+    ) -> Losses:
+        """Computes the losses of each example; gradients are cut exactly (design: truncation).
+
+        Args:
+          model: with the parts that the losses need.
+          batch: of B sequences.
+          dropconnect: [F, F], see `Classifier`; None when evaluating.
+
+        Returns:
+          The losses of each example and, with `supervised`, the logits.
+        """
+        return _Composer(self, model, batch).losses(dropconnect)
+
+
+class _Ending(NamedTuple):
+    """Windows that end at a position of interest: starts [B, W], before which the state is known."""
+
+    starts: tf.Tensor
+    steps: int
+    state: LSTMState
+    held: bool
+
+
+class _Composer:
+    """One batch on its way from columns to losses."""
+
+    def __init__(self, objective: Objective, model: LongSequenceModel, batch: Batch) -> None:
+        self.config, self.supervised = objective.config, objective.supervised
+        self.model, self.batch = model, batch
+        self.sequences: Sequences = model.sequences(batch.inputs, batch.lengths)
+        self.weights: LSTMWeights = model.main_weights()
+        self.rows, self.total_steps = batch.inputs.shape[0], self.sequences.total_steps
+        self.anchors = batch.r_anchors.shape[1]
+        self.steps = self._auxiliary_steps()
+        self.reconstructs = self.config.reconstruction_weight != 0
+        self.predicts = self.config.prediction_weight != 0
+        self.states: SweptStates = truncation.sweep(
+            self.sequences,
+            self.weights,
+            segment_steps=objective.segment_steps,
+            until=self._latest_start(),
+        )
+
+    def _auxiliary_steps(self) -> int:
+        """L of this batch: documents shorter than 2L have their own, shorter ones."""
+        if self.batch.lengths is None:
+            return self.config.auxiliary_steps
+        return min(self.config.auxiliary_steps, max(1, self.total_steps // 2))
+
+    def _row_steps(self) -> tf.Tensor:
+        """L_i, int32 [B]."""
+        if self.batch.lengths is None:
+            return tf.fill([self.rows], self.steps)
+        halves = tf.maximum(self.batch.lengths // 2, 1)
+        return tf.minimum(halves, self.config.auxiliary_steps)
+
+    def _latest_start(self) -> int:
+        """The last position at which any window can start."""
+        total = self.total_steps
+        latest = [0]
+        if self.supervised:
+            latest.append(total - self.config.supervised_bptt_steps)
+        if self.reconstructs:
+            latest.append(total - self.config.auxiliary_bptt_steps)
+        if self.predicts:
+            latest.append(total - 1 - (self.steps if self.batch.lengths is None else 0))
+        return max(latest)
+
+    def _padded(self, positions: tf.Tensor) -> tf.Tensor:
+        """Positions in the rows [B, K] -> positions in the padded batch."""
+        if self.sequences.padding is None:
+            return positions
+        return positions + self.sequences.padding[:, tf.newaxis]
+
+    def losses(self, dropconnect: tf.Tensor | None) -> Losses:
+        ends = self._end_states()
+        zeros = tf.zeros([self.rows], self.model.dtype)
+        logits, supervised, reconstruction, prediction = None, zeros, zeros, zeros
+        if self.supervised:
+            logits = self.model.classifier(ends['supervised'].h, dropconnect)
+            labels = self.batch.labels
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+            supervised = tf.where(labels >= 0, losses, tf.zeros_like(losses))
+        if self.reconstructs:
+            reconstruction = self._over_anchors(self._reconstruction_losses(ends['reconstruction']))
+        if self.predicts:
+            prediction = self._over_anchors(self._prediction_losses())
+        return Losses(supervised, reconstruction, prediction, logits)
+
+    def _over_anchors(self, losses: tf.Tensor) -> tf.Tensor:
+        """[K*B] -> mean over the anchors, [B]."""
+        return tf.reduce_mean(tf.reshape(losses, [self.anchors, self.rows]), axis=0)
+
+    def _end_states(self) -> dict[str, LSTMState]:
+        """States with gradient at the ends of the supervised and the r windows."""
+        windows = {}
+        if self.supervised:
+            windows['supervised'] = self._supervised_window()
+        if self.reconstructs:
+            windows['reconstruction'] = self._reconstruction_windows()
+        ends = {}
+        for steps in {w.steps for w in windows.values()}:
+            ends |= self._run_stacked({k: w for k, w in windows.items() if w.steps == steps})
+        return ends
+
+    def _run_stacked(self, windows: dict[str, _Ending]) -> dict[str, LSTMState]:
+        """Reads windows of equal length by one LSTM, stacked along the batch axis."""
+        stacked = list(windows.values())
+        state = LSTMState(*(tf.concat(s, 0) for s in zip(*(w.state for w in stacked), strict=True)))
+        if stacked[0].steps:
+            _, state = truncation.run(
+                self.sequences,
+                self.weights,
+                state,
+                tf.concat([w.starts for w in stacked], axis=1),
+                steps=stacked[0].steps,
+                held=any(w.held for w in stacked),
+            )
+        sizes = [w.starts.shape[1] * self.rows for w in stacked]
+        parts = (tf.split(s, sizes) for s in state)
+        return {k: LSTMState(c, h) for k, c, h in zip(windows, *parts, strict=True)}
+
+    def _supervised_window(self) -> _Ending:
+        """The last S steps; the padding of a shorter row is held at zero."""
+        steps = min(self.config.supervised_bptt_steps, self.total_steps)
+        start = self.total_steps - steps
+        state = truncation.state_at(self.sequences, self.weights, self.states, start)
+        starts = tf.fill([self.rows, 1], start)
+        return _Ending(starts, steps, state, held=self.sequences.padding is not None)
+
+    def _reconstruction_windows(self) -> _Ending:
+        """The S steps before each r anchor, fewer where the row begins later."""
+        steps = min(self.config.auxiliary_bptt_steps, self.total_steps)
+        starts = self._padded(self.batch.r_anchors) - steps
+        state = truncation.seek(self.sequences, self.weights, self.states, starts)
+        # Anchors of fixed-length data are at L or later: no window begins before the sequence.
+        held = self.sequences.padding is not None or steps > self.steps
+        return _Ending(starts, steps, state, held)
+
+    def _reconstruction_losses(self, state: LSTMState) -> tf.Tensor:
+        starts = self._padded(self.batch.r_starts)
+        fed = self.batch.fed
+        if fed is not None:
+            fed = tf.transpose(fed, [2, 1, 0])[: self.steps - 1]
+            fed = tf.reshape(fed, [self.steps - 1, self.anchors * self.rows])
+        return self.model.reconstruction.losses(
+            state,
+            truncation.gather_columns(self.sequences, starts, self.steps),
+            tf.tile(self._row_steps(), [self.anchors]),
+            tf.convert_to_tensor(self.model.embedding),
+            fed,
+        )
+
+    def _prediction_losses(self) -> tf.Tensor:
+        """Reads from each p anchor on; cuts lie at a, a+S, a+2S, ... for both LSTMs alike.
+
+        A row with no more than S steps has no cut at all: its window begins with the row, and the
+        auxiliary LSTM joins at the anchor.
+        """
+        bptt_steps = self.config.auxiliary_bptt_steps
+        anchors = starts = self._padded(self.batch.p_anchors)
+        first, steps = None, self.steps
+        if self.sequences.padding is not None:
+            whole = (self.batch.lengths <= bptt_steps)[:, tf.newaxis]
+            starts = tf.where(whole, self.sequences.padding[:, tf.newaxis], anchors)
+            steps = max(steps, min(bptt_steps, self.total_steps))
+        elif bptt_steps >= self.total_steps:
+            starts, steps = tf.zeros_like(anchors), self.total_steps
+        if starts is not anchors:
+            first = truncation.stack_rows(anchors - starts)
+        cuts = bptt_steps if bptt_steps < steps else None
+        state = truncation.seek(self.sequences, self.weights, self.states, starts)
+        hidden, _ = truncation.run(
+            self.sequences, self.weights, state, starts, steps=steps, held=False, bptt_steps=cuts
+        )
+        targets = truncation.gather_columns(self.sequences, starts + 1, steps)
+        valid = self._predicted(starts, first, steps)
+        return self.model.prediction.losses(hidden, targets, valid, first=first, bptt_steps=cuts)
+
+    def _predicted(self, starts: tf.Tensor, first: tf.Tensor | None, steps: int) -> tf.Tensor:
+        """Which columns of the p windows have a target, bool [steps, K*B]."""
+        t = tf.range(steps)[:, tf.newaxis]
+        begin = 0 if first is None else first
+        ends = begin + tf.tile(self._row_steps(), [self.anchors])
+        inside = truncation.stack_rows(starts) + t + 1 < self.total_steps
+        return tf.logical_and(tf.logical_and(t >= begin, t < ends), inside)

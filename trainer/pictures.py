@@ -1,0 +1,112 @@
+"""TensorBoard pictures: the stretch that the decoder reconstructs, beside the truth."""
+
+import numpy as np
+import tensorflow as tf
+from pipelines.format.sequences import SequenceSpec
+
+from trainer import truncation
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch
+
+
+def reconstruct(
+    model: LongSequenceModel, batch: Batch, *, segment_steps: int, auxiliary_steps: int
+) -> tf.Tensor:
+    """What the decoder says for x_{s+1}..x_{s+L-1} of each row's first anchor, all inputs fed.
+
+    Returns:
+      float [L-1, B, C] values, or int32 [L-1, B] ids.
+    """
+    sequences = model.sequences(batch.inputs, batch.lengths)
+    weights = model.main_weights()
+    padding = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
+    states = truncation.sweep(
+        sequences, weights, segment_steps=segment_steps, until=sequences.total_steps
+    )
+    state = truncation.seek(sequences, weights, states, batch.r_anchors[:, :1] + padding)
+    columns = truncation.gather_columns(
+        sequences, batch.r_starts[:, :1] + padding, auxiliary_steps
+    )
+    outputs = model.reconstruction.outputs(state, columns, tf.convert_to_tensor(model.embedding))
+    if columns.dtype.is_integer:
+        return tf.argmax(outputs, axis=-1, output_type=tf.int32)
+    return outputs
+
+
+def draw_images(
+    spec: SequenceSpec, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray
+) -> np.ndarray:
+    """Draws truth (left) and reconstruction (right), the rest of the picture dimmed.
+
+    Args:
+      spec: of the records; undoes the permutation.
+      inputs: uint8 [B, T, C].
+      starts: int32 [B], step s of each row.
+      outputs: float [L-1, B, C], in 0..1.
+
+    Returns:
+      float [B, side, 2 * side, C] in 0..1.
+    """
+    side, steps = spec.image_size, outputs.shape[0]
+    order = np.arange(side * side) if spec.permutation is None else np.array(spec.permutation)
+    pictures = []
+    for row, start, said in zip(inputs / 255.0, starts, outputs.swapaxes(0, 1), strict=True):
+        stretch = slice(start + 1, start + 1 + steps)
+        truth, guess = 0.3 * row, 0.3 * row
+        truth[stretch], guess[stretch] = row[stretch], said.clip(0, 1)
+        both = np.zeros([2, side * side, row.shape[-1]])
+        both[0, order], both[1, order] = truth, guess
+        pictures.append(np.concatenate(both.reshape(2, side, side, -1), axis=1))
+    return np.stack(pictures)
+
+
+def draw_texts(inputs: np.ndarray, begins: np.ndarray, outputs: np.ndarray) -> list[str]:
+    """Truth and reconstruction of each row as Markdown; `begins`: column of x_s, [B]."""
+    texts = []
+    for row, begin, said in zip(inputs, begins, outputs.T, strict=True):
+        truth = row[begin + 1 : begin + 1 + len(said)]
+        pair = (bytes(v.astype(np.uint8)).decode('utf-8', 'replace') for v in (truth, said))
+        texts.append('\n\n'.join(f'    {t!r}' for t in pair))
+    return texts
+
+
+class ReconstructionPictures:
+    """An evaluation action: writes a few pictures of one fixed batch."""
+
+    def __init__(
+        self,
+        *,
+        model: LongSequenceModel,
+        batch: Batch,
+        spec: SequenceSpec,
+        segment_steps: int,
+        auxiliary_steps: int,
+        writer: tf.summary.SummaryWriter,
+        global_step: tf.Variable,
+    ) -> None:
+        if batch.lengths is not None:
+            auxiliary_steps = min(auxiliary_steps, max(1, batch.inputs.shape[1] // 2))
+        self._batch, self._spec, self._steps = batch, spec, auxiliary_steps
+        self._writer, self._global_step = writer, global_step
+        self._reconstruct = tf.function(
+            lambda: reconstruct(
+                model, batch, segment_steps=segment_steps, auxiliary_steps=auxiliary_steps
+            )
+        )
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Draws with the weights as they are now."""
+        del logs
+        if self._steps < 2:
+            return
+        outputs = self._reconstruct().numpy()
+        inputs, starts = self._batch.inputs.numpy(), self._batch.r_starts[:, 0].numpy()
+        with self._writer.as_default(step=self._global_step):
+            if self._spec.kind == 'image':
+                pictures = draw_images(self._spec, inputs, starts, outputs)
+                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
+            else:
+                begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
+                for i, text in enumerate(draw_texts(inputs, begins, outputs)):
+                    tf.summary.text(f'reconstruction/{i}', text)
+        self._writer.flush()

@@ -1,0 +1,325 @@
+"""A run from end to end: strategy, phases, orbit's Controller, checkpoints, evaluation.
+
+Serves the command line (`trainer.main`) and whoever trains from Python alike.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orbit
+import tensorflow as tf
+from absl import logging
+from official.common import distribute_utils
+from official.core import train_utils
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+
+from trainer import checks
+from trainer.config import Config, RunConfig
+from trainer.input import Rows, SplitInput, first_batch
+from trainer.loop import PhaseTrainer, SplitEvaluator, distribute
+from trainer.model import LongSequenceModel
+from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
+from trainer.objective import Batch
+from trainer.optimizers import make_optimizer
+from trainer.pictures import ReconstructionPictures
+from trainer.progress import ProgressLine
+from trainer.task import InputRequest, LonghaulTask
+
+_PICTURES = 4
+
+
+def configure_threads() -> int:
+    """Sets TensorFlow's threads for recurrent work on a CPU; call before TensorFlow computes.
+
+    Returns:
+      The number of independent parts to split a replica's batch into.
+    """
+    if tf.config.list_physical_devices('GPU'):
+        return 1
+    cores = len(os.sched_getaffinity(0))
+    # The products of a step are too small for two cores; two halves of the batch are not.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    logging.info('CPU: one thread per operation, the batch in %d independent parts.', cores)
+    return cores
+
+
+def make_strategy(name: str | None) -> tf.distribute.Strategy:
+    """A strategy of Model Garden's by name; None: one device, or all GPUs there are."""
+    gpus = len(tf.config.list_physical_devices('GPU'))
+    name = name or ('mirrored' if gpus > 1 else 'one_device')
+    try:
+        return distribute_utils.get_distribution_strategy(name, num_gpus=gpus)
+    except ValueError as error:
+        raise LonghaulError(
+            f'--distribution_strategy={name}: {error}; one_device and mirrored are known'
+        ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """Steps first_step..last_step-1 of a run."""
+
+    name: str
+    first_step: int
+    last_step: int
+    supervised: bool
+
+
+def phases(config: RunConfig) -> list[Phase]:
+    """The auxiliary losses alone, then all together (paper, section 3.3); empty ones left out."""
+    middle, end = config.pretrain_steps, config.total_steps
+    both = [Phase('pretrain', 0, middle, False), Phase('joint', middle, end, True)]
+    return [p for p in both if p.last_step > p.first_step]
+
+
+class Run:
+    """One run in one model_dir."""
+
+    def __init__(
+        self, config: Config, model_dir: str, *, strategy: tf.distribute.Strategy, shards: int = 1
+    ) -> None:
+        """Reads the records' description and builds the model.
+
+        Args:
+          config: of the run.
+          model_dir: its folder.
+          strategy: the replicas to train on.
+          shards: independent parts of a replica's batch, from `configure_threads`.
+
+        Raises:
+          LonghaulError: if records and configuration do not fit each other.
+        """
+        if not config.data.records:
+            raise LonghaulError(
+                "DataConfig.records='': no records are named; add --records=DIR, the --output of "
+                'python -m pipelines.main'
+            )
+        self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
+        self._shards = shards
+        self._info: RecordsInfo = records.read_info(config.data.records)
+        checks.check(config, self._info)
+        self._check_replicas()
+        with strategy.scope():
+            self._model: LongSequenceModel = self._task().build_model()
+            self._global_step = tf.Variable(
+                0,
+                dtype=tf.int64,
+                name='global_step',
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+
+    def _check_replicas(self) -> None:
+        replicas = self._strategy.num_replicas_in_sync
+        for name in ('batch_size', 'eval_batch_size'):
+            size = getattr(self.config.data, name)
+            if size % replicas:
+                raise LonghaulError(
+                    f'DataConfig.{name}={size}: not a multiple of the {replicas} replicas; '
+                    f'{math.ceil(size / replicas) * replicas} is the next that is'
+                )
+
+    def _task(self, *, supervised: bool = True) -> LonghaulTask:
+        return LonghaulTask(self.config, self._info, supervised=supervised, shards=self._shards)
+
+    def _split(self, name: str) -> SplitInput:
+        counts = self._info.counts['splits']
+        if not counts.get(name):
+            have = ', '.join(f'{k} ({v})' for k, v in counts.items() if v) or 'none'
+            raise LonghaulError(
+                f'split {name!r}: {self.config.data.records} has no example of it; there are: {have}'
+            )
+        return SplitInput(
+            self.config.data.records,
+            name,
+            self._info,
+            self.config.objective,
+            seed=self.config.run.seed,
+        )
+
+    def train(self, *, operative_config: str, validate: bool) -> None:
+        """Trains what is left to train, phase by phase; a finished run is left alone.
+
+        Args:
+          operative_config: gin's operative configuration, saved beside the checkpoints.
+          validate: whether to evaluate the validation split every `eval_interval` steps.
+        """
+        self.dir.create()
+        self.dir.remember_data(self._info.spec, self._info.class_names)
+        write_atomically(self.dir / GIN_FILE, operative_config)
+        split = self._split('train')
+        for phase in phases(self.config.run):
+            first_step = max(self.dir.latest_step(), phase.first_step)
+            if first_step < phase.last_step:
+                with self._strategy.scope():
+                    self._train_phase(phase, split, first_step=first_step, validate=validate)
+
+    def _train_phase(
+        self, phase: Phase, split: SplitInput, *, first_step: int, validate: bool
+    ) -> None:
+        config, task = self.config.run, self._task(supervised=phase.supervised)
+        optimizer = make_optimizer(
+            self.config.optimizer, phase_steps=phase.last_step - phase.first_step
+        )
+        optimizer.build(self._model.trainable_variables)
+        order = split.order(self.config.data.batch_size)
+        trainer = PhaseTrainer(
+            task,
+            model=self._model,
+            optimizer=optimizer,
+            global_step=self._global_step,
+            dataset=distribute(self._strategy, task, InputRequest(split, order, first_step)),
+        )
+        # A phase's optimizer has a name of its own: the next phase starts with a fresh one.
+        checkpoint = tf.train.Checkpoint(
+            model=self._model,
+            global_step=self._global_step,
+            **{f'optimizer_{phase.name}': optimizer},
+        )
+        manager = tf.train.CheckpointManager(
+            checkpoint,
+            directory=self.dir.checkpoints,
+            max_to_keep=config.keep_checkpoints,
+            step_counter=self._global_step,
+            checkpoint_interval=config.checkpoint_interval,
+        )
+        validate = validate and phase.supervised
+        with _quiet_orbit():
+            controller = orbit.Controller(
+                strategy=self._strategy,
+                trainer=trainer,
+                evaluator=self._validator(task) if validate else None,
+                global_step=self._global_step,
+                steps_per_loop=min(config.log_interval, phase.last_step - first_step),
+                checkpoint_manager=manager,
+                summary_dir=self.dir / 'train',
+                eval_summary_dir=self.dir / 'validation',
+                train_actions=[
+                    ProgressLine(
+                        phase=phase.name,
+                        global_step=self._global_step,
+                        last_step=phase.last_step,
+                    )
+                ],
+                eval_actions=self._eval_actions(task) if validate else None,
+            )
+            if validate:
+                controller.train_and_evaluate(
+                    phase.last_step, eval_steps=-1, eval_interval=config.eval_interval
+                )
+            else:
+                controller.train(phase.last_step)
+
+    def _validator(self, task: LonghaulTask) -> SplitEvaluator:
+        request = InputRequest(self._split('validation'))
+        dataset = distribute(self._strategy, task, request)
+        return SplitEvaluator(task, model=self._model, dataset=dataset)
+
+    def _eval_actions(self, task: LonghaulTask) -> list[orbit.Action]:
+        actions: list[orbit.Action] = [self._keep_best, self._print_validation]
+        if self._model.reconstruction is not None:
+            split = self._split('validation')
+            inputs = first_batch(split.evaluation(batch_size=_PICTURES, parts=[Rows(0, 1)]))
+            batch: Batch = task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
+            actions.append(
+                ReconstructionPictures(
+                    model=self._model,
+                    batch=batch,
+                    spec=self._info.spec,
+                    segment_steps=self._info.segment_steps,
+                    auxiliary_steps=self.config.objective.auxiliary_steps,
+                    writer=tf.summary.create_file_writer(self.dir / 'validation'),
+                    global_step=self._global_step,
+                )
+            )
+        return actions
+
+    def _print_validation(self, logs: dict[str, float]) -> None:
+        print(f'validation  {summarize(logs)}', flush=True, file=sys.stderr)
+
+    def _keep_best(self, logs: dict[str, float]) -> None:
+        exporter = train_utils.BestCheckpointExporter(self.dir.best, 'accuracy', 'higher')
+        checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._global_step)
+        step = int(self._global_step.numpy())
+        exporter.maybe_export_checkpoint(checkpoint, dict(logs), step)
+
+    def evaluate(self, split_name: str) -> dict[str, Any]:
+        """Evaluates a split with the best weights (the latest while there are no best ones).
+
+        Writes evaluation-SPLIT.json and predictions-SPLIT.jsonl (by id) into the model_dir.
+
+        Returns:
+          What it wrote into the former.
+        """
+        self.dir.data()
+        path = self.dir.evaluated_checkpoint()
+        with self._strategy.scope():
+            checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._global_step)
+            checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+            task = self._task()
+            request = InputRequest(self._split(split_name))
+            evaluator = SplitEvaluator(
+                task, model=self._model, dataset=distribute(self._strategy, task, request)
+            )
+            logs = evaluator.evaluate(tf.constant(-1))
+        logs = {
+            'split': split_name,
+            'global_step': int(self._global_step.numpy()),
+            'checkpoint': os.path.relpath(path, self.dir.path),
+            **logs,
+        }
+        lines = _predictions(evaluator.predictions, self._info.class_names)
+        write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
+        write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
+        return logs
+
+
+def summarize(logs: dict[str, float]) -> str:
+    """An evaluation in one line: accuracy with interval and losses."""
+    parts = []
+    if logs.get('labelled'):
+        parts.append(
+            f'accuracy {logs["accuracy"]:.2%} (95 % interval {logs["accuracy_low"]:.2%} to '
+            f'{logs["accuracy_high"]:.2%}, {logs["labelled"]:.0f} examples)'
+        )
+    parts += [
+        f'{k.removesuffix("_loss")} {v:.4f}' for k, v in logs.items() if k.endswith('_loss')
+    ]
+    return '  '.join(parts)
+
+
+def _predictions(batches: list[dict[str, np.ndarray]], class_names: tuple[str, ...]) -> str:
+    """One JSON line per counted example, sorted by id."""
+    rows = []
+    for batch in batches:
+        columns = (batch[k] for k in ('id', 'label', 'counted', 'probabilities'))
+        for example_id, label, counted, probabilities in zip(*columns, strict=True):
+            if counted:
+                best = int(probabilities.argmax())
+                row = {
+                    'id': example_id.decode(),
+                    'label': class_names[label] if label >= 0 else None,
+                    'predicted': class_names[best],
+                    'probability': round(float(probabilities[best]), 6),
+                }
+                rows.append(row)
+    rows.sort(key=lambda row: row['id'])
+    return ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)
+
+
+@contextlib.contextmanager
+def _quiet_orbit() -> Iterator[None]:
+    """Orbit prints to stdout what it also logs; our progress line says it on stderr."""
+    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+

@@ -1,0 +1,194 @@
+"""Thin glue between the objective and Model Garden's Task: what one replica does in a step."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tf_keras
+from official.core import base_task
+from pipelines.format.records import RecordsInfo
+
+from trainer.config import Config
+from trainer.input import Rows, SplitInput, local_parts
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch, Losses, Objective
+from trainer.order import TrainingOrder
+
+
+@dataclasses.dataclass(frozen=True)
+class InputRequest:
+    """Which batches `LonghaulTask.build_inputs` is asked for.
+
+    `order`: training batches from `first_step` on; None: evaluation, every example once.
+    """
+
+    split: SplitInput
+    order: TrainingOrder | None = None
+    first_step: int = 0
+
+
+class LonghaulTask(base_task.Task):
+    """Trains and evaluates a `LongSequenceModel` on records.
+
+    Source of the steps' arithmetic: `trainer.objective`.
+    """
+
+    def __init__(
+        self, config: Config, info: RecordsInfo, *, supervised: bool = True, shards: int = 1
+    ) -> None:
+        """Prepares a phase.
+
+        Args:
+          config: of the run.
+          info: of the records.
+          supervised: False in the phase that trains the auxiliary losses alone.
+          shards: parts of a replica's batch whose graphs are independent of each other; on a CPU
+            one per core, since each of the LSTM's products is too small for more than one.
+        """
+        super().__init__(config)
+        self.config, self.info, self._shards = config, info, shards
+        self.objective = Objective(config.objective, info.segment_steps, supervised)
+        self._evaluation = Objective(config.objective, info.segment_steps)
+
+    def build_model(self) -> LongSequenceModel:
+        """The model, with the auxiliary parts that the objective uses."""
+        spec, objective = self.info.spec, self.config.objective
+        return LongSequenceModel(
+            self.config.model,
+            input_rows=spec.vocabulary_size or spec.channels,
+            classes=len(self.info.class_names),
+            seed=self.config.run.seed,
+            reconstruction=objective.reconstruction_weight > 0,
+            prediction=objective.prediction_weight > 0,
+        )
+
+    def build_inputs(
+        self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """The batches of this worker, one element per local replica and step."""
+        parts: list[Rows] = local_parts(input_context, tf.distribute.get_strategy())
+        if params.order is None:
+            size = self.config.data.eval_batch_size
+            return params.split.evaluation(batch_size=size, parts=parts)
+        return params.split.training(params.order, first_step=params.first_step, parts=parts)
+
+    def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
+        """Means over examples, exact for any number of replicas."""
+        names = ['loss', 'accuracy', 'supervised_loss']
+        if self.config.objective.reconstruction_weight:
+            names.append('reconstruction_loss')
+        if self.config.objective.prediction_weight:
+            names.append('prediction_loss')
+        if training:
+            names.append('gradient_norm')
+            if not self.objective.supervised:
+                names = [n for n in names if n not in ('accuracy', 'supervised_loss')]
+        return [tf_keras.metrics.Mean(name) for name in names]
+
+    def train_step(
+        self,
+        inputs: dict[str, tf.Tensor],
+        model: LongSequenceModel,
+        optimizer: tf_keras.optimizers.Optimizer,
+        metrics: Sequence[tf_keras.metrics.Metric] | None = None,
+        step: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """One step on this replica's rows of the global batch; `step`: the global step, int64."""
+        batch_size = self.config.data.batch_size
+        mask = model.classifier.dropconnect_mask(
+            self.config.model.dropconnect_rate, self.config.run.seed, step
+        )
+        variables = model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses = self._losses(self.objective, model, inputs, mask)
+            total = self.objective.total(losses, batch_size)
+        gradients = tape.gradient(
+            total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        gradients = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, gradients
+        )
+        norm = tf.linalg.global_norm(gradients)
+        # Summed already: the optimizer clips by the global norm of the global batch.
+        optimizer.apply_gradients(
+            zip(gradients, variables, strict=True), skip_gradients_aggregation=True
+        )
+        counted = tf.ones_like(inputs['labels'], tf.bool)
+        self._update(metrics or [], self.objective, losses, inputs['labels'], counted, norm)
+        return {self.loss: total}
+
+    def validation_step(
+        self,
+        inputs: dict[str, tf.Tensor],
+        model: LongSequenceModel,
+        metrics: Sequence[tf_keras.metrics.Metric] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Losses and probabilities of this replica's rows: id [B], label [B], counted [B],
+        probabilities [B, classes]."""
+        losses = self._losses(self._evaluation, model, inputs, None)
+        counted = inputs['counted']
+        self._update(metrics or [], self._evaluation, losses, inputs['labels'], counted, None)
+        return {
+            'id': inputs['id'],
+            'label': inputs['labels'],
+            'counted': counted,
+            'probabilities': tf.nn.softmax(losses.logits),
+        }
+
+    def to_batch(self, inputs: dict[str, tf.Tensor]) -> Batch:
+        """The parsed batch, as the objective takes it; all shapes static."""
+        fixed = self.info.spec.fixed_length is not None
+        return Batch(
+            inputs['inputs'],
+            None if fixed else inputs['lengths'],
+            inputs['labels'],
+            inputs['r_anchors'],
+            inputs['r_starts'],
+            inputs['p_anchors'],
+            inputs['fed'] if inputs['fed'].shape[2] else None,
+        )
+
+    def _losses(
+        self,
+        objective: Objective,
+        model: LongSequenceModel,
+        inputs: dict[str, tf.Tensor],
+        mask: tf.Tensor | None,
+    ) -> Losses:
+        shards = self._shards if inputs['labels'].shape[0] % self._shards == 0 else 1
+        split = {key: tf.split(value, shards) for key, value in inputs.items()}
+        parts = [
+            objective.losses(model, self.to_batch({k: v[i] for k, v in split.items()}), mask)
+            for i in range(shards)
+        ]
+        logits = None
+        if parts[0].logits is not None:
+            logits = tf.concat([p.logits for p in parts], axis=0)
+        per_example = (tf.concat(values, axis=0) for values in zip(*(p[:3] for p in parts)))
+        return Losses(*per_example, logits)
+
+    def _update(
+        self,
+        metrics: Sequence[tf_keras.metrics.Metric],
+        objective: Objective,
+        losses: Losses,
+        labels: tf.Tensor,
+        counted: tf.Tensor,
+        gradient_norm: tf.Tensor | None,
+    ) -> None:
+        by_name = {m.name: m for m in metrics}
+        labelled = tf.logical_and(counted, labels >= 0)
+        values = {
+            'loss': (objective.weighted(losses), counted),
+            'reconstruction_loss': (losses.reconstruction, counted),
+            'prediction_loss': (losses.prediction, counted),
+            'supervised_loss': (losses.supervised, labelled),
+        }
+        if losses.logits is not None:
+            predicted = tf.argmax(losses.logits, axis=-1, output_type=tf.int32)
+            values['accuracy'] = (tf.cast(predicted == labels, tf.float32), labelled)
+        if gradient_norm is not None:
+            values['gradient_norm'] = (gradient_norm, None)
+        for name, (value, weights) in values.items():
+            if name in by_name:
+                by_name[name].update_state(value, sample_weight=weights)
