@@ -1,0 +1,124 @@
+"""Where the auxiliary losses are anchored: a pure function of (seed, set, id).
+
+The job stores the first sets; the trainer draws later ones, or others, from this same function.
+
+Why our own mixing and not numpy's generators: records and resumed runs must see the same integers
+for ever, numpy promises the streams of its Generators for no release to come, and a counter-based
+hash draws any element by itself, vectorised, without the ones before. The mixing is splitmix64's
+finalizer (Steele, Lea, Flood 2014). It can't change without a new format version.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_R_ANCHOR, _R_START, _P_ANCHOR = 1, 2, 3
+
+
+class AnchorSets(NamedTuple):
+    """Anchors of N examples, E sets and K anchors each: int32 [N, E, K]."""
+
+    r_anchors: np.ndarray
+    r_starts: np.ndarray
+    p_anchors: np.ndarray
+
+
+def id_hash(example_id: str) -> int:
+    """64 bits of an id. Not Python's hash(), which differs from process to process."""
+    digest = hashlib.blake2b(example_id.encode('utf-8', 'surrogateescape'), digest_size=8).digest()
+    return int.from_bytes(digest, 'little')
+
+
+def _finalize(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def mix(*streams: int | np.ndarray) -> np.ndarray:
+    """Mixes integers (each a scalar or an array; they broadcast) into uniform uint64.
+
+    The order of the streams matters; every stream changes about half of the bits.
+    """
+    z = np.zeros([], np.uint64)
+    with np.errstate(over='ignore'):
+        for stream in streams:
+            if isinstance(stream, int):
+                stream = stream % (1 << 64)
+            z = _finalize((z + _GOLDEN) ^ _finalize(np.asarray(stream, np.uint64) + _GOLDEN))
+    return z
+
+
+def _uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Uniform integers in 0..count-1 (0 where count is 0), count < 2**32."""
+    return ((bits >> np.uint64(32)) * np.asarray(count, np.uint64)) >> np.uint64(32)
+
+
+def auxiliary_length(
+    lengths: np.ndarray, auxiliary_steps: int, *, fixed_length: bool
+) -> np.ndarray:
+    """L_i, the steps that each sequence's auxiliary losses span.
+
+    Args:
+      lengths: int [N], T_i.
+      auxiliary_steps: L.
+      fixed_length: whether all sequences have one length by nature (images).
+
+    Returns:
+      int64 [N]: L for fixed lengths, min(L, max(1, T_i // 2)) for documents.
+
+    Raises:
+      LonghaulError: if fixed lengths do not leave room for an anchor.
+    """
+    lengths = np.asarray(lengths, np.int64)
+    if not fixed_length:
+        return np.minimum(auxiliary_steps, np.maximum(1, lengths // 2))
+    if len(lengths) and auxiliary_steps >= lengths.min():
+        raise LonghaulError(
+            f'auxiliary_steps={auxiliary_steps}: the sequences have {lengths.min()} steps, and '
+            f'fewer than that are needed; {max(1, int(lengths.min()) // 4)} would do'
+        )
+    return np.full(len(lengths), auxiliary_steps, np.int64)
+
+
+def sample_anchors(
+    *,
+    seed: int,
+    sets: Sequence[int],
+    id_hashes: np.ndarray,
+    lengths: np.ndarray,
+    auxiliary_steps: np.ndarray,
+    anchors_per_sequence: int,
+) -> AnchorSets:
+    """Draws anchors.
+
+    Args:
+      seed: of the job or the run.
+      sets: the numbers e of the sets to draw.
+      id_hashes: uint64 [N], from `id_hash`.
+      lengths: int [N], T_i.
+      auxiliary_steps: int [N], L_i, from `auxiliary_length`.
+      anchors_per_sequence: K.
+
+    Returns:
+      r_anchors in L_i..T_i, r_starts in 0..r_anchor-L_i, p_anchors in 0..T_i-L_i-1 (0 when that is
+      empty), each uniform: int32 [N, E, K].
+    """
+    hashes = np.asarray(id_hashes, np.uint64)[:, np.newaxis, np.newaxis]
+    e = np.array(sets, np.uint64)[np.newaxis, :, np.newaxis]
+    k = np.arange(anchors_per_sequence, dtype=np.uint64)
+    total = np.asarray(lengths, np.int64)[:, np.newaxis, np.newaxis]
+    steps = np.asarray(auxiliary_steps, np.int64)[:, np.newaxis, np.newaxis]
+
+    def draw(stream: int, count: np.ndarray) -> np.ndarray:
+        return _uniform(mix(seed, stream, e, hashes, k), count).astype(np.int64)
+
+    r_anchors = steps + draw(_R_ANCHOR, total - steps + 1)
+    r_starts = draw(_R_START, r_anchors - steps + 1)
+    p_anchors = draw(_P_ANCHOR, np.maximum(total - steps, 0))
+    return AnchorSets(*(a.astype(np.int32) for a in (r_anchors, r_starts, p_anchors)))

@@ -1,0 +1,89 @@
+"""One record: a tf.train.Example with one bytes feature per segment."""
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.anchors import AnchorSets
+from pipelines.format.records import RecordsInfo
+from pipelines.format.segments import split_segments
+
+_ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
+
+
+def _bytes(values: list[bytes]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _ints(values: list[int]) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def serialize_example(
+    *, example_id: str, label: int, values: np.ndarray, anchors: AnchorSets, segment_steps: int
+) -> bytes:
+    """Serializes one example, always to the same bytes.
+
+    Args:
+      example_id: relative to the source's root, never absolute.
+      label: class number; -1 for none.
+      values: [T, C] or [T], of the spec's dtype.
+      anchors: of this example: int32 [1, E, K] each.
+      segment_steps: of the data set.
+
+    Returns:
+      The bytes of a tf.train.Example.
+    """
+    features = {
+        'id': _bytes([example_id.encode('utf-8', 'surrogateescape')]),
+        'label': _ints([label]),
+        'length': _ints([len(values)]),
+        'segments': _bytes(split_segments(values, segment_steps)),
+    }
+    for name, array in zip(_ANCHORS, anchors, strict=True):
+        features[name] = _ints(array.reshape(-1).tolist())
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_examples(
+    serialized: tf.Tensor, info: RecordsInfo, *, padded_steps: int | tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Parses a batch; works in graphs.
+
+    Args:
+      serialized: string [B].
+      info: of the data set.
+      padded_steps: columns of the batch, at least the longest length; T for fixed lengths.
+
+    Returns:
+      'id' string [B], 'label' int32 [B], 'length' int32 [B]; 'inputs' [B, padded_steps, C] for
+      images or [B, padded_steps] for text, of the stored dtype, right-aligned after zeros;
+      'r_anchors', 'r_starts', 'p_anchors' int32 [B, E, K].
+    """
+    spec, sets, k = info.spec, info.anchor_sets, info.anchors_per_sequence
+    features = {
+        'id': tf.io.FixedLenFeature([], tf.string),
+        'label': tf.io.FixedLenFeature([], tf.int64),
+        'length': tf.io.FixedLenFeature([], tf.int64),
+        'segments': tf.io.RaggedFeature(tf.string),
+        **{name: tf.io.FixedLenFeature([sets, k], tf.int64) for name in _ANCHORS},
+    }
+    parsed = tf.io.parse_example(serialized, features)
+    width = spec.channels * tf.as_dtype(spec.dtype).size
+    whole = tf.strings.reduce_join(parsed['segments'], axis=-1)
+    missing = padded_steps * width - tf.strings.length(whole)
+    # Zeros in front as bytes, since decode_raw refuses rows of unequal length.
+    padded = whole if spec.fixed_length is not None else _pad_front(whole, missing)
+    values = tf.io.decode_raw(padded, tf.as_dtype(spec.dtype), little_endian=True)
+    shape = [-1, padded_steps, spec.channels] if spec.kind == 'image' else [-1, padded_steps]
+    out = {'id': parsed['id'], 'inputs': tf.reshape(values, shape)}
+    for name in ('label', 'length', *_ANCHORS):
+        out[name] = tf.cast(parsed[name], tf.int32)
+    return out
+
+
+def _pad_front(rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
+    """Puts missing[b] zero bytes before rows[b]."""
+    longest = tf.reduce_max(missing)
+    zeros = tf.strings.reduce_join(tf.fill([longest], tf.constant(b'\0')))
+    return tf.strings.join([tf.strings.substr(tf.fill(tf.shape(rows), zeros), 0, missing), rows])

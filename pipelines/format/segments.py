@@ -1,0 +1,20 @@
+"""How a sequence is cut into stored segments: from the END, so that the first one is the short one.
+
+The end of every sequence then lies on a segment boundary, where the supervised window of
+`segment_steps` steps begins.
+"""
+
+import numpy as np
+
+
+def segment_count(length: int | np.ndarray, segment_steps: int) -> int | np.ndarray:
+    """Number of segments of a sequence of `length` >= 1 steps."""
+    return -(-length // segment_steps)
+
+
+def split_segments(values: np.ndarray, segment_steps: int) -> list[bytes]:
+    """[T] or [T, C] -> little-endian bytes of each segment; the first may be short."""
+    values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder('<')))
+    first = (len(values) - 1) % segment_steps + 1
+    ends = range(first, len(values) + 1, segment_steps)
+    return [values[max(end - segment_steps, 0) : end].tobytes() for end in ends]

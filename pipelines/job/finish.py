@@ -1,0 +1,105 @@
+"""The last step: adds the shards up, writes stats.json and, last of all, records.json."""
+
+import importlib.metadata
+import json
+import posixpath
+from collections import Counter
+from typing import Any
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import FILE_NAME, RecordsInfo
+from pipelines.job.plan import Plan
+
+# Options that say where and how, not what: they must not change a byte of the output.
+_NOT_CONTENT = ('output', 'source', 'overwrite', 'class_names', 'shards')
+_DECIDING = ('tensorflow', 'numpy')
+
+
+def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...]) -> str:
+    """Writes the description of the data set.
+
+    Args:
+      shards: what `write_shard` returned, in any order.
+      plan: of the job.
+      class_names: by label.
+
+    Returns:
+      Path of records.json.
+
+    Raises:
+      LonghaulError: if too many items were rejected, or nothing is left to train on.
+    """
+    shards = sorted(shards, key=lambda s: s['shard']['name'])
+    rejected = _add(s['rejected'] for s in shards)
+    examples = sum(s['shard']['examples'] for s in shards)
+    _check_rejected(rejected, examples, plan)
+    by_split = {split: [s for s in shards if s['split'] == split] for split in plan.splits}
+    counts = {
+        'splits': {k: sum(s['shard']['examples'] for s in v) for k, v in by_split.items()},
+        'classes': {k: _by_class(v, class_names) for k, v in by_split.items()},
+        'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
+    }
+    options = plan.options
+    lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
+    info = RecordsInfo(
+        spec=plan.spec,
+        segment_steps=options.segment_steps,
+        auxiliary_steps=plan.auxiliary_steps,
+        anchors_per_sequence=options.anchors_per_sequence,
+        anchor_sets=options.anchor_sets,
+        seed=options.seed,
+        class_names=class_names,
+        shards={k: [s['shard'] for s in v] for k, v in by_split.items()},
+        counts=counts,
+        lengths={k: dict(sorted(v.items(), key=lambda p: int(p[0]))) for k, v in lengths.items()},
+        options={k: v for k, v in vars(options).items() if k not in _NOT_CONTENT},
+        versions={name: importlib.metadata.version(name) for name in _DECIDING},
+    )
+    stats = {
+        'counts': counts,
+        'rejected': rejected,
+        'lengths': info.lengths,
+        'anchors_by_tenth_of_the_sequence': {
+            kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
+        },
+    }
+    text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
+    write_text(posixpath.join(options.output, 'stats.json'), text)
+    path = posixpath.join(options.output, FILE_NAME)
+    write_text(path, info.to_json())
+    return path
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a whole file or none."""
+    with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
+        file.write(text.encode())
+    FileSystems.rename([f'{path}.partial'], [path])
+
+
+def _add(counts: Any) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
+def _by_class(shards: list[dict[str, Any]], class_names: tuple[str, ...]) -> dict[str, int]:
+    total = _add(s['classes'] for s in shards)
+    return {name: total.get(name, 0) for name in ([''] if total.get('') else []) + [*class_names]}
+
+
+def _check_rejected(rejected: dict[str, int], examples: int, plan: Plan) -> None:
+    bad = sum(rejected.values())
+    allowed = plan.options.max_rejected_share
+    if bad and bad > allowed * (bad + examples):
+        reasons = '; '.join(f'{n} x {reason}' for reason, n in rejected.items())
+        raise LonghaulError(
+            f'{bad} of {bad + examples} items cannot be used ({reasons}), more than '
+            f'--max_rejected_share={allowed}: see rejected-*.jsonl in {plan.options.output}, mend '
+            'the items or raise the share'
+        )
+    if not examples:
+        raise LonghaulError(f'--source={plan.options.source}: no usable item')

@@ -1,0 +1,69 @@
+"""What travels through the job: ids and locators, never payloads.
+
+Local runners hold what they group in memory; a locator is a hundred bytes where an image or a
+document can be a hundred megabytes. The shard's writer reads the payload itself.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Item(NamedTuple):
+    """One example to be written.
+
+    `id`: relative to the source's root. `split`: the source's own. `label`: a class name or None.
+    `group`: the file, zip or folder that it lies in. `place`: where in the group (a name or a row).
+    """
+
+    id: str
+    split: str
+    label: str | None
+    group: str
+    place: str | int
+
+
+class Payload(NamedTuple):
+    """What a source reads: raw bytes (an image file, text), or pixels uint8 [H, W, C]."""
+
+    data: bytes | None = None
+    pixels: np.ndarray | None = None
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error of the job
+    """An item that cannot be used; the message is the reason that the user reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A part of a source that is listed on its own: a file, a zip, a folder."""
+
+    path: str
+    split: str
+
+
+class Source(Protocol):
+    """Where items come from. Picklable; opens its files where it is used."""
+
+    kind: str
+    channels: int
+
+    def splits(self) -> tuple[str, ...]:
+        """The source's own splits: ('train',) or ('train', 'test')."""
+
+    def groups(self) -> list[Group]:
+        """The parts to list, in a fixed order; refuses a source without any."""
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """The items of a group."""
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """The payloads of some items of one group, in their order."""
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of all classes if the source knows them beforehand, else None."""
+
+    def estimated_items(self) -> int:
+        """A rough number of items, for the number of shards."""

@@ -1,0 +1,155 @@
+"""Options + source -> everything that the workers need, resolved once on the launcher."""
+
+import dataclasses
+import sys
+
+import numpy as np
+
+from pipelines.format import anchors
+from pipelines.format.errors import LonghaulError
+from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.job.items import Source
+from pipelines.job.sources import make_source
+from pipelines.options import JobOptions
+
+_PERMUTATION, _TEST, _VALIDATION = 11, 12, 13
+_SHARD_BYTES = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What every worker is told. Picklable, and free of anything that is bound elsewhere."""
+
+    options: JobOptions
+    source: Source
+    spec: SequenceSpec
+    auxiliary_steps: int
+    shards: int
+    splits: tuple[str, ...]
+    test_share: float
+
+    def split_of(self, own_split: str, id_hash: int) -> str:
+        """The split of an item: the source's own test, or cut out of train by hash."""
+        if own_split == 'test':
+            return 'test'
+        for split, stream, share in (
+            ('test', _TEST, self.test_share),
+            ('validation', _VALIDATION, self.options.validation_share),
+        ):
+            bits = int(anchors.mix(self.options.seed, stream, np.uint64(id_hash)))
+            if (bits >> 11) * 2.0**-53 < share:
+                return split
+        return 'train'
+
+
+def make_plan(options: JobOptions) -> Plan:
+    """Resolves what can be known before the job runs.
+
+    Raises:
+      LonghaulError: for options that do not fit the source or each other.
+    """
+    source = make_source(
+        options.source,
+        text_column=options.text_column,
+        label_column=options.label_column,
+        csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
+        class_names=_read_names(options.class_names),
+    )
+    own = source.splits()
+    spec = _spec(options, source)
+    test_share = _test_share(options, own)
+    splits = ['train']
+    if options.validation_share > 0:
+        splits.append('validation')
+    if 'test' in own or test_share > 0:
+        splits.append('test')
+    return Plan(
+        options=options,
+        source=source,
+        spec=spec,
+        auxiliary_steps=_auxiliary_steps(options, spec),
+        shards=options.shards or _shards(source, spec),
+        splits=tuple(splits),
+        test_share=test_share,
+    )
+
+
+def _read_names(path: str | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    try:
+        with open(path, encoding='utf-8') as file:
+            names = tuple(line.strip() for line in file if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise LonghaulError(f'--class_names={path}: cannot be read ({error})') from error
+    if len(set(names)) != len(names):
+        raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
+    return names
+
+
+def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:
+    if options.test_share is None:
+        return 0.2 if options.source == 'builtin:digits' else 0.0
+    if 'test' in own and options.test_share > 0:
+        raise LonghaulError(
+            f'--test_share={options.test_share}: {options.source} has a test split of its own; '
+            'leave the flag out'
+        )
+    return options.test_share
+
+
+def _spec(options: JobOptions, source: Source) -> SequenceSpec:
+    if source.kind == 'text':
+        for name in ('image_size', 'channels', 'permutation_seed'):
+            if getattr(options, name) is not None:
+                raise LonghaulError(
+                    f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
+                )
+        return text_spec(max_steps=options.max_steps)
+    if options.image_size is None:
+        raise LonghaulError(
+            f'--image_size is missing: {options.source} holds images; name the side that they are '
+            'resized to, such as --image_size=28 (784 steps)'
+        )
+    if options.max_steps is not None:
+        raise LonghaulError(
+            f'--max_steps={options.max_steps}: images have image_size**2 steps; leave it out'
+        )
+    permutation = None
+    if options.permutation_seed is not None:
+        pixels = np.arange(options.image_size**2, dtype=np.uint64)
+        keys = anchors.mix(options.permutation_seed, _PERMUTATION, pixels)
+        permutation = tuple(np.argsort(keys, kind='stable').tolist())
+    return SequenceSpec(
+        'image',
+        channels=options.channels or source.channels,
+        image_size=options.image_size,
+        permutation_seed=options.permutation_seed,
+        permutation=permutation,
+    )
+
+
+def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
+    total, wanted = spec.fixed_length, options.auxiliary_steps
+    if total == 1:
+        raise LonghaulError('--image_size=1: a sequence of one step has nothing to reconstruct')
+    if wanted is None:
+        wanted = 600
+        if total is not None and wanted >= total:
+            wanted = max(1, total // 4)
+            print(
+                f'note: the images have {total} steps; anchors are stored for '
+                f'--auxiliary_steps={wanted}',
+                file=sys.stderr,
+            )
+    elif total is not None and wanted >= total:
+        raise LonghaulError(
+            f'--auxiliary_steps={wanted}: the images have {total} steps; fewer than {total} are '
+            f'needed, for example {max(1, total // 4)}'
+        )
+    return wanted
+
+
+def _shards(source: Source, spec: SequenceSpec) -> int:
+    per_item = (spec.fixed_length or 300) * spec.channels
+    return max(1, min(1024, -(-source.estimated_items() * per_item // _SHARD_BYTES)))

@@ -1,0 +1,76 @@
+"""builtin:digits - scikit-learn's 1,797 handwritten digits of 8x8 pixels, as PNG files.
+
+Real data without a download. The items are PNG bytes, so that they can be sent to a server as well.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+
+
+@functools.lru_cache(maxsize=1)
+def _load() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels uint8 [N, 8, 8] (their 0..16 spread over 0..255) and labels [N]."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise LonghaulError(
+            '--source=builtin:digits: scikit-learn is not installed; pip install "longhaul[demo]"'
+        ) from error
+    data = load_digits()
+    return np.rint(data.images * (255 / 16)).astype(np.uint8), data.target
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    import tensorflow as tf
+
+    return tf.io.encode_png(pixels[:, :, np.newaxis]).numpy()
+
+
+def raw_items() -> Iterator[tuple[str, str, bytes]]:
+    """(id, class name, PNG bytes) of all digits."""
+    pixels, labels = _load()
+    for row, label in enumerate(labels):
+        yield f'{row:04}', str(label), _png(pixels[row])
+
+
+@dataclasses.dataclass(frozen=True)
+class Digits:
+    """scikit-learn's digits; they have no split of their own."""
+
+    kind: str = 'image'
+    channels: int = 1
+
+    def splits(self) -> tuple[str, ...]:
+        """All train; the job cuts a test split out."""
+        return ('train',)
+
+    def groups(self) -> list[Group]:
+        """One."""
+        _load()
+        return [Group('digits', 'train')]
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """In scikit-learn's order."""
+        _, labels = _load()
+        for row, label in enumerate(labels):
+            yield Item(f'{row:04}', group.split, str(label), group.path, row)
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """PNG bytes."""
+        del group
+        pixels, _ = _load()
+        for item in items:
+            yield Payload(_png(pixels[item.place]))
+
+    def class_names(self) -> None:
+        """Known only when all items are listed."""
+
+    def estimated_items(self) -> int:
+        """All."""
+        return len(_load()[1])

@@ -1,0 +1,98 @@
+"""idx:DIR - MNIST's four files, gzipped or not; pixels arrive bit by bit as they are."""
+
+import dataclasses
+import functools
+import gzip
+import os
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+
+_PREFIX = {'train': 'train', 'test': 't10k'}
+
+
+def _find(folder: str, name: str) -> str:
+    for suffix in ('', '.gz'):
+        for stem in (name, name.replace('-idx', '.idx')):
+            path = os.path.join(folder, stem + suffix)
+            if os.path.exists(path):
+                return path
+    raise LonghaulError(f'--source=idx:{folder}: {name} (or {name}.gz) is missing')
+
+
+@functools.lru_cache(maxsize=4)
+def _load(path: str, dimensions: int) -> np.ndarray:
+    """An idx file of unsigned bytes: magic 0x0000080D, D sizes as big-endian uint32, the values."""
+    opener = gzip.open if path.endswith('.gz') else open
+    try:
+        with opener(path, 'rb') as file:
+            data = file.read()
+    except (OSError, EOFError) as error:
+        raise LonghaulError(f'--source=idx: {path} cannot be read ({error})') from error
+    header = 4 + 4 * dimensions
+    if len(data) < header or data[:4] != bytes([0, 0, 8, dimensions]):
+        raise LonghaulError(
+            f'--source=idx: {path} begins with {data[:4].hex()}, an idx file of unsigned bytes in '
+            f'{dimensions} dimensions with {bytes([0, 0, 8, dimensions]).hex()}'
+        )
+    shape = struct.unpack(f'>{dimensions}I', data[4:header])
+    if len(data) - header != np.prod(shape, dtype=np.int64):
+        raise LonghaulError(
+            f'--source=idx: {path} has {len(data) - header} values, its header says {shape}'
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Idx:
+    """Images and labels of MNIST or a set of its form."""
+
+    path: str
+    kind: str = 'image'
+    channels: int = 1
+
+    def splits(self) -> tuple[str, ...]:
+        """The set's own."""
+        return ('train', 'test')
+
+    def groups(self) -> list[Group]:
+        """One for each split."""
+        if not os.path.isdir(self.path):
+            raise LonghaulError(f'--source=idx:{self.path}: no such folder')
+        groups = [Group(split, split) for split in _PREFIX]
+        for group in groups:
+            images, labels = self._arrays(group.path)
+            if len(images) != len(labels):
+                raise LonghaulError(
+                    f'--source=idx:{self.path}: {len(images)} images but {len(labels)} labels in '
+                    f'{group.split}'
+                )
+        return groups
+
+    def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        images = _find(self.path, f'{_PREFIX[split]}-images-idx3-ubyte')
+        labels = _find(self.path, f'{_PREFIX[split]}-labels-idx1-ubyte')
+        return _load(images, 3), _load(labels, 1)
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """Rows in order."""
+        _, labels = self._arrays(group.path)
+        for row, label in enumerate(labels):
+            yield Item(f'{group.split}/{row:05}', group.split, str(label), group.path, row)
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """Pixels [H, W, 1]."""
+        images, _ = self._arrays(group)
+        for item in items:
+            yield Payload(pixels=images[item.place][:, :, np.newaxis])
+
+    def class_names(self) -> None:
+        """Known only when all items are listed."""
+
+    def estimated_items(self) -> int:
+        """The number of images."""
+        return sum(len(self._arrays(s)[1]) for s in _PREFIX)

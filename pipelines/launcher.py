@@ -1,0 +1,112 @@
+"""Runs the job: prepares the output folder, runs the graph, reports; refusals come out as one line."""
+
+import logging
+import posixpath
+import re
+import sys
+import time
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import options as job_options
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+from pipelines.job.graph import build
+from pipelines.job.plan import make_plan
+from pipelines.options import JobOptions
+
+
+def main(argv: list[str]) -> int:
+    """Runs the job for a command line; returns the exit code: 0, or 2 for a refusal."""
+    logging.getLogger('apache_beam').setLevel(logging.ERROR)
+    try:
+        options, beam_options = job_options.parse(argv)
+        started = time.monotonic()
+        info = run(options, beam_options)
+    except LonghaulError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(_summary(info, options.output, time.monotonic() - started))
+    return 0
+
+
+def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
+    """Runs the job to its end.
+
+    Args:
+      options: of the job.
+      beam_options: runner and so on.
+
+    Returns:
+      The description of the finished data set.
+
+    Raises:
+      LonghaulError: for whatever the user can put right.
+    """
+    plan = make_plan(options)
+    _prepare_output(options)
+    try:
+        with beam.Pipeline(options=beam_options) as pipeline:
+            build(pipeline, plan)
+    except LonghaulError:
+        raise
+    except Exception as error:
+        # Runners wrap what a worker raises into an error and a text of their own.
+        ours = re.search(r'LonghaulError: (.*?)(?: \[while running|\n|$)', str(error))
+        if ours is None:
+            raise
+        raise LonghaulError(ours[1]) from error
+    return records.read_info(options.output)
+
+
+def _prepare_output(options: JobOptions) -> None:
+    """Refuses a finished output; removes what another run has left."""
+    folder = options.output
+    if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
+        raise LonghaulError(
+            f'--output={folder}: holds finished records; add --overwrite to replace them, or name '
+            'another folder'
+        )
+    try:
+        if not FileSystems.exists(folder):
+            FileSystems.mkdirs(folder)
+        # First of all, so that nothing half-replaced ever passes for finished.
+        for name in (records.FILE_NAME, 'stats.json'):
+            _remove(posixpath.join(folder, name))
+        for pattern in ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial'):
+            for path in tf.io.gfile.glob(posixpath.join(folder, pattern)):
+                _remove(path)
+        probe = posixpath.join(folder, '.writable.partial')
+        FileSystems.create(probe).close()
+        _remove(probe)
+    except (OSError, tf.errors.OpError, beam.io.filesystem.BeamIOError) as error:
+        reason = str(error).splitlines()[0]
+        raise LonghaulError(
+            f'--output={folder}: cannot be written to ({reason}); name a folder that you may '
+            'write to'
+        ) from error
+
+
+def _remove(path: str) -> None:
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
+
+
+def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
+    rows = []
+    for split, count in info.counts['splits'].items():
+        shards = info.shards[split]
+        size = sum(s['bytes'] for s in shards) / 1e6
+        steps = info.counts['steps'][split]
+        rows.append(
+            f'  {split:<11}{count:>9,} examples  {steps:>14,} steps  {size:>9,.1f} MB  '
+            f'{len(shards)} shard{"s" if len(shards) > 1 else ""}'
+        )
+    length = info.spec.fixed_length
+    what = f'{length} steps each' if length else 'of different length'
+    head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
+    return '\n'.join([f'{head}, in {seconds:.0f} s:', *rows, f'records: {folder}'])

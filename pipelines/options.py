@@ -1,0 +1,128 @@
+"""The job's own options, checked; all other flags are Beam's."""
+
+import argparse
+import dataclasses
+import difflib
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.format.errors import LonghaulError
+
+
+@dataclasses.dataclass(frozen=True)
+class JobOptions:
+    """What decides about the records; see `pipelines.main --help`."""
+
+    source: str
+    output: str
+    image_size: int | None = None
+    channels: int | None = None
+    max_steps: int | None = None
+    segment_steps: int = 300
+    auxiliary_steps: int | None = None
+    anchors_per_sequence: int = 1
+    anchor_sets: int = 4
+    seed: int = 0
+    permutation_seed: int | None = None
+    limit: int | None = None
+    validation_share: float = 0.1
+    test_share: float | None = None
+    shards: int | None = None
+    max_rejected_share: float = 0.01
+    text_column: str | None = None
+    label_column: str | None = None
+    csv_columns: str | None = None
+    class_names: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (
+            'image_size max_steps segment_steps auxiliary_steps anchors_per_sequence anchor_sets '
+            'limit shards'
+        )
+        for name in counts.split():
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise LonghaulError(f'--{name}={value}: a whole number of at least 1 is needed')
+        for name in ('validation_share', 'test_share', 'max_rejected_share'):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise LonghaulError(f'--{name}={value}: a share in 0..1 is needed')
+        if self.channels not in (None, 1, 3):
+            raise LonghaulError(f'--channels={self.channels}: 1 (gray) or 3 (RGB) is needed')
+
+
+_HELP = {
+    'source': 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR or builtin:digits',
+    'output': 'folder of the records; gs:// works with longhaul[gcp]',
+    'image_size': 'side of the square that images are resized to; the sequence has its square',
+    'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
+    'max_steps': 'documents are cut to their first steps; default: whole',
+    'segment_steps': 'steps of a stored segment (default 300)',
+    'auxiliary_steps': 'L of the stored anchors (default 600, a quarter of short images)',
+    'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',
+    'anchor_sets': 'E, stored sets of anchors, one per epoch (default 4)',
+    'seed': 'of anchors, splits and limit (default 0)',
+    'permutation_seed': 'show the pixels in one fixed random order (pMNIST)',
+    'limit': 'take only so many examples of each split, chosen by hash of the id',
+    'validation_share': 'cut out of the training split by hash of the id (default 0.1)',
+    'test_share': 'likewise, for a source without a test split (default 0; 0.2 for digits)',
+    'shards': 'files per split; default: by size',
+    'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
+    'text_column': 'csv: column of the text (default: text)',
+    'label_column': 'csv: column of the label (default: label, if there is one)',
+    'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
+    'class_names': 'file with one class name a line; integer labels stand for them',
+    'overwrite': 'replace a finished output',
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise LonghaulError(f'{message}; see python -m pipelines.main --help')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog='python -m pipelines.main',
+        description='Turns raw images and documents into records for the trainer.',
+        epilog='All other flags are Apache Beam options, such as --runner and --project.',
+        allow_abbrev=False,
+    )
+    for field in dataclasses.fields(JobOptions):
+        settings: dict[str, Any] = {'help': _HELP[field.name]}
+        if field.type is bool:
+            settings['action'] = 'store_true'
+        else:
+            kinds = [k for k in (int, float, str) if k.__name__ in str(field.type)]
+            settings |= {'type': kinds[0], 'default': field.default}
+            if field.default is dataclasses.MISSING:
+                settings |= {'required': True, 'default': None}
+        parser.add_argument(f'--{field.name}', **settings)
+    return parser
+
+
+def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
+    """Flags -> the job's options and Beam's.
+
+    Raises:
+      LonghaulError: for a bad value, or a flag that neither of us knows (with the nearest name).
+    """
+    known, rest = _parser().parse_known_args(argv)
+    beam_parser = _Parser(add_help=False, allow_abbrev=False)
+    for cls in PipelineOptions.__subclasses__():
+        if '_add_argparse_args' in cls.__dict__:
+            cls._add_argparse_args(beam_parser)
+    _, unknown = beam_parser.parse_known_args(rest)
+    if unknown:
+        names = list(_HELP) + [a.dest for a in beam_parser._actions]
+        wanted = unknown[0].lstrip('-').partition('=')[0]
+        nearest = difflib.get_close_matches(wanted, names, n=1, cutoff=0)[0]
+        raise LonghaulError(f'{unknown[0]}: no such flag; did you mean --{nearest}?')
+    if not any(flag.startswith('--runner') for flag in rest):
+        # Without a name, Beam would try to download another local runner first.
+        rest.append('--runner=FnApiRunner')
+    return JobOptions(**vars(known)), PipelineOptions(rest)
