@@ -85,12 +85,8 @@ class Reconstruction(tf.Module):
         inputs = columns[:-1]
         if fed is not None:
             inputs = self._own_inputs(inputs, fed, (bottom, top), start)
-        hidden, _ = recurrent.lstm(
-            recurrent.input_gates(inputs, bottom), bottom.recurrent_kernel, start[0]
-        )
-        hidden, _ = recurrent.lstm(
-            recurrent.input_gates(hidden, top), top.recurrent_kernel, start[1]
-        )
+        hidden, _ = recurrent.lstm(inputs, bottom, start[0])
+        hidden, _ = recurrent.lstm(hidden, top, start[1], input_gradient=True)
         return self.head(hidden)
 
     def losses(
@@ -186,10 +182,11 @@ class Prediction(tf.Module):
         """
         weights = self.lstm.weights()
         hidden, _ = recurrent.lstm(
-            recurrent.input_gates(hidden, weights),
-            weights.recurrent_kernel,
+            hidden,
+            weights,
             recurrent.zero_state(hidden.shape[1], weights),
             first=first,
             bptt_steps=bptt_steps,
+            input_gradient=True,
         )
         return step_losses(self.head(hidden), targets, valid)

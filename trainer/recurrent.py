@@ -5,6 +5,10 @@ Knows nothing of windows, anchors or losses. Two passes over the same weights:
 * `final_state`: no gradient, keeps one state and no per-step activation: memory O(B U).
 * `lstm`: with gradient; keeps what its backward pass needs for its own steps only.
 
+Every step is one product: [1, x, h] with bias, kernel and recurrent kernel stacked. Its gradient is
+added up step by step as well: on a CPU the operands are still in the cache then, while one large
+product at the end would first have to write all gates' gradients to memory and read them back.
+
 Gate order is Keras's: i, f, c (candidate), o. Source: Hochreiter and Schmidhuber 1997 with the
 forget gate of Gers et al. 2000; Trinh et al. 2018, section 4.
 """
@@ -45,25 +49,37 @@ def stop_gradient(nest: NamedTuple) -> NamedTuple:
     return tf.nest.map_structure(tf.stop_gradient, nest)
 
 
-def input_gates(inputs: tf.Tensor, weights: LSTMWeights) -> tf.Tensor:
-    """Projects all inputs at once, as one large product (or one gather).
+class _Operands(NamedTuple):
+    """What a step multiplies by.
 
-    Args:
-      inputs: float [T, B, D], or integer [T, B] to pick rows of the kernel.
-      weights: of the layer.
-
-    Returns:
-      [T, B, 4U], the part of each gate's pre-activation that comes from the input and the bias.
+    `stacked`: bias, kernel and recurrent kernel, [1 + D + U, 4U], and `table` None; or, for integer
+    inputs, the recurrent kernel alone, and `table` [V, 4U], the bias included.
     """
+
+    stacked: tf.Tensor
+    table: tf.Tensor | None
+
+
+def _operands(weights: LSTMWeights, inputs: tf.Tensor) -> _Operands:
     if inputs.dtype.is_integer:
-        return tf.gather(weights.kernel + weights.bias, inputs)
-    flat = tf.reshape(inputs, [-1, inputs.shape[-1]])
-    gates = tf.matmul(flat, weights.kernel) + weights.bias
-    units4 = weights.kernel.shape[1]
-    return tf.ensure_shape(
-        tf.reshape(gates, [-1, tf.shape(inputs)[1], units4]),
-        [inputs.shape[0], inputs.shape[1], units4],
-    )
+        return _Operands(weights.recurrent_kernel, weights.kernel + weights.bias)
+    rows = [weights.bias[tf.newaxis], weights.kernel, weights.recurrent_kernel]
+    return _Operands(tf.concat(rows, axis=0), None)
+
+
+def _join(x: tf.Tensor, h: tf.Tensor, operands: _Operands) -> tf.Tensor:
+    """The left operand of a step's product: [1, x, h], or h alone for integer inputs."""
+    if operands.table is not None:
+        return h
+    return tf.concat([tf.ones_like(x[:, :1]), x, h], axis=1)
+
+
+def _gates(x: tf.Tensor, joined: tf.Tensor, operands: _Operands) -> tf.Tensor:
+    """Pre-activations [B, 4U]."""
+    product = tf.matmul(joined, operands.stacked)
+    if operands.table is None:
+        return product
+    return product + tf.gather(operands.table, x)
 
 
 class _Activations(NamedTuple):
@@ -97,8 +113,8 @@ def _hold(active: tf.Tensor | None, new: LSTMState, old: LSTMState) -> LSTMState
 
 def step(inputs: tf.Tensor, weights: LSTMWeights, state: LSTMState) -> LSTMState:
     """Reads one step: inputs float [B, D] or integer [B]; differentiable by TensorFlow itself."""
-    gates = input_gates(inputs[tf.newaxis], weights)[0]
-    new, _ = _cell(gates + tf.matmul(state.h, weights.recurrent_kernel), state.c)
+    operands = _operands(weights, inputs)
+    new, _ = _cell(_gates(inputs, _join(inputs, state.h, operands), operands), state.c)
     return new
 
 
@@ -122,10 +138,7 @@ def final_state(
     Returns:
       The state after the last step of each row, with no gradient.
     """
-    kernel, recurrent_kernel, bias = stop_gradient(weights)
-    tokens = inputs.dtype.is_integer
-    # Fused, the input costs a few more rows of the one product that every step needs anyway.
-    table = kernel + bias if tokens else tf.concat([kernel, recurrent_kernel], axis=0)
+    operands = _operands(stop_gradient(weights), inputs)
     longest = inputs.shape[0] or tf.shape(inputs)[0]
     steps = longest if last is None else tf.reduce_max(last)
 
@@ -134,11 +147,8 @@ def final_state(
         return tf.reduce_all(tf.stack(bounds), axis=0)[:, tf.newaxis] if bounds else None
 
     def body(t: tf.Tensor, c: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        if tokens:
-            gates = tf.gather(table, inputs[t]) + tf.matmul(h, recurrent_kernel)
-        else:
-            gates = tf.matmul(tf.concat([inputs[t], h], axis=1), table) + bias
-        new, _ = _cell(gates, c)
+        x = inputs[t]
+        new, _ = _cell(_gates(x, _join(x, h, operands), operands), c)
         return t + 1, *_hold(active(t), new, LSTMState(c, h))
 
     _, c, h = tf.while_loop(
@@ -152,22 +162,24 @@ def final_state(
 
 
 def lstm(
-    gates: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
+    inputs: tf.Tensor,
+    weights: LSTMWeights,
     state: LSTMState,
     *,
     first: tf.Tensor | None = None,
     bptt_steps: int | None = None,
+    input_gradient: bool = False,
 ) -> tuple[tf.Tensor, LSTMState]:
     """Reads a sequence with gradient.
 
     Args:
-      gates: [T, B, 4U] from `input_gates`; T static.
-      recurrent_kernel: [U, 4U].
+      inputs: float [T, B, D], or integer [T, B] to pick rows of the kernel; T and B static.
+      weights: of the layer.
       state: the state before the first step; gradient flows into it.
       first: int32 [B]; a row's state is held until this step. None: active from the start.
       bptt_steps: if given, no gradient crosses the states before steps bptt_steps, 2 bptt_steps, ...
         The forward pass does not change. None: gradient flows through all steps.
+      input_gradient: whether gradient flows into float inputs (they come from another layer).
 
     Returns:
       outputs: [T, B, U], the hidden state after each step.
@@ -175,63 +187,72 @@ def lstm(
     """
     if bptt_steps is not None and bptt_steps < 1:
         raise ValueError(f'bptt_steps={bptt_steps}: at least 1 is needed; None cuts nowhere.')
+    operands = _operands(weights, inputs)
+    # Arguments are what gets a gradient; what nobody wants is not computed.
+    sources = [inputs] if input_gradient else []
+    if operands.table is not None:
+        sources = [operands.table]
+    inputs = tf.stop_gradient(inputs)
 
     @tf.custom_gradient
-    def scan(gates: tf.Tensor, kernel: tf.Tensor, c: tf.Tensor, h: tf.Tensor) -> tuple:
-        outputs, end, saved = _forward(gates, kernel, LSTMState(c, h), first)
+    def scan(stacked: tf.Tensor, c: tf.Tensor, h: tf.Tensor, *sources: tf.Tensor) -> tuple:
+        table = None if operands.table is None else sources[0]
+        here = _Operands(stacked, table)
+        outputs, end, saved = _forward(inputs, here, LSTMState(c, h), first)
 
         def backward(d_outputs: tf.Tensor, d_c: tf.Tensor, d_h: tf.Tensor) -> tuple:
-            d_gates, d_state = _backward(
-                d_outputs, LSTMState(d_c, d_h), kernel, saved, first=first, bptt_steps=bptt_steps
+            d_stacked, d_state, d_sources = _backward(
+                d_outputs,
+                LSTMState(d_c, d_h),
+                inputs,
+                here,
+                saved,
+                first=first,
+                bptt_steps=bptt_steps,
+                input_gradient=input_gradient,
             )
-            before = tf.concat([h[tf.newaxis], outputs[:-1]], axis=0)
-            # One large product instead of a small one and an addition per step.
-            d_kernel = tf.matmul(
-                tf.reshape(before, [-1, before.shape[-1]]),
-                tf.reshape(d_gates, [-1, gates.shape[-1]]),
-                transpose_a=True,
-            )
-            return d_gates, d_kernel, *d_state
+            return d_stacked, *d_state, *d_sources
 
         return (outputs, *end), backward
 
-    outputs, c, h = scan(gates, recurrent_kernel, *state)
+    outputs, c, h = scan(operands.stacked, *state, *sources)
     return outputs, LSTMState(c, h)
 
 
 class _Saved(NamedTuple):
-    """TensorArrays over time: the activations of each step and the cell state before it."""
+    """TensorArrays over time: each step's activations, and the state before it."""
 
     activations: _Activations
-    c_before: tf.TensorArray
+    before: LSTMState
 
 
-def _array(steps: int, like: tf.Tensor, units: int) -> tf.TensorArray:
+def _array(steps: int, like: tf.Tensor, width: int) -> tf.TensorArray:
     # A scan that indexed one big tensor would build its gradient in quadratic time.
     return tf.TensorArray(
-        like.dtype, steps, element_shape=[like.shape[0], units], clear_after_read=False
+        like.dtype, steps, element_shape=[like.shape[0], width], clear_after_read=False
     )
+
+
+def _write(arrays: NamedTuple, t: tf.Tensor, values: NamedTuple) -> NamedTuple:
+    return type(arrays)(*(a.write(t, v) for a, v in zip(arrays, values, strict=True)))
 
 
 def _forward(
-    gates: tf.Tensor, kernel: tf.Tensor, state: LSTMState, first: tf.Tensor | None
+    inputs: tf.Tensor, operands: _Operands, state: LSTMState, first: tf.Tensor | None
 ) -> tuple[tf.Tensor, LSTMState, _Saved]:
-    steps, units = gates.shape[0], kernel.shape[0]
+    steps, units = inputs.shape[0], state.c.shape[1]
     saved = _Saved(
         _Activations(*(_array(steps, state.c, units) for _ in _Activations._fields)),
-        _array(steps, state.c, units),
+        LSTMState(*(_array(steps, state.c, units) for _ in LSTMState._fields)),
     )
 
     def body(t: tf.Tensor, state: LSTMState, saved: _Saved, outputs: tf.TensorArray) -> tuple:
-        new, activations = _cell(gates[t] + tf.matmul(state.h, kernel), state.c)
+        x = inputs[t]
+        new, activations = _cell(_gates(x, _join(x, state.h, operands), operands), state.c)
         saved = _Saved(
-            _Activations(
-                *(a.write(t, v) for a, v in zip(saved.activations, activations, strict=True))
-            ),
-            saved.c_before.write(t, state.c),
+            _write(saved.activations, t, activations), _write(saved.before, t, state)
         )
-        active = None if first is None else (t >= first)[:, tf.newaxis]
-        state = _hold(active, new, state)
+        state = _hold(None if first is None else (t >= first)[:, tf.newaxis], new, state)
         return t + 1, state, saved, outputs.write(t, state.h)
 
     _, state, saved, outputs = tf.while_loop(
@@ -265,38 +286,65 @@ def _cell_backward(
 def _backward(
     d_outputs: tf.Tensor,
     d_state: LSTMState,
-    kernel: tf.Tensor,
+    inputs: tf.Tensor,
+    operands: _Operands,
     saved: _Saved,
     *,
     first: tf.Tensor | None,
     bptt_steps: int | None,
-) -> tuple[tf.Tensor, LSTMState]:
-    steps, units = d_outputs.shape[0], kernel.shape[0]
-    # Once, not in every step: a product with a transposed operand is more than twice as slow.
-    transposed = tf.transpose(kernel)
+    input_gradient: bool,
+) -> tuple[tf.Tensor, LSTMState, list[tf.Tensor]]:
+    """Gradients of the stacked weights, of the first state, and of the table or the inputs."""
+    steps, units = inputs.shape[0], d_state.c.shape[1]
+    tokens = operands.table is not None
+    kept = []
+    if tokens or input_gradient:
+        kept.append(_array(steps, d_state.c, 4 * units if tokens else inputs.shape[-1]))
+    # Transposed once: a product with a transposed operand is more than twice as slow in each step.
+    # Without the rows of the bias and, unless somebody wants their gradient, of the inputs.
+    skip = 0 if tokens else 1 + (0 if input_gradient else inputs.shape[-1])
+    transposed = tf.transpose(operands.stacked[skip:])
 
-    def body(k: tf.Tensor, d: LSTMState, d_gates: tf.TensorArray) -> tuple:
+    def body(
+        k: tf.Tensor, d: LSTMState, d_stacked: tf.Tensor, kept: list[tf.TensorArray]
+    ) -> tuple:
         t = steps - 1 - k
-        d = LSTMState(d.c, d.h + d_outputs[t])
+        before = LSTMState(*(array.read(t) for array in saved.before))
         activations = _Activations(*(array.read(t) for array in saved.activations))
-        step_gates, d_c = _cell_backward(d, activations, saved.c_before.read(t))
-        if first is not None:
-            active = (t >= first)[:, tf.newaxis]
-            step_gates = tf.where(active, step_gates, tf.zeros_like(step_gates))
-        new = LSTMState(d_c, tf.matmul(step_gates, transposed))
-        d = new if first is None else _hold(active, new, d)
-        if bptt_steps is not None and bptt_steps < steps:
-            # The state before step t is a cut: t > 0, since the caller decides about the first.
-            cut = tf.logical_and(t > 0, tf.equal(t % bptt_steps, 0))
-            keep = tf.cast(tf.logical_not(cut), kernel.dtype)
-            d = LSTMState(d.c * keep, d.h * keep)
-        return k + 1, d, d_gates.write(t, step_gates)
+        d = LSTMState(d.c, d.h + d_outputs[t])
+        d_gates, d_c = _cell_backward(d, activations, before.c)
+        active = None if first is None else (t >= first)[:, tf.newaxis]
+        if active is not None:
+            d_gates = tf.where(active, d_gates, tf.zeros_like(d_gates))
+        joined = _join(inputs[t], before.h, operands)
+        d_stacked += tf.matmul(joined, d_gates, transpose_a=True)
+        d_joined = tf.matmul(d_gates, transposed)
+        kept = [a.write(t, d_gates if tokens else d_joined[:, :-units]) for a in kept]
+        d = _hold(active, LSTMState(d_c, d_joined[:, -units:]), d)
+        return k + 1, _cut(d, t, bptt_steps), d_stacked, kept
 
-    _, d_state, d_gates = tf.while_loop(
+    zeros = tf.zeros_like(operands.stacked)
+    _, d_state, d_stacked, kept = tf.while_loop(
         lambda k, *_: k < steps,
         body,
-        (tf.constant(0), d_state, _array(steps, d_state.c, 4 * units)),
+        (tf.constant(0), d_state, zeros, kept),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
-    return d_gates.stack(), d_state
+    d_sources = [array.stack() for array in kept]
+    if tokens:
+        rows = operands.table.shape[0]
+        d_sources = [tf.math.unsorted_segment_sum(d, inputs, rows) for d in d_sources]
+    return d_stacked, d_state, d_sources
+
+
+def _cut(d: LSTMState, t: tf.Tensor, bptt_steps: int | None) -> LSTMState:
+    """Stops the gradient of the state before step t where a cut lies: at multiples of bptt_steps.
+
+    Not at 0: whether gradient reaches the first state is the caller's decision.
+    """
+    if bptt_steps is None:
+        return d
+    cut = tf.logical_and(t > 0, tf.equal(t % bptt_steps, 0))
+    keep = tf.cast(tf.logical_not(cut), d.c.dtype)
+    return LSTMState(d.c * keep, d.h * keep)

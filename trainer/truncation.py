@@ -259,8 +259,8 @@ def run(
         begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
         first = stack_rows(begin - starts)
     return recurrent.lstm(
-        recurrent.input_gates(columns, weights),
-        weights.recurrent_kernel,
+        columns,
+        weights,
         recurrent.stop_gradient(state),
         first=first,
         bptt_steps=bptt_steps,

@@ -29,9 +29,9 @@ def weights_of(layer) -> LSTMWeights:
 
 
 def ours(weights, inputs, **options):
-    gates = recurrent.input_gates(tf.transpose(inputs, [1, 0, 2]), weights)
     state = recurrent.zero_state(B, weights)
-    return recurrent.lstm(gates, weights.recurrent_kernel, state, **options)
+    columns = tf.transpose(inputs, [1, 0, 2])
+    return recurrent.lstm(columns, weights, state, input_gradient=True, **options)
 
 
 def test_equals_tf_keras_forward_and_backward(layer, inputs):
@@ -58,8 +58,7 @@ def test_gradient_reaches_the_first_state(layer, inputs):
         tape.watch(start)
         y, h, c = layer(inputs, initial_state=[start.h, start.c])
         theirs = tf.reduce_sum(y**3) + tf.reduce_sum(h * c)
-        gates = recurrent.input_gates(tf.transpose(inputs, [1, 0, 2]), weights)
-        y, end = recurrent.lstm(gates, weights.recurrent_kernel, start)
+        y, end = recurrent.lstm(tf.transpose(inputs, [1, 0, 2]), weights, start)
         mine = tf.reduce_sum(y**3) + tf.reduce_sum(end.h * end.c)
     for part in start:
         want = tape.gradient(theirs, part)
@@ -136,12 +135,26 @@ def test_bptt_steps_equal_stop_gradient_between_chunks(layer, inputs, cut):
 def test_integer_inputs_pick_rows_of_the_kernel(layer):
     weights = weights_of(layer)
     ids = tf.constant(np.random.default_rng(5).integers(0, D, [T, B]), tf.int32)
-    want = recurrent.input_gates(tf.one_hot(ids, D, dtype=tf.float64), weights)
-    np.testing.assert_allclose(recurrent.input_gates(ids, weights), want, rtol=1e-12)
+    one_hot = tf.one_hot(ids, D, dtype=tf.float64)
     state = recurrent.zero_state(B, weights)
-    got = recurrent.final_state(ids, weights, state)
-    one_hot = recurrent.final_state(tf.one_hot(ids, D, dtype=tf.float64), weights, state)
-    np.testing.assert_allclose(got.h, one_hot.h, rtol=1e-12)
+    results = []
+    for inputs in (ids, one_hot):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            y, _ = recurrent.lstm(inputs, weights, state, bptt_steps=4)
+            loss = tf.reduce_sum(y**2)
+        end = recurrent.final_state(inputs, weights, state)
+        results.append([loss, end.h, end.c, *tape.gradient(loss, weights)])
+    for got, want in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-13)
+
+
+def test_keeps_no_gradient_of_inputs_that_nobody_wants(layer, inputs):
+    columns, weights = tf.transpose(inputs, [1, 0, 2]), weights_of(layer)
+    with tf.GradientTape() as tape:
+        tape.watch(columns)
+        y, _ = recurrent.lstm(columns, weights, recurrent.zero_state(B, weights))
+    assert tape.gradient(y, columns) is None
 
 
 def test_one_step_equals_a_sequence_of_one(layer, inputs):
