@@ -16,7 +16,8 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_BITS = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
 _R_ANCHOR, _R_START, _P_ANCHOR = 1, 2, 3
 
 
@@ -34,24 +35,48 @@ def id_hash(example_id: str) -> int:
     return int.from_bytes(digest, 'little')
 
 
-def _finalize(z: np.ndarray) -> np.ndarray:
+def _finalize(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _BITS
+    return z ^ (z >> 31)
+
+
+def _finalize_array(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
 
 
-def mix(*streams: int | np.ndarray) -> np.ndarray:
-    """Mixes integers (each a scalar or an array; they broadcast) into uniform uint64.
+def mix(seed: int, *streams: int | np.ndarray) -> np.ndarray:
+    """Mixes integers into uniform ones.
 
-    The order of the streams matters; every stream changes about half of the bits.
+    The order of the arguments matters; a change of any of them changes about half of the bits.
+
+    Args:
+      seed: any integer, taken modulo 2**64.
+      *streams: integers like it, or arrays of non-negative integers; they broadcast.
+
+    Returns:
+      uint64, of the broadcast shape ([] for integers alone).
     """
-    z = np.zeros([], np.uint64)
+    z = _finalize(_GOLDEN ^ _finalize((seed + _GOLDEN) & _BITS))
+    mixed: np.ndarray | None = None
+    for stream in streams:
+        # Python's integers as long as there is no array: ten times as fast for a single id.
+        if mixed is None and isinstance(stream, int):
+            z = _finalize(((z + _GOLDEN) & _BITS) ^ _finalize((stream + _GOLDEN) & _BITS))
+            continue
+        mixed = np.asarray(z, np.uint64) if mixed is None else mixed
+        mixed = _mix_array(mixed, stream % (1 << 64) if isinstance(stream, int) else stream)
+    return np.asarray(z, np.uint64) if mixed is None else mixed
+
+
+def _mix_array(z: np.ndarray, stream: int | np.ndarray) -> np.ndarray:
+    golden = np.uint64(_GOLDEN)
     with np.errstate(over='ignore'):
-        for stream in streams:
-            if isinstance(stream, int):
-                stream = stream % (1 << 64)
-            z = _finalize((z + _GOLDEN) ^ _finalize(np.asarray(stream, np.uint64) + _GOLDEN))
-    return z
+        return _finalize_array(
+            (z + golden) ^ _finalize_array(np.asarray(stream, np.uint64) + golden)
+        )
 
 
 def _uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -75,7 +75,8 @@ def parse_examples(
     # Zeros in front as bytes, since decode_raw refuses rows of unequal length.
     padded = whole if spec.fixed_length is not None else _pad_front(whole, missing)
     values = tf.io.decode_raw(padded, tf.as_dtype(spec.dtype), little_endian=True)
-    shape = [-1, padded_steps, spec.channels] if spec.kind == 'image' else [-1, padded_steps]
+    rows = -1 if serialized.shape[0] is None else serialized.shape[0]
+    shape = [rows, padded_steps, spec.channels] if spec.kind == 'image' else [rows, padded_steps]
     out = {'id': parsed['id'], 'inputs': tf.reshape(values, shape)}
     for name in ('label', 'length', *_ANCHORS):
         out[name] = tf.cast(parsed[name], tf.int32)
@@ -84,6 +85,7 @@ def parse_examples(
 
 def _pad_front(rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     """Puts missing[b] zero bytes before rows[b]."""
+    tf.debugging.assert_non_negative(missing, 'padded_steps is less than the longest length')
     longest = tf.reduce_max(missing)
     zeros = tf.strings.reduce_join(tf.fill([longest], tf.constant(b'\0')))
     return tf.strings.join([tf.strings.substr(tf.fill(tf.shape(rows), zeros), 0, missing), rows])

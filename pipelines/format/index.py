@@ -10,6 +10,7 @@ import posixpath
 import struct
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -30,6 +31,9 @@ INDEX_DTYPE = np.dtype(
 )
 _ENTRY_DTYPE = np.dtype([*INDEX_DTYPE.descr, ('shard', '<u4')])
 _HEADER, _FOOTER = 12, 4
+# Descriptors kept open per split; processes are usually allowed 1,024 in all.
+_MAX_OPEN = 256
+_AGAIN = 'write the records again with python -m pipelines.main --overwrite'
 
 
 def masked_crc(data: bytes) -> int:
@@ -46,61 +50,55 @@ def frame(payload: bytes) -> bytes:
 
 
 class RecordReader:
-    """Thread-safe random access to the examples of one split."""
+    """Thread-safe random access to the examples of one split.
+
+    Attributes:
+      entries: INDEX_DTYPE and 'shard' of every example, shard after shard.
+    """
 
     def __init__(self, folder: str, split: str, info: RecordsInfo) -> None:
-        """Opens the shards and reads their indexes.
+        """Reads the indexes.
+
+        Args:
+          folder: of the records; any path that tf.io.gfile understands.
+          split: 'train', 'validation' or 'test'; one that the records lack has no examples.
+          info: from `records.read_info`.
 
         Raises:
-          LonghaulError: if a file is missing, or its size is not that of records.json.
+          LonghaulError: if a file is missing, or disagrees with records.json or with its index.
         """
-        self._paths = [posixpath.join(folder, s['name']) for s in info.shards.get(split, [])]
-        parts = []
-        for number, shard in enumerate(info.shards.get(split, [])):
-            rows = self._read_index(self._paths[number], shard)
+        shards = info.shards.get(split, [])
+        paths = [posixpath.join(folder, shard['name']) for shard in shards]
+        parts = [np.zeros(0, _ENTRY_DTYPE)]
+        for number, (path, shard) in enumerate(zip(paths, shards, strict=True)):
+            rows = _read_index(path, shard)
             part = np.zeros(len(rows), _ENTRY_DTYPE)
             for name in INDEX_DTYPE.names:
                 part[name] = rows[name]
             part['shard'] = number
             parts.append(part)
-        self.entries = np.concatenate(parts) if parts else np.zeros(0, _ENTRY_DTYPE)
-        self._files = [_File(path) for path in self._paths]
-
-    def _read_index(self, path: str, shard: dict) -> np.ndarray:
-        for name in (f'{path}.tfrecord', f'{path}.index'):
-            if not tf.io.gfile.exists(name):
-                raise LonghaulError(f'{name}: missing, though records.json lists it; {_AGAIN}')
-        found = tf.io.gfile.stat(f'{path}.tfrecord').length
-        if found != shard['bytes']:
-            raise LonghaulError(
-                f'{path}.tfrecord: has {found} bytes, records.json says {shard["bytes"]}; {_AGAIN}'
-            )
-        with tf.io.gfile.GFile(f'{path}.index', 'rb') as file:
-            data = file.read()
-        if len(data) != shard['examples'] * INDEX_DTYPE.itemsize:
-            raise LonghaulError(
-                f'{path}.index: has {len(data)} bytes, {shard["examples"]} examples need '
-                f'{shard["examples"] * INDEX_DTYPE.itemsize}; {_AGAIN}'
-            )
-        return np.frombuffer(data, INDEX_DTYPE)
+        self.entries = np.concatenate(parts)
+        self._files = [
+            _File(f'{path}.tfrecord', keep=i < _MAX_OPEN) for i, path in enumerate(paths)
+        ]
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def read(self, i: int) -> bytes:
-        """The serialized example number i of the index.
+        """The serialized example number i of `entries`.
 
         Raises:
           LonghaulError: if it is damaged; names shard and offset.
         """
         entry = self.entries[i]
-        path, offset = f'{self._paths[entry["shard"]]}.tfrecord', int(entry['offset'])
-        size = int(entry['bytes'])
-        data = self._files[entry['shard']].read(offset, _HEADER + size + _FOOTER)
+        file, offset, size = self._files[entry['shard']], int(entry['offset']), int(entry['bytes'])
+        data = file.read(offset, _HEADER + size + _FOOTER)
         payload = data[_HEADER : _HEADER + size]
         if data != frame(payload):
             raise LonghaulError(
-                f'{path}: damaged record at offset {offset} (its checksum does not fit); {_AGAIN}'
+                f'{file.path}: damaged record at offset {offset} (its checksum does not fit); '
+                f'{_AGAIN}'
             )
         return payload
 
@@ -109,27 +107,58 @@ class RecordReader:
         return [self.read(i) for i in indices]
 
 
-_AGAIN = 'write the records again with python -m pipelines.main --overwrite'
+def _read_index(path: str, shard: dict[str, Any]) -> np.ndarray:
+    """The rows of a shard's index, INDEX_DTYPE [N]; checks what can be checked without reading."""
+    for name in (f'{path}.tfrecord', f'{path}.index'):
+        if not tf.io.gfile.exists(name):
+            raise LonghaulError(f'{name}: missing, though records.json lists it; {_AGAIN}')
+    found = tf.io.gfile.stat(f'{path}.tfrecord').length
+    if found != shard['bytes']:
+        raise LonghaulError(
+            f'{path}.tfrecord: has {found} bytes, records.json says {shard["bytes"]}; {_AGAIN}'
+        )
+    with tf.io.gfile.GFile(f'{path}.index', 'rb') as file:
+        data = file.read()
+    needed = shard['examples'] * INDEX_DTYPE.itemsize
+    if len(data) != needed:
+        raise LonghaulError(
+            f'{path}.index: has {len(data)} bytes, the {shard["examples"]} examples of '
+            f'records.json need {needed}; {_AGAIN}'
+        )
+    rows = np.frombuffer(data, INDEX_DTYPE)
+    # Records lie one behind the other, so that each one's end is the next one's beginning.
+    sizes = rows['bytes'].astype(np.uint64) + np.uint64(_HEADER + _FOOTER)
+    if np.any(rows['offset'] != np.cumsum(sizes) - sizes) or found != sizes.sum():
+        raise LonghaulError(f'{path}.index: does not fit {path}.tfrecord; {_AGAIN}')
+    return rows
 
 
 class _File:
     """Positioned reads: without a lock on local files, with one elsewhere (gs://, ...)."""
 
-    def __init__(self, path: str) -> None:
-        path = f'{path}.tfrecord'
+    def __init__(self, path: str, *, keep: bool) -> None:
+        """Takes a path; `keep`: whether its descriptor stays open after the first read."""
+        self.path, self._keep = path, keep
         self._lock = threading.Lock()
-        self._descriptor = self._remote = None
-        if os.path.exists(path):
-            self._descriptor = os.open(path, os.O_RDONLY)
-        else:
-            self._remote = tf.io.gfile.GFile(path, 'rb')
+        self._descriptor: int | None = None
+        self._remote: tf.io.gfile.GFile | None = None
+        self._local = os.path.exists(path)
 
     def read(self, offset: int, size: int) -> bytes:
-        if self._descriptor is not None:
-            return os.pread(self._descriptor, size, offset)
+        """Up to `size` bytes: fewer where the file ends."""
+        if not self._local:
+            with self._lock:
+                if self._remote is None:
+                    self._remote = tf.io.gfile.GFile(self.path, 'rb')
+                self._remote.seek(offset)
+                return self._remote.read(size)
+        if not self._keep:
+            with open(self.path, 'rb', buffering=0) as file:
+                return os.pread(file.fileno(), size, offset)
         with self._lock:
-            self._remote.seek(offset)
-            return self._remote.read(size)
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY)
+        return os.pread(self._descriptor, size, offset)
 
     def __del__(self) -> None:
         if getattr(self, '_descriptor', None) is not None:

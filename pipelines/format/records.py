@@ -1,4 +1,4 @@
-"""`records.json`: what a folder of records holds. Written last: without it a folder is unfinished."""
+"""`records.json`: what a folder holds. Written last: a folder without it is unfinished."""
 
 import dataclasses
 import json
@@ -84,18 +84,31 @@ def read_info(folder: str) -> RecordsInfo:
         )
     with tf.io.gfile.GFile(path) as file:
         text = file.read()
+    return parse_info(text, path)
+
+
+def parse_info(text: str, path: str) -> RecordsInfo:
+    """The content of `records.json`; `path` is named in refusals.
+
+    Raises:
+      LonghaulError: if it is damaged or of another format version.
+    """
+    damaged = 'run python -m pipelines.main again with --overwrite'
     try:
         values = json.loads(text)
         version = values['format_version']
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise LonghaulError(
-            f'{path}: damaged ({error}); run python -m pipelines.main again with --overwrite'
-        ) from error
+        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
     if version != FORMAT_VERSION:
         raise LonghaulError(
             f'{path}: format version {version}, this trainer reads version {FORMAT_VERSION}; write '
             'the records again with this version of pipelines.main, or use the matching trainer'
         )
-    values['spec'] = SequenceSpec.from_json(values['spec'])
-    values['class_names'] = tuple(values['class_names'])
-    return RecordsInfo(**values)
+    try:
+        values['spec'] = SequenceSpec.from_json(values['spec'])
+        values['class_names'] = tuple(values['class_names'])
+        return RecordsInfo(**values)
+    except LonghaulError as error:
+        raise LonghaulError(f'{path}: {error}') from error
+    except (KeyError, TypeError) as error:
+        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error

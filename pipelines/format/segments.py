@@ -12,9 +12,20 @@ def segment_count(length: int | np.ndarray, segment_steps: int) -> int | np.ndar
     return -(-length // segment_steps)
 
 
+def padded_steps(segments: int | np.ndarray, segment_steps: int) -> int | np.ndarray:
+    """Columns of a batch whose longest sequence has so many segments."""
+    return segments * segment_steps
+
+
 def split_segments(values: np.ndarray, segment_steps: int) -> list[bytes]:
     """[T] or [T, C] -> little-endian bytes of each segment; the first may be short."""
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder('<')))
     first = (len(values) - 1) % segment_steps + 1
     ends = range(first, len(values) + 1, segment_steps)
     return [values[max(end - segment_steps, 0) : end].tobytes() for end in ends]
+
+
+def join(segments: list[bytes], *, dtype: str, channels: int | None = None) -> np.ndarray:
+    """The inverse of `split_segments`: [T, channels], or [T] without channels."""
+    values = np.frombuffer(b''.join(segments), np.dtype(dtype).newbyteorder('<'))
+    return values if channels is None else values.reshape([-1, channels])

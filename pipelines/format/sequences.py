@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.errors import LonghaulError
+
 # ITU-R BT.601 luma. They add up to 1, so that gray stays exactly as it was: v, v, v -> v.
 _LUMA = (0.299, 0.587, 0.114)
+_KNOWN = {
+    'kind': ('image', 'text'),
+    'dtype': ('uint8', 'uint16', 'float16'),
+    'channels': (1, 3),
+    'tokens': (None, 'bytes'),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +47,23 @@ class SequenceSpec:
     max_steps: int | None = None
     permutation_seed: int | None = None
     permutation: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in _KNOWN.items():
+            if getattr(self, name) not in known:
+                raise LonghaulError(
+                    f'SequenceSpec.{name}={getattr(self, name)!r}: this version knows '
+                    f'{", ".join(map(repr, known))}; use the version that wrote the records'
+                )
+        if (self.kind == 'image') != (self.image_size is not None):
+            raise LonghaulError(
+                f'SequenceSpec.image_size={self.image_size}: images need one, text has none'
+            )
+        if self.permutation is not None and len(self.permutation) != self.fixed_length:
+            raise LonghaulError(
+                f'SequenceSpec.permutation: {len(self.permutation)} places, {self.fixed_length} '
+                'are needed'
+            )
 
     @property
     def fixed_length(self) -> int | None:
@@ -99,7 +124,8 @@ def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """
     values = tf.cast(pixels, tf.float32)
     if spec.channels == 1 and pixels.shape[-1] == 3:
-        values = tf.reduce_sum(values * tf.constant(_LUMA), axis=-1, keepdims=True)
+        # Rounded before any resizing: a gray picture stays the same with 1 and with 3 channels.
+        values = tf.round(tf.reduce_sum(values * tf.constant(_LUMA), axis=-1, keepdims=True))
     elif spec.channels == 3 and pixels.shape[-1] == 1:
         values = tf.repeat(values, 3, axis=-1)
     side = spec.image_size
