@@ -1,10 +1,9 @@
 """Trains, evaluates and exports: python -m trainer.main --gin_file=gin/mnist.gin --model_dir=RUN."""
 
+import os
 import sys
 
-from absl import app, flags
-
-from trainer import commands
+from absl import app, flags, logging
 
 _GIN_FILE = flags.DEFINE_multi_string(
     'gin_file', None, 'Experiment file; default: that of the run in --model_dir.'
@@ -27,6 +26,11 @@ _STRATEGY = flags.DEFINE_string(
 
 def main(argv: list[str]) -> None:
     """Hands the flags over."""
+    logging.set_verbosity(logging.WARNING)
+    # TensorFlow talks before anybody can ask it not to; --help needs none of it.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    from trainer import commands
+
     if len(argv) > 1:
         raise app.UsageError(f'unexpected arguments: {argv[1:]}')
     sys.exit(

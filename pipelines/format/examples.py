@@ -88,4 +88,5 @@ def _pad_front(rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     tf.debugging.assert_non_negative(missing, 'padded_steps is less than the longest length')
     longest = tf.reduce_max(missing)
     zeros = tf.strings.reduce_join(tf.fill([longest], tf.constant(b'\0')))
-    return tf.strings.join([tf.strings.substr(tf.fill(tf.shape(rows), zeros), 0, missing), rows])
+    fronts = tf.strings.substr(tf.fill(tf.shape(rows), zeros), tf.zeros_like(missing), missing)
+    return tf.strings.join([fronts, rows])

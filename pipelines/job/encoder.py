@@ -1,5 +1,6 @@
-"""Payload -> stored values, by the code that the exported model contains; says why an item fails."""
+"""Payload -> stored values, by the code that the exported model contains; says why it cannot be."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 
@@ -8,10 +9,20 @@ import tensorflow as tf
 
 from pipelines.format import sequences
 from pipelines.format.sequences import SequenceSpec
+from pipelines.job.image_header import read_header
 from pipelines.job.items import Payload, Rejected
 
-# 1 GiB of pixels: beyond it a small file is a bomb, not a picture.
+# Beyond it a small file is a bomb, not a picture: 2**28 pixels take 4 GiB while they are resized.
 _MAX_PIXELS = 1 << 28
+
+
+def set_up_worker() -> None:
+    """Leaves the other cores to the other workers, and accelerators to those who train."""
+    # A process that has computed before keeps what it has.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], 'GPU')
 
 
 @functools.lru_cache(maxsize=4)
@@ -31,7 +42,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     """Decodes one payload.
 
     Returns:
-      [T, C] or [T], of the spec's dtype.
+      uint8 [T, C] or [T].
 
     Raises:
       Rejected: with the reason.
@@ -39,57 +50,27 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     of_bytes, of_pixels = _functions(spec)
     if payload.pixels is not None:
         return of_pixels(payload.pixels).numpy()
-    if not payload.data:
-        raise Rejected('the file is empty' if spec.kind == 'image' else 'the text is empty')
     if spec.kind == 'image':
         _check_image(payload.data)
+    elif not payload.data.strip():
+        raise Rejected('the text is empty')
     try:
         return of_bytes(payload.data).numpy()
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
-        raise Rejected('not a readable PNG or JPEG image') from error
+        raise Rejected('not a readable image: damaged or cut off') from error
 
 
 def _check_image(data: bytes) -> None:
-    if data[:8] == b'\x89PNG\r\n\x1a\n':
-        width, height = (int.from_bytes(data[i : i + 4], 'big') for i in (16, 20))
-        if width * height > _MAX_PIXELS:
-            raise Rejected(f'{width} x {height} pixels are more than {_MAX_PIXELS}')
-    elif data[:2] == b'\xff\xd8':
-        orientation = exif_orientation(data)
-        if orientation not in (None, 1):
-            raise Rejected(f'EXIF orientation {orientation}: rotate the pixels themselves')
-    else:
+    if not data:
+        raise Rejected('the file is empty')
+    header = read_header(data)
+    if header is None:
         raise Rejected('neither a PNG nor a JPEG file')
-
-
-def exif_orientation(data: bytes) -> int | None:
-    """The EXIF orientation (1 to 8) of a JPEG file; None when it says nothing.
-
-    TensorFlow ignores it, and a rotated picture read as if it were upright is wrong in silence.
-    """
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker, size = data[position + 1], int.from_bytes(data[position + 2 : position + 4], 'big')
-        if marker == 0xDA or size < 2:
-            return None
-        body = data[position + 4 : position + 2 + size]
-        if marker == 0xE1 and body[:6] == b'Exif\0\0':
-            return _tiff_orientation(body[6:])
-        position += 2 + size
-    return None
-
-
-def _tiff_orientation(tiff: bytes) -> int | None:
-    order = {b'II': 'little', b'MM': 'big'}.get(tiff[:2])
-    if order is None:
-        return None
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], order)
-
-    directory = number(4, 4)
-    for entry in range(min(number(directory, 2), 1000)):
-        at = directory + 2 + 12 * entry
-        if number(at, 2) == 0x0112:
-            return number(at + 8, 2)
-    return None
+    if header.width * header.height > _MAX_PIXELS:
+        size = f'{header.width} x {header.height}'
+        raise Rejected(f'more than {_MAX_PIXELS} pixels', size)
+    if header.orientation != 1:
+        raise Rejected(
+            'rotated by EXIF, which would be lost: rotate the pixels themselves',
+            f'orientation {header.orientation}',
+        )

@@ -14,8 +14,9 @@ import numpy as np
 class Item(NamedTuple):
     """One example to be written.
 
-    `id`: relative to the source's root. `split`: the source's own. `label`: a class name or None.
-    `group`: the file, zip or folder that it lies in. `place`: where in the group (a name or a row).
+    `id`: relative to the source's root. `split`: the source's own. `label`: as it stands in the
+    source; None for none. `group`: the file, zip or folder that it lies in. `place`: where in the
+    group (a name, a row, an offset: as its source has it).
     """
 
     id: str
@@ -26,14 +27,23 @@ class Item(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """What a source reads: raw bytes (an image file, text), or pixels uint8 [H, W, C]."""
+    """What a source reads: raw bytes (an image file, text), or pixels uint8 [H, W, 1]."""
 
     data: bytes | None = None
     pixels: np.ndarray | None = None
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error of the job
-    """An item that cannot be used; the message is the reason that the user reads."""
+    """An item that cannot be used.
+
+    Attributes:
+      reason: what the user reads, and what is counted.
+      detail: what is particular to this item; '' for nothing.
+    """
+
+    def __init__(self, reason: str, detail: str = '') -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +60,6 @@ class Source(Protocol):
     kind: str
     channels: int
 
-    def splits(self) -> tuple[str, ...]:
-        """The source's own splits: ('train',) or ('train', 'test')."""
-
     def groups(self) -> list[Group]:
         """The parts to list, in a fixed order; refuses a source without any."""
 
@@ -62,8 +69,14 @@ class Source(Protocol):
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
         """The payloads of some items of one group, in their order."""
 
+    def where(self, item: Item) -> str:
+        """An item's place for people; says nothing about where the source itself lies."""
+
     def class_names(self) -> tuple[str, ...] | None:
         """Names of all classes if the source knows them beforehand, else None."""
+
+    def image_size(self) -> int | None:
+        """The side that all its images have by nature, else None."""
 
     def estimated_items(self) -> int:
         """A rough number of items, for the number of shards."""

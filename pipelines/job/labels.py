@@ -1,5 +1,6 @@
 """Labels as they stand in the source -> class names and numbers."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from pipelines.format.errors import LonghaulError
 
 
 class Labels(NamedTuple):
-    """`names`: class names by number; `numbers`: the number of each label in the source."""
+    """`names`: class names by number; `numbers`: the number of each valid label of the source."""
 
     names: tuple[str, ...]
     numbers: dict[str, int]
@@ -18,38 +19,51 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
 
     Args:
       pairs: (split, label) pairs that occur, in any order.
-      names: class names that the user gave; the labels are these, or integers that stand for them.
+      names: class names that the user gave. The labels are then these names; or, if none of them
+        is, integers that stand for them, from 0 if label 0 occurs, from 1 if the number of names
+        does. All other labels are invalid.
 
     Raises:
-      LonghaulError: for labels that occur in test alone, or that have no name.
+      LonghaulError: for labels that occur in test alone, or integers that could mean either.
     """
     trained = {label for split, label in pairs if split != 'test'}
-    untrained = {label for split, label in pairs if split == 'test'} - trained
+    tested = {label for split, label in pairs if split == 'test'}
+    if names is None:
+        found = trained | tested
+        integers = all(re.fullmatch('-?[0-9]+', label) for label in found)
+        ordered = sorted(found, key=lambda label: (int(label), label)) if integers else sorted(found)
+        labels = Labels(tuple(ordered), {label: number for number, label in enumerate(ordered)})
+    else:
+        labels = Labels(names, _numbers_of_named(trained | tested, names))
+    untrained = (tested - trained) & labels.numbers.keys()
     if untrained and trained:
         raise LonghaulError(
-            f'labels that occur in the test split alone: {", ".join(sorted(untrained)[:10])}; no '
-            'model can learn them: mend the labels or the split'
+            f'labels that occur in the test split alone: {_some(untrained)}; no model can learn '
+            'them: mend the labels or the split'
         )
-    found = trained | untrained
-    integers = all(label.isascii() and label.isdecimal() for label in found)
-    if names is not None:
-        return Labels(names, _numbers_of_named(found, names, integers))
-    ordered = sorted(found, key=lambda label: (int(label), label)) if integers else sorted(found)
-    return Labels(tuple(ordered), {label: number for number, label in enumerate(ordered)})
+    return labels
 
 
-def _numbers_of_named(found: set[str], names: tuple[str, ...], integers: bool) -> dict[str, int]:
-    by_name = {name: number for number, name in enumerate(names)}
-    if found <= set(names):
-        return by_name
-    values = {int(label) for label in found} if integers else set()
-    if integers and 0 in values and max(values) < len(names):
-        return {label: int(label) for label in found}
-    if integers and 0 not in values and max(values) == len(names):
-        return {label: int(label) - 1 for label in found}
-    unknown = sorted(found - set(names))[:10]
+def _numbers_of_named(found: set[str], names: tuple[str, ...]) -> dict[str, int]:
+    if not found or found & set(names):
+        return {name: number for number, name in enumerate(names)}
+    count = len(names)
+    from_zero, from_one = '0' in found, str(count) in found
+    if from_zero != from_one:
+        first = 0 if from_zero else 1
+        return {str(number + first): number for number in range(count)}
+    if from_zero or all(re.fullmatch('[0-9]+', label) for label in found):
+        raise LonghaulError(
+            f'--class_names: {count} names; the labels {_some(found)} could count from 0 or from '
+            f'1: a label 0 or a label {count} (and not both) tells. Put the names themselves into '
+            'the table'
+        )
     raise LonghaulError(
-        f'--class_names: {len(names)} names, but these labels are none of them: '
-        f'{", ".join(unknown)}; labels must be names, or integers 0..{len(names) - 1}, or '
-        f'1..{len(names)}'
+        f'--class_names: none of the {count} names occurs as a label; found: {_some(found)}. '
+        f'Labels are names, or integers 0..{count - 1} or 1..{count}'
     )
+
+
+def _some(labels: set[str]) -> str:
+    shown = sorted(labels)[:10]
+    return ', '.join(shown) + (f' and {len(labels) - 10} more' if len(labels) > 10 else '')

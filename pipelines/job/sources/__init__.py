@@ -18,26 +18,29 @@ def make_source(
     csv_columns: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
 ) -> Source:
-    """Makes a source from the value of --source.
+    """Makes a source from the value of --source; the other flags are those of tables.
 
     Raises:
-      LonghaulError: for an unknown prefix or a missing place.
+      LonghaulError: for an unknown prefix, or flags that the source has no use for.
     """
     kind, _, place = source.partition(':')
-    if not place:
+    if source != 'builtin:digits' and (kind not in ('images', 'idx', 'csv') or not place):
         raise LonghaulError(f'--source={source}: {_KNOWN} are known')
-    if kind == 'images':
-        return Images(place)
-    if kind == 'idx':
-        return Idx(place)
-    if kind == 'csv':
-        return CsvTable(
-            place,
-            text_column=text_column,
-            label_column=label_column,
-            columns=csv_columns,
-            names=class_names,
+    if '://' in place:
+        raise LonghaulError(
+            f'--source={source}: sources are read as local files; copy it, or mount it (gcsfuse)'
         )
-    if source == 'builtin:digits':
-        return Digits()
-    raise LonghaulError(f'--source={source}: {_KNOWN} are known')
+    table = {
+        'text_column': text_column,
+        'label_column': label_column,
+        'csv_columns': csv_columns,
+        'class_names': class_names,
+    }
+    if kind == 'csv':
+        return CsvTable(place, **table)
+    for name, value in table.items():
+        if value is not None:
+            raise LonghaulError(
+                f'--{name}: is for csv: sources, and the source is {source}; leave it out'
+            )
+    return {'images': Images, 'idx': Idx}[kind](place) if place != 'digits' or kind != 'builtin' else Digits()

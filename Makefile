@@ -1,0 +1,40 @@
+# make demo: from raw images to a served model, in a .venv of its own. make test: the tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_SIDE ?= 16
+DEMO_OUTPUT ?= demo_output
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: setup demo test test-long lint format clean
+
+setup: $(VENV)/installed
+
+# uv where it can be had (seconds), pip otherwise (minutes).
+$(VENV)/installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1; then echo "installing with uv"; uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	elif $(BIN)/python -m pip install -q --disable-pip-version-check uv 2>/dev/null; then echo "installing with uv"; $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else echo "installing with pip (some minutes)"; $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m tools.demo --side=$(DEMO_SIDE) --output=$(DEMO_OUTPUT)
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+test-long: setup
+	$(BIN)/python -m pytest -q -m long
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo_output build dist *.egg-info
