@@ -6,7 +6,7 @@ The base install is what a Beam worker needs. A machine that trains installs `lo
 from setuptools import find_packages, setup
 
 BASE = [
-    'absl-py>=2.1',
+    'absl-py>=1.4',
     'apache-beam>=2.77,<2.78',
     'gin-config==0.5.0',
     'google-crc32c>=1.5',
@@ -18,7 +18,7 @@ BASE = [
 ]
 TRAINER = ['tf-keras~=2.20.0', 'tf-models-official~=2.20.0', 'tensorboard~=2.20.0', 'matplotlib>=3.8']
 DEMO = ['scikit-learn>=1.4']
-DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.14.5', 'pillow>=10']
+DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.17.6', 'pillow>=10']
 
 setup(
     name='longhaul',

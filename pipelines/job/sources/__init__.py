@@ -37,10 +37,18 @@ def make_source(
         'class_names': class_names,
     }
     if kind == 'csv':
-        return CsvTable(place, **table)
+        return CsvTable(
+            place,
+            text_column=text_column,
+            label_column=label_column,
+            csv_columns=csv_columns,
+            names=class_names,
+        )
     for name, value in table.items():
         if value is not None:
             raise LonghaulError(
                 f'--{name}: is for csv: sources, and the source is {source}; leave it out'
             )
-    return {'images': Images, 'idx': Idx}[kind](place) if place != 'digits' or kind != 'builtin' else Digits()
+    if kind == 'builtin':
+        return Digits()
+    return Images(place) if kind == 'images' else Idx(place)

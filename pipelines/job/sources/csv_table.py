@@ -1,41 +1,53 @@
 """csv:FILE_OR_DIR - documents in a CSV table, gzipped or not.
 
-A folder holds train.csv and test.csv (or .csv.gz). A shard's writer reads the whole file once and
-keeps the shard's rows: the work is shards x file, the memory one shard.
+A folder holds train.csv and test.csv (or .csv.gz). A row's place is its byte offset, so that a
+shard's writer reads its own rows alone. A gzipped table has no offsets to go to: each shard's
+writer unpacks all of it once (work: shards x table; memory: one shard). Unpack large ones first.
 """
 
 import csv
 import dataclasses
 import gzip
-import io
 import os
+import zlib
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 
 csv.field_size_limit(1 << 30)
+_BOM = b'\xef\xbb\xbf'
+_MALFORMED = 'the row has another number of columns than the table'
+
+
+class _Columns(NamedTuple):
+    """Positions of the text and the label, and how many columns a row has."""
+
+    text: int
+    label: int | None
+    count: int
 
 
 @dataclasses.dataclass(frozen=True)
 class CsvTable:
     """Rows of a table.
 
-    `columns`: names of the columns when the file has no header row. `names`: class names; integer
-    labels 1..N (or 0..N-1 when a 0 occurs) then stand for them.
+    Attributes:
+      path: file or folder.
+      text_column: name; None: 'text'.
+      label_column: name; None: 'label' if there is such a column.
+      csv_columns: names of the columns of a file without a header row.
+      names: those of the classes, see `labels.resolve`.
     """
 
     path: str
     text_column: str | None = None
     label_column: str | None = None
-    columns: tuple[str, ...] | None = None
+    csv_columns: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
     kind: str = 'text'
     channels: int = 1
-
-    def splits(self) -> tuple[str, ...]:
-        """('train', 'test') for a folder with both, else ('train',)."""
-        return tuple(g.split for g in self.groups())
 
     def groups(self) -> list[Group]:
         """The files, by split; refuses missing files and columns."""
@@ -51,81 +63,131 @@ class CsvTable:
             found = [g for g in candidates if os.path.exists(g.path)]
             if not any(g.split == 'train' for g in found):
                 raise LonghaulError(
-                    f'--source=csv:{self.path}: holds neither train.csv nor train.csv.gz'
+                    f'--source=csv:{self.path}: holds neither train.csv nor train.csv.gz; name '
+                    'the file itself, or rename it'
                 )
         for group in found:
-            self._places(group.path)
+            self._columns(group.path)
         return found
 
-    def _rows(self, path: str) -> Iterator[list[str]]:
-        opener = gzip.open if path.endswith('.gz') else open
-        try:
-            # NUL and bytes that are no UTF-8 arrive as they are, and are judged row by row.
-            with opener(path, 'rb') as file:
-                text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='')
-                yield from csv.reader(text)
-        except (OSError, EOFError, csv.Error) as error:
-            raise LonghaulError(f'--source=csv: {path} cannot be read ({error})') from error
+    def _columns(self, path: str) -> _Columns:
+        first = next(_rows(path), None)
+        if first is None:
+            raise LonghaulError(f'--source=csv: {path} is empty')
+        _, cells = first
+        if self.csv_columns is not None and tuple(cells) == self.csv_columns:
+            raise LonghaulError(
+                f'--csv_columns={",".join(cells)}: {path} has this very header row; leave the '
+                'flag out'
+            )
+        names = self.csv_columns or tuple(cells)
+        text = _position('text_column', self.text_column or 'text', names, path)
+        if self.label_column is None and 'label' not in names:
+            return _Columns(text, None, len(names))
+        label = _position('label_column', self.label_column or 'label', names, path)
+        return _Columns(text, label, len(names))
 
     def _data_rows(self, path: str) -> Iterator[tuple[int, list[str]]]:
-        """Rows with their numbers, from 0, the header not counted."""
-        rows = self._rows(path)
-        if self.columns is None:
+        rows = _rows(path)
+        if self.csv_columns is None:
             next(rows, None)
-        return enumerate(rows)
-
-    def _places(self, path: str) -> tuple[int, int | None]:
-        """Numbers of the text and the label column."""
-        columns = self.columns
-        if columns is None:
-            header = next(self._rows(path), None)
-            if header is None:
-                raise LonghaulError(f'--source=csv: {path} is empty')
-            columns = tuple(header)
-        text = self.text_column or ('text' if 'text' in columns else None)
-        label = self.label_column or ('label' if 'label' in columns else None)
-        for flag, name in (('--text_column', text), ('--label_column', self.label_column)):
-            if flag == '--text_column' and name is None or name is not None and name not in columns:
-                raise LonghaulError(
-                    f'{flag}={name}: {path} has no such column; it has: {", ".join(columns)}. '
-                    'For a file without a header row name them with --csv_columns=A,B,C'
-                )
-        return columns.index(text), None if label is None else columns.index(label)
+        return rows
 
     def items(self, group: Group) -> Iterator[Item]:
-        """Rows in order; ids are split/row number."""
-        text, label = self._places(group.path)
-        del text
-        for row, cells in self._data_rows(group.path):
-            name = None
-            if label is not None and label < len(cells):
-                name = cells[label].strip() or None
-            yield Item(f'{group.split}/{row:07}', group.split, name, group.path, row)
+        """Rows in order; ids are SPLIT/ROW, from 0, the header and blank lines not counted."""
+        columns = self._columns(group.path)
+        for row, (offset, cells) in enumerate(self._data_rows(group.path)):
+            label = None
+            # A row out of step must not add a class.
+            if columns.label is not None and len(cells) == columns.count:
+                label = cells[columns.label].strip() or None
+            place = row if _is_gzip(group.path) else offset
+            yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
-        """Texts as UTF-8; one pass over the file."""
-        column, _ = self._places(group)
-        wanted = {item.place: None for item in items}
-        for row, cells in self._data_rows(group):
-            if row in wanted:
-                wanted[row] = _text(cells, column)
+        """Texts as UTF-8."""
+        columns = self._columns(group)
+        if not _is_gzip(group):
+            with open(group, 'rb') as file:
+                for item in items:
+                    file.seek(item.place)
+                    yield _text(next(csv.reader(_Lines(file, item.place))), columns)
+            return
+        wanted: dict[int, Payload | Rejected] = {}
+        places = {item.place for item in items}
+        for row, (_, cells) in enumerate(self._data_rows(group)):
+            if row in places:
+                wanted[row] = _text(cells, columns)
         for item in items:
             yield wanted[item.place]
+
+    def where(self, item: Item) -> str:
+        """FILE: row N, the file only where there are several."""
+        row = f'row {int(item.id.rpartition("/")[2])}'
+        if item.group == self.path:
+            return row
+        return f'{os.path.basename(item.group)}: {row}'
 
     def class_names(self) -> tuple[str, ...] | None:
         """Those of --class_names."""
         return self.names
 
+    def image_size(self) -> None:
+        """Texts have none."""
+
     def estimated_items(self) -> int:
-        """By size: a few hundred bytes a row."""
-        return sum(os.path.getsize(g.path) for g in self.groups()) // 300 + 1
+        """By size: some 300 bytes a row, a third of that when packed."""
+        sizes = [os.path.getsize(g.path) * (3 if _is_gzip(g.path) else 1) for g in self.groups()]
+        return sum(sizes) // 300 + 1
 
 
-def _text(cells: list[str], column: int) -> Payload | Rejected:
-    if column >= len(cells):
-        return Rejected(f'the row has {len(cells)} columns, the text is number {column + 1}')
+class _Lines:
+    """Lines of a table as csv.reader wants them, and how many bytes they took."""
+
+    def __init__(self, file: BinaryIO, position: int = 0) -> None:
+        self._file, self.position = file, position
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            start = line.removeprefix(_BOM) if self.position == 0 else line
+            self.position += len(line)
+            # Bytes that are no UTF-8 arrive as they are, and are judged row by row.
+            yield start.decode('utf-8', 'surrogateescape')
+
+
+def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    """(offset in the unpacked table, cells) of each row; blank lines are left out."""
     try:
-        data = cells[column].encode('utf-8')
+        with gzip.open(path) if _is_gzip(path) else open(path, 'rb') as file:
+            lines, begin = _Lines(file), 0
+            for cells in csv.reader(lines):
+                if cells:
+                    yield begin, cells
+                begin = lines.position
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise LonghaulError(
+            f'--source=csv: {path} cannot be read ({error}); mend the file, or name another one'
+        ) from error
+
+
+def _is_gzip(path: str) -> bool:
+    return path.endswith('.gz')
+
+
+def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
+    if name in names:
+        return names.index(name)
+    raise LonghaulError(
+        f'--{flag}={name}: {path} has no such column; its columns are: {", ".join(names)}. '
+        'For a file without a header row name them with --csv_columns=A,B,C'
+    )
+
+
+def _text(cells: list[str], columns: _Columns) -> Payload | Rejected:
+    if len(cells) != columns.count:
+        return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
+    try:
+        cells[columns.label or 0].encode('utf-8')
+        return Payload(cells[columns.text].encode('utf-8'))
     except UnicodeEncodeError:
-        return Rejected('the text is not valid UTF-8')
-    return Payload(data) if data else Rejected('the text is empty')
+        return Rejected('the text or its label is not UTF-8')

@@ -1,0 +1,283 @@
+"""Whole runs of a tiny model through the command: train, resume, evaluate, export, refuse."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pipelines.job.sources.digits import raw_items
+
+from trainer import commands
+from trainer.commands import Command
+from trainer.model_dir import ModelDir
+
+ROOT = Path(__file__).parents[2]
+TINY = [
+    'ModelConfig.embedding_units=5',
+    'ModelConfig.hidden_units=6',
+    'ModelConfig.head_units=7',
+    'ObjectiveConfig.supervised_bptt_steps=20',
+    'ObjectiveConfig.auxiliary_bptt_steps=20',
+    'ObjectiveConfig.auxiliary_steps=16',
+    'ObjectiveConfig.reconstruction_weight=1.0',
+    'DataConfig.batch_size=16',
+    'DataConfig.eval_batch_size=16',
+    'RunConfig.log_interval=2',
+    'RunConfig.checkpoint_interval=2',
+    'RunConfig.eval_interval=4',
+]
+
+
+@pytest.fixture(scope='module')
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('gin') / 'tiny.gin'
+    path.write_text('\n'.join(TINY) + '\n')
+    return str(path)
+
+
+def execute(gin_file, model_dir, mode, *params, records=None, **flags):
+    files = [] if gin_file is None else [gin_file]
+    return commands.execute(
+        Command(mode, str(model_dir), files, list(params), records=records, **flags)
+    )
+
+
+def variables(model_dir):
+    reader = tf.train.load_checkpoint(ModelDir(str(model_dir)).checkpoints)
+    names = [n for n in reader.get_variable_to_shape_map() if 'save_counter' not in n]
+    return {n: reader.get_tensor(n) for n in names if not n.startswith('_CHECKPOINTABLE')}
+
+
+STEPS = ('RunConfig.pretrain_steps=3', 'RunConfig.train_steps=5')
+
+
+@pytest.fixture(scope='module')
+def trained(gin_file, digit_records, tmp_path_factory):
+    """A run of 3 + 5 steps, evaluated and exported."""
+    folder = tmp_path_factory.mktemp('run') / 'whole'
+    assert execute(gin_file, folder, 'train_and_eval', *STEPS, records=digit_records) == 0
+    assert execute(None, folder, 'eval') == 0
+    assert execute(None, folder, 'export') == 0
+    return folder
+
+
+@pytest.mark.parametrize('stop', [2, 3, 6])
+def test_a_resumed_run_ends_with_the_same_bits(
+    trained, gin_file, digit_records, tmp_path, stop, monkeypatch
+):
+    """Stopped in the first phase, at the change of phase, and in the second."""
+
+    class Killed(Exception):
+        pass
+
+    class Killer:
+        def __init__(self, *, global_step, **_):
+            self.step = global_step
+
+        def __call__(self, logs):
+            if self.step >= stop + 1:
+                raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr('trainer.run.ProgressLine', Killer)
+        patch.setattr('trainer.config.RunConfig.log_interval', 1)
+        with pytest.raises(Killed):
+            execute(gin_file, tmp_path, 'train', *STEPS, 'RunConfig.log_interval=1',
+                    'RunConfig.checkpoint_interval=1', records=digit_records)
+    assert ModelDir(str(tmp_path)).latest_step() == stop
+    assert execute(gin_file, tmp_path, 'train', *STEPS, records=digit_records) == 0
+    want, got = variables(trained), variables(tmp_path)
+    assert want.keys() == got.keys()
+    for name, value in want.items():
+        np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+def test_a_finished_run_is_left_alone(trained, digit_records, capsys):
+    before = tf.train.latest_checkpoint(ModelDir(str(trained)).checkpoints)
+    stamp = os.path.getmtime(before + '.index')
+    assert execute(None, trained, 'train') == 0
+    assert os.path.getmtime(before + '.index') == stamp
+
+
+def test_pretraining_leaves_the_classifier_alone(gin_file, digit_records, tmp_path):
+    steps = ('RunConfig.pretrain_steps=4', 'RunConfig.train_steps=0')
+    assert execute(gin_file, tmp_path, 'train', *steps, records=digit_records) == 0
+    none = ('RunConfig.pretrain_steps=1', 'OptimizerConfig.learning_rate=0.0')
+    other = tmp_path / 'other'
+    assert execute(gin_file, other, 'train', *none, 'RunConfig.train_steps=0',
+                   records=digit_records) == 0
+    pretrained, initial = variables(tmp_path), variables(other)
+    kernels = [n for n in initial if n.startswith('model/') and n.endswith('VALUE')]
+    for name in kernels:
+        same = np.array_equal(pretrained[name], initial[name])
+        assert same == ('classifier' in name), name
+    assert not ModelDir(str(tmp_path)).best in os.listdir(tmp_path)
+
+
+def test_evaluation_files_say_what_was_evaluated(trained, digit_records):
+    logs = json.loads((trained / 'evaluation-test.json').read_text())
+    lines = (trained / 'predictions-test.jsonl').read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == logs['labelled'] == 200
+    assert [r['id'] for r in rows] == sorted(r['id'] for r in rows)
+    right = sum(r['label'] == r['predicted'] for r in rows)
+    assert logs['accuracy'] == pytest.approx(right / 200)
+    assert logs['accuracy_low'] < logs['accuracy'] < logs['accuracy_high']
+    assert logs['checkpoint'].startswith('best/')
+
+
+def test_tensorboard_has_losses_rates_and_pictures(trained):
+    found = {}
+    for split in ('train', 'validation'):
+        for path in (trained / split).glob('events*'):
+            for event in tf.compat.v1.train.summary_iterator(str(path)):
+                for value in event.summary.value:
+                    found.setdefault(split, set()).add(value.tag)
+    wanted = {'loss', 'accuracy', 'supervised_loss', 'reconstruction_loss', 'learning_rate'}
+    assert found['train'] >= wanted | {'gradient_norm', 'steps_per_second'}
+    assert found['validation'] >= {'loss', 'accuracy', 'reconstruction'}
+
+
+def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tmp_path):
+    """Renamed, beside an unreadable file, asked through the command that a user types."""
+    export = tmp_path / 'renamed'
+    versions = list((trained / 'export').iterdir())
+    assert len(versions) == 1
+    versions[0].rename(export)
+    rows = [json.loads(x) for x in (trained / 'predictions-test.jsonl').read_text().splitlines()]
+    want = {row['id']: row for row in rows}
+    images = tmp_path / 'images'
+    images.mkdir()
+    for example_id, _, data in raw_items():
+        if example_id in want:
+            (images / f'{example_id}.png').write_bytes(data)
+    (images / '0000x.png').write_bytes(b'no image')
+    checked = (
+        'import runpy, sys; sys.argv[0] = "predict"; runpy.run_module("tools.predict", run_name='
+        '"__main__"); assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', checked, str(export), str(images), '--json', '--batch_size=50'],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 201
+    for answer in answers:
+        example_id = Path(answer['file']).stem
+        if example_id == '0000x':
+            assert answer['class_name'] is None
+            continue
+        assert answer['class_name'] == want[example_id]['predicted']
+        assert answer['probability'] == pytest.approx(want[example_id]['probability'], abs=1e-5)
+
+
+@pytest.fixture(scope='module')
+def trained_on_text(gin_file, text_records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('text_run')
+    params = ('RunConfig.train_steps=6', 'ObjectiveConfig.prediction_weight=1.0')
+    assert execute(gin_file, folder, 'train_and_eval', *params, records=text_records) == 0
+    assert execute(None, folder, 'eval') == 0
+    assert execute(None, folder, 'export') == 0
+    return folder
+
+
+def test_documents_train_evaluate_and_export(trained_on_text):
+    import small_data
+
+    export = next((trained_on_text / 'export').iterdir())
+    serve = tf.saved_model.load(str(export)).signatures['serving_default']
+    texts = [text for _, text in small_data.documents()]
+    rows = [
+        json.loads(x)
+        for x in (trained_on_text / 'predictions-test.jsonl').read_text().splitlines()
+    ]
+    data = [texts[int(row['id'].split('/')[1])] for row in rows]
+    out = serve(data=tf.constant([*data, '']))
+    names = [n.decode() for n in out['class_name'].numpy()]
+    assert names == [row['predicted'] for row in rows] + ['']
+    assert list(out['readable'].numpy()) == [True] * len(rows) + [False]
+    got = out['probabilities'].numpy().max(axis=-1)[:-1]
+    np.testing.assert_allclose(got, [row['probability'] for row in rows], atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ('params', 'words'),
+    [
+        (['RunConfig.train_stps=3'], ['RunConfig', 'train_stps', 'did you mean RunConfig.train_steps']),
+        (['RunConfg.train_steps=3'], ['RunConfg', 'did you mean RunConfig']),
+        (['RunConfig.train_steps=-3'], ['RunConfig.train_steps=-3', '>= 0']),
+        (["RunConfig.train_steps='a'"], ["RunConfig.train_steps='a'", 'whole number']),
+        (["OptimizerConfig.name='sdg'"], ["OptimizerConfig.name='sdg'", 'rmsprop']),
+        (['ObjectiveConfig.auxiliary_steps=64'], ['auxiliary_steps=64', '64 steps']),
+        (['DataConfig.batch_size=201'], ['batch_size=201', '200 examples']),
+        (["DataConfig.kind='text'"], ["kind='text'", "kind='image'"]),
+        (['DataConfig.image_size=28'], ['image_size=28', 'image_size=8']),
+        (['DataConfig.channels=3'], ['channels=3', 'channels=1']),
+        (['RunConfig.train_steps=='], ['gin configuration']),
+        (
+            ['ObjectiveConfig.auxiliary_bptt_steps=0', 'ObjectiveConfig.prediction_weight=1.0'],
+            ['auxiliary_bptt_steps=0', 'at least 1'],
+        ),
+    ],
+)
+def test_refuses_in_one_line(gin_file, digit_records, tmp_path, capsys, params, words):
+    assert execute(gin_file, tmp_path / 'run', 'train', *params, records=digit_records) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith('error: ')
+    assert '\n' not in error
+    for word in words:
+        assert word in error, error
+
+
+def refusal(capsys, *args, **kwargs) -> str:
+    assert execute(*args, **kwargs) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith('error: ')
+    assert '\n' not in error
+    return error
+
+
+def test_refuses_missing_and_foreign_folders(
+    gin_file, digit_records, text_records, trained, tmp_path, capsys
+):
+    assert 'nowhere.gin' in refusal(capsys, 'nowhere.gin', tmp_path, 'train')
+    assert '--records' in refusal(capsys, gin_file, tmp_path, 'train')
+    assert 'no such folder' in refusal(
+        capsys, gin_file, tmp_path, 'train', records=str(tmp_path / 'none')
+    )
+    assert 'has not finished' in refusal(
+        capsys, gin_file, tmp_path, 'train', records=str(tmp_path)
+    )
+    assert 'holds no run' in refusal(
+        capsys, gin_file, tmp_path, 'eval', records=digit_records
+    )
+    assert 'holds no run' in refusal(capsys, gin_file, tmp_path, 'export', records=digit_records)
+    assert "kind='image'" in refusal(capsys, gin_file, trained, 'train', records=text_records)
+    file = tmp_path / 'file'
+    file.write_text('')
+    assert 'cannot be written' in refusal(
+        capsys, gin_file, file / 'run', 'train', records=digit_records
+    )
+    assert "split 'tset'" in refusal(
+        capsys, None, trained, 'eval', records=digit_records, split='tset'
+    )
+    assert 'one_device' in refusal(
+        capsys, gin_file, tmp_path, 'train', records=digit_records, strategy='mirored'
+    )
+
+
+def test_refuses_records_of_another_format_version(gin_file, digit_records, tmp_path, capsys):
+    path = Path(digit_records) / 'records.json'
+    text = path.read_text()
+    try:
+        path.write_text(text.replace('"format_version": 1', '"format_version": 99'))
+        error = refusal(capsys, gin_file, tmp_path, 'train', records=digit_records)
+    finally:
+        path.write_text(text)
+    assert '99' in error
+    assert 'version 1' in error
