@@ -16,7 +16,12 @@ BASE = [
     'tensorflow~=2.20.0',
     'tensorflow-datasets==4.9.10',
 ]
-TRAINER = ['tf-keras~=2.20.0', 'tf-models-official~=2.20.0', 'tensorboard~=2.20.0', 'matplotlib>=3.8']
+TRAINER = [
+    'tf-keras~=2.20.0',
+    'tf-models-official~=2.20.0',
+    'tensorboard~=2.20.0',
+    'matplotlib>=3.8',
+]
 DEMO = ['scikit-learn>=1.4']
 DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.17.6', 'pillow>=10']
 
@@ -24,7 +29,9 @@ setup(
     name='longhaul',
     version='0.1.0',
     description='Trains recurrent networks on sequences of 16,000 steps and more.',
-    packages=find_packages(include=['pipelines', 'pipelines.*', 'trainer', 'trainer.*', 'tools', 'tools.*']),
+    packages=find_packages(
+        include=['pipelines', 'pipelines.*', 'trainer', 'trainer.*', 'tools', 'tools.*']
+    ),
     python_requires='>=3.11,<3.13',
     install_requires=BASE,
     extras_require={

@@ -1,4 +1,4 @@
-"""Runs the job: prepares the output folder, runs the graph, reports; refusals come out as one line."""
+"""Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
 
 import logging
 import posixpath
@@ -106,6 +106,11 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
             f'  {split:<11}{count:>9,} examples  {steps:>14,} steps  {size:>9,.1f} MB  '
             f'{len(shards)} shard{"s" if len(shards) > 1 else ""}'
         )
+    unlabelled = sum(classes.get('', 0) for classes in info.counts['classes'].values())
+    if unlabelled:
+        rows.append(f'  {unlabelled:,} of them have no label')
+    if info.counts['rejected']:
+        rows.append(f'  {info.counts["rejected"]:,} items rejected: see rejected-*.jsonl')
     length = info.spec.fixed_length
     what = f'{length} steps each' if length else 'of different length'
     head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'

@@ -1,4 +1,4 @@
-"""Turns raw images and documents into records: python -m pipelines.main --source=... --output=..."""
+"""Raw images and documents into records: python -m pipelines.main --source=... --output=..."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`make demo`: digits from raw PNG files to a served r-LSTM, beside a plain LSTM of as many steps."""
+"""`make demo`: digits from raw PNG files to a served r-LSTM, beside a plain LSTM."""
 
 import argparse
 import dataclasses
@@ -143,8 +143,8 @@ def report(demo: Demo, r_lstm: dict, plain: dict, served: tuple[int, int]) -> st
         f'Test split, {demo.side}x{demo.side} = {demo.side**2} steps, truncation '
         f'{demo.side**2 * 2 // 5}, {demo.train_steps} training steps each, 95 % intervals:',
         _row('r-LSTM, served SavedModel, raw PNG', *served),
-        _row('r-LSTM, trainer\'s own evaluation', *_counts(r_lstm)),
-        _row('plain LSTM, trainer\'s own evaluation', *_counts(plain)),
+        _row("r-LSTM, trainer's own evaluation", *_counts(r_lstm)),
+        _row("plain LSTM, trainer's own evaluation", *_counts(plain)),
         '',
         f'records       {demo.records}',
         f'checkpoints   {out / "r_lstm" / "checkpoints"}',
@@ -175,7 +175,7 @@ def main() -> None:
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f'\ndone in {minutes} min {seconds} s')
     if served != _counts(r_lstm):
-        sys.exit('error: the served model does not agree with the trainer\'s evaluation')
+        sys.exit("error: the served model does not agree with the trainer's evaluation")
 
 
 if __name__ == '__main__':

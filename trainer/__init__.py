@@ -1,1 +1,1 @@
-"""The trainer: r-LSTM, p-LSTM and plain LSTM on very long sequences, from records to a SavedModel."""
+"""The trainer: r-LSTM, p-LSTM and plain LSTM on long sequences, from records to a SavedModel."""

@@ -6,8 +6,8 @@ import os
 import re
 
 import gin
-from pipelines.format.errors import LonghaulError
 
+from pipelines.format.errors import LonghaulError
 from trainer import config
 from trainer.config import Config
 
@@ -45,8 +45,9 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
     try:
         gin.parse_config_files_and_bindings(gin_files, bindings, finalize_config=True)
         return config.resolve()
-    except LonghaulError:
-        raise
+    except LonghaulError as error:
+        # gin appends lines of its own to whatever is raised while it makes an object.
+        raise LonghaulError(str(error).splitlines()[0]) from error
     except OSError as error:
         raise LonghaulError(f'--gin_file: {_first_line(error)}; check the name') from error
     except (ValueError, TypeError, SyntaxError, RuntimeError, KeyError, AttributeError) as error:

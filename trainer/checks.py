@@ -5,7 +5,6 @@ import dataclasses
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.format.sequences import SequenceSpec
-
 from trainer.config import Config
 
 

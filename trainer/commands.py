@@ -6,8 +6,8 @@ import sys
 
 import gin
 import tensorflow as tf
-from pipelines.format.errors import LonghaulError
 
+from pipelines.format.errors import LonghaulError
 from trainer import bindings, export, run
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import gin
+
 from pipelines.format.errors import LonghaulError
 
 

@@ -8,10 +8,10 @@ import os
 
 import tensorflow as tf
 from official.core import export_base
+
 from pipelines.format import sequences
 from pipelines.format.errors import LonghaulError
 from pipelines.format.sequences import SequenceSpec
-
 from trainer.config import Config
 from trainer.model import LongSequenceModel
 from trainer.model_dir import ModelDir, versions, write_atomically
@@ -85,7 +85,9 @@ class ServingModule(export_base.ExportModule):
         steps, readable = decoded.concatenate(fallback).take(1).get_single_element()
         return steps, tf.logical_and(readable, tf.shape(steps)[0] > 0)
 
-    def get_inference_signatures(self, function_keys: dict[str, str]) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    def get_inference_signatures(
+        self, function_keys: dict[str, str]
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The signatures by name; 'serve' is the only function."""
         return {name: self.serve.get_concrete_function() for name in function_keys.values()}
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
+
 from pipelines.format import anchors, examples
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
-
 from trainer.config import ObjectiveConfig
 from trainer.order import StepRows, TrainingOrder, evaluation_batches
 
@@ -128,15 +128,15 @@ class SplitInput:
     def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
         """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
         config = self._objective
-        steps = 0 if config.teacher_forcing_rate == 1 or step is None else config.auxiliary_steps - 1
+        steps = (
+            0 if config.teacher_forcing_rate == 1 or step is None else config.auxiliary_steps - 1
+        )
         cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
         coins = anchors.mix(self._seed, _COINS, step or 0, hashes[:, np.newaxis], cells)
         fed = (coins >> np.uint64(11)) * 2.0**-53 < config.teacher_forcing_rate
         return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
 
-    def _dataset(
-        self, elements: tf.data.Dataset, load: Callable[[int], tuple]
-    ) -> tf.data.Dataset:
+    def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
         types = (tf.string, tf.bool, tf.int32, tf.int32, tf.int32, tf.int32, tf.int32, tf.bool)
         dataset = elements.map(
             lambda e: self._parse(*tf.numpy_function(load, [e], types)),
@@ -170,7 +170,9 @@ class SplitInput:
         if self._stored:
             e = tf.minimum(epoch, self.info.anchor_sets - 1)
             drawn = {
-                k: tf.cond(epoch < self.info.anchor_sets, lambda k=k: parsed[k][:, e], lambda v=v: v)
+                k: tf.cond(
+                    epoch < self.info.anchor_sets, lambda k=k: parsed[k][:, e], lambda v=v: v
+                )
                 for k, v in drawn.items()
             }
         return {

@@ -44,7 +44,9 @@ class Initializer:
     def lstm_bias(self, name: str, units: int, forget_bias: float) -> tf.Variable:
         """Zero but for the forget gate."""
         ones = tf.ones([units])
-        return self._variable(name, tf.concat([0 * ones, forget_bias * ones, 0 * ones, 0 * ones], 0))
+        return self._variable(
+            name, tf.concat([0 * ones, forget_bias * ones, 0 * ones, 0 * ones], 0)
+        )
 
 
 class Dense(tf.Module):
@@ -111,9 +113,7 @@ class Classifier(tf.Module):
     Source: paper, section 4; DropConnect: Wan et al. 2013, with inverted scaling.
     """
 
-    def __init__(
-        self, make: Initializer, *, inputs: int, head_units: int, classes: int
-    ) -> None:
+    def __init__(self, make: Initializer, *, inputs: int, head_units: int, classes: int) -> None:
         super().__init__()
         name = 'classifier'
         self.hidden_1 = Dense(make, f'{name}/hidden_1', inputs=inputs, units=head_units)
@@ -134,5 +134,3 @@ class Classifier(tf.Module):
         seeds = tf.stack([tf.constant(seed & 0x7FFFFFFF, tf.int64), tf.cast(step, tf.int64)])
         kept = tf.random.stateless_uniform(kernel.shape, seeds) >= rate
         return tf.cast(kept, kernel.dtype) / tf.cast(1 - rate, kernel.dtype)
-
-

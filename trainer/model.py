@@ -1,4 +1,4 @@
-"""The model: embedding, main LSTM, classifier, and the auxiliary parts that an objective asks for."""
+"""The model: embedding, main LSTM, classifier, and the auxiliary parts an objective asks for."""
 
 import tensorflow as tf
 

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 import tensorflow as tf
+
 from pipelines.format.errors import LonghaulError
 from pipelines.format.sequences import SequenceSpec
-
 from trainer import checks
 
 GIN_FILE = 'operative.gin'

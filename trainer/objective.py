@@ -82,7 +82,7 @@ class Objective:
 
 
 class _Ending(NamedTuple):
-    """Windows that end at a position of interest: starts [B, W], before which the state is known."""
+    """Windows that end where a loss begins: starts [B, W], before which the state is known."""
 
     starts: tf.Tensor
     steps: int

@@ -1,4 +1,4 @@
-"""Turns our optimizer dataclass into Model Garden's OptimizationConfig, and that into an optimizer."""
+"""Our optimizer dataclass -> Model Garden's OptimizationConfig -> an optimizer."""
 
 import tf_keras
 from official.modeling import optimization

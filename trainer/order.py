@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
 
@@ -95,7 +96,7 @@ class TrainingOrder:
 
 
 def evaluation_batches(segments: np.ndarray, batch_size: int) -> Iterator[StepRows]:
-    """Every example once, shortest first; a bucket's last batch is filled up with uncounted rows."""
+    """Every example once, shortest first; uncounted rows fill up a bucket's last batch."""
     buckets = bucket_segments(segments)
     for bucket in np.unique(buckets):
         rows = np.flatnonzero(buckets == bucket)

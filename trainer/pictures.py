@@ -2,8 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-from pipelines.format.sequences import SequenceSpec
 
+from pipelines.format.sequences import SequenceSpec
 from trainer import truncation
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
@@ -24,9 +24,7 @@ def reconstruct(
         sequences, weights, segment_steps=segment_steps, until=sequences.total_steps
     )
     state = truncation.seek(sequences, weights, states, batch.r_anchors[:, :1] + padding)
-    columns = truncation.gather_columns(
-        sequences, batch.r_starts[:, :1] + padding, auxiliary_steps
-    )
+    columns = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, auxiliary_steps)
     outputs = model.reconstruction.outputs(state, columns, tf.convert_to_tensor(model.embedding))
     if columns.dtype.is_integer:
         return tf.argmax(outputs, axis=-1, output_type=tf.int32)

@@ -177,8 +177,8 @@ def lstm(
       weights: of the layer.
       state: the state before the first step; gradient flows into it.
       first: int32 [B]; a row's state is held until this step. None: active from the start.
-      bptt_steps: if given, no gradient crosses the states before steps bptt_steps, 2 bptt_steps, ...
-        The forward pass does not change. None: gradient flows through all steps.
+      bptt_steps: if given, no gradient crosses the states before steps bptt_steps, 2 bptt_steps,
+        and so on. The forward pass does not change. None: gradient flows through all steps.
       input_gradient: whether gradient flows into float inputs (they come from another layer).
 
     Returns:
@@ -249,9 +249,7 @@ def _forward(
     def body(t: tf.Tensor, state: LSTMState, saved: _Saved, outputs: tf.TensorArray) -> tuple:
         x = inputs[t]
         new, activations = _cell(_gates(x, _join(x, state.h, operands), operands), state.c)
-        saved = _Saved(
-            _write(saved.activations, t, activations), _write(saved.before, t, state)
-        )
+        saved = _Saved(_write(saved.activations, t, activations), _write(saved.before, t, state))
         state = _hold(None if first is None else (t >= first)[:, tf.newaxis], new, state)
         return t + 1, state, saved, outputs.write(t, state.h)
 
@@ -305,9 +303,7 @@ def _backward(
     skip = 0 if tokens else 1 + (0 if input_gradient else inputs.shape[-1])
     transposed = tf.transpose(operands.stacked[skip:])
 
-    def body(
-        k: tf.Tensor, d: LSTMState, d_stacked: tf.Tensor, kept: list[tf.TensorArray]
-    ) -> tuple:
+    def body(k: tf.Tensor, d: LSTMState, d_stacked: tf.Tensor, kept: list[tf.TensorArray]) -> tuple:
         t = steps - 1 - k
         before = LSTMState(*(array.read(t) for array in saved.before))
         activations = _Activations(*(array.read(t) for array in saved.activations))

@@ -18,10 +18,10 @@ import tensorflow as tf
 from absl import logging
 from official.common import distribute_utils
 from official.core import train_utils
+
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-
 from trainer import checks
 from trainer.config import Config, RunConfig
 from trainer.input import Rows, SplitInput, first_batch
@@ -46,9 +46,12 @@ def configure_threads() -> int:
     if tf.config.list_physical_devices('GPU'):
         return 1
     cores = len(os.sched_getaffinity(0))
-    # The products of a step are too small for two cores; two halves of the batch are not.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    try:
+        # The products of a step are too small for two cores; two halves of the batch are not.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
+    except RuntimeError:
+        logging.warning('TensorFlow has computed in this process already: its threads stay.')
     logging.info('CPU: one thread per operation, the batch in %d independent parts.', cores)
     return cores
 
@@ -137,7 +140,8 @@ class Run:
         if not counts.get(name):
             have = ', '.join(f'{k} ({v})' for k, v in counts.items() if v) or 'none'
             raise LonghaulError(
-                f'split {name!r}: {self.config.data.records} has no example of it; there are: {have}'
+                f'split {name!r}: {self.config.data.records} has no example of it; name one that '
+                f'has: {have}'
             )
         return SplitInput(
             self.config.data.records,
@@ -292,9 +296,7 @@ def summarize(logs: dict[str, float]) -> str:
             f'accuracy {logs["accuracy"]:.2%} (95 % interval {logs["accuracy_low"]:.2%} to '
             f'{logs["accuracy_high"]:.2%}, {logs["labelled"]:.0f} examples)'
         )
-    parts += [
-        f'{k.removesuffix("_loss")} {v:.4f}' for k, v in logs.items() if k.endswith('_loss')
-    ]
+    parts += [f'{k.removesuffix("_loss")} {v:.4f}' for k, v in logs.items() if k.endswith('_loss')]
     return '  '.join(parts)
 
 
@@ -322,4 +324,3 @@ def _quiet_orbit() -> Iterator[None]:
     """Orbit prints to stdout what it also logs; our progress line says it on stderr."""
     with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
         yield
-

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tf_keras
 from official.core import base_task
-from pipelines.format.records import RecordsInfo
 
+from pipelines.format.records import RecordsInfo
 from trainer.config import Config
 from trainer.input import Rows, SplitInput, local_parts
 from trainer.model import LongSequenceModel
@@ -164,7 +164,9 @@ class LonghaulTask(base_task.Task):
         logits = None
         if parts[0].logits is not None:
             logits = tf.concat([p.logits for p in parts], axis=0)
-        per_example = (tf.concat(values, axis=0) for values in zip(*(p[:3] for p in parts)))
+        per_example = (
+            tf.concat(values, axis=0) for values in zip(*(p[:3] for p in parts), strict=True)
+        )
         return Losses(*per_example, logits)
 
     def _update(

@@ -40,6 +40,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         'splits': {k: sum(s['shard']['examples'] for s in v) for k, v in by_split.items()},
         'classes': {k: _by_class(v, class_names) for k, v in by_split.items()},
         'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
+        'rejected': sum(rejected.values()),
     }
     options = plan.options
     lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}

@@ -6,6 +6,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipelines.format import anchors
+from pipelines.job.encoder import set_up_worker
 from pipelines.job.finish import finish
 from pipelines.job.items import Group
 from pipelines.job.labels import resolve
@@ -34,12 +35,7 @@ class _Write(beam.DoFn):
 
     def setup(self) -> None:
         """Leaves the other cores to the other workers."""
-        import tensorflow as tf
-
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-        except RuntimeError:
-            pass  # This process has computed before: its threads are set already.
+        set_up_worker()
 
     def process(
         self, keyed: tuple[tuple[str, int], Iterable[Hashed | None]], labels: list[tuple[str, str]]
@@ -60,14 +56,13 @@ def _label_pairs(keyed: tuple[str, Hashed]) -> Iterable[tuple[str, str]]:
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Adds the whole job to a pipeline."""
     items = (
-        pipeline
-        | 'Groups' >> beam.Create(plan.source.groups())
-        | 'List' >> beam.ParDo(_List(plan))
+        pipeline | 'Groups' >> beam.Create(plan.source.groups()) | 'List' >> beam.ParDo(_List(plan))
     )
     if plan.options.limit is not None:
         items = (
             items
-            | 'Smallest' >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
+            | 'Smallest'
+            >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
             | 'Kept' >> beam.FlatMapTuple(lambda split, kept: [(split, h) for h in kept])
         )
     labels = items | 'Labels' >> beam.FlatMap(_label_pairs) | 'Distinct' >> beam.Distinct()
@@ -97,4 +92,3 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 def _assign(keyed: tuple[str, Hashed], shards: int) -> tuple[tuple[str, int], Hashed]:
     split, hashed = keyed
     return (split, shard_of(hashed.hash, shards)), hashed
-

@@ -61,7 +61,10 @@ class Source(Protocol):
     channels: int
 
     def groups(self) -> list[Group]:
-        """The parts to list, in a fixed order; refuses a source without any."""
+        """The parts to list, in a fixed order; refuses a source without any.
+
+        Their splits are the source's own: 'train', or 'train' and 'test'.
+        """
 
     def items(self, group: Group) -> Iterator[Item]:
         """The items of a group."""

@@ -31,7 +31,9 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
     if names is None:
         found = trained | tested
         integers = all(re.fullmatch('-?[0-9]+', label) for label in found)
-        ordered = sorted(found, key=lambda label: (int(label), label)) if integers else sorted(found)
+        ordered = (
+            sorted(found, key=lambda label: (int(label), label)) if integers else sorted(found)
+        )
         labels = Labels(tuple(ordered), {label: number for number, label in enumerate(ordered)})
     else:
         labels = Labels(names, _numbers_of_named(trained | tested, names))

@@ -55,7 +55,7 @@ def make_plan(options: JobOptions) -> Plan:
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
     )
-    own = source.splits()
+    own = tuple(group.split for group in source.groups())
     spec = _spec(options, source)
     test_share = _test_share(options, own)
     splits = ['train']
@@ -81,7 +81,9 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
         with open(path, encoding='utf-8') as file:
             names = tuple(line.strip() for line in file if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise LonghaulError(f'--class_names={path}: cannot be read ({error})') from error
+        raise LonghaulError(
+            f'--class_names={path}: cannot be read ({error}); name a text file with one name a line'
+        ) from error
     if len(set(names)) != len(names):
         raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
     return names
@@ -106,7 +108,8 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
                     f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
                 )
         return text_spec(max_steps=options.max_steps)
-    if options.image_size is None:
+    size = options.image_size or source.image_size()
+    if size is None:
         raise LonghaulError(
             f'--image_size is missing: {options.source} holds images; name the side that they are '
             'resized to, such as --image_size=28 (784 steps)'
@@ -117,13 +120,13 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         )
     permutation = None
     if options.permutation_seed is not None:
-        pixels = np.arange(options.image_size**2, dtype=np.uint64)
+        pixels = np.arange(size**2, dtype=np.uint64)
         keys = anchors.mix(options.permutation_seed, _PERMUTATION, pixels)
         permutation = tuple(np.argsort(keys, kind='stable').tolist())
     return SequenceSpec(
         'image',
         channels=options.channels or source.channels,
-        image_size=options.image_size,
+        image_size=size,
         permutation_seed=options.permutation_seed,
         permutation=permutation,
     )
@@ -132,7 +135,9 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
 def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
     total, wanted = spec.fixed_length, options.auxiliary_steps
     if total == 1:
-        raise LonghaulError('--image_size=1: a sequence of one step has nothing to reconstruct')
+        raise LonghaulError(
+            '--image_size=1: a sequence of one step has nothing to reconstruct; 2 is the least'
+        )
     if wanted is None:
         wanted = 600
         if total is not None and wanted >= total:

@@ -80,7 +80,7 @@ def write_shard(
       LonghaulError: for two items of one id.
     """
     hashed = sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
-    _refuse_duplicates(hashed)
+    _refuse_duplicates(hashed, plan)
     name = records.shard_name(split, shard, plan.shards)
     path = posixpath.join(plan.options.output, name)
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
@@ -109,18 +109,16 @@ def write_shard(
     }
 
 
-def _refuse_duplicates(hashed: list[Hashed]) -> None:
+def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:
     for a, b in zip(hashed, hashed[1:], strict=False):
         if a.hash == b.hash:
-            places = ' and '.join(f'{h.item.group}: {h.item.place}' for h in (a, b))
+            places = ' and '.join(plan.source.where(h.item) for h in (a, b))
             raise LonghaulError(
                 f'duplicate id {a.item.id!r} ({places}); ids must differ: rename one of them'
             )
 
 
-def _payloads(
-    hashed: list[Hashed], plan: Plan
-) -> Iterator[tuple[Hashed, Payload | Rejected]]:
+def _payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
     """Payloads in order; each group's by a reader of its own, so that a table is read once."""
     by_group: dict[str, list[Item]] = {}
     for h in hashed:
@@ -150,18 +148,21 @@ class _Tally:
         try:
             if isinstance(payload, Rejected):
                 raise payload
+            label = self._number(item)
             values = encode(payload, spec)
         except Rejected as reason:
-            place = f'{posixpath.basename(item.group)}: {item.place}'
-            self.rejected.append({'id': item.id, 'place': place, 'reason': str(reason)})
+            line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
+            if reason.detail:
+                line['detail'] = reason.detail
+            self.rejected.append(line)
             return None
         drawn = self._draw(hashed.hash, len(values))
-        self._count(item, len(values), drawn)
+        self._count(label, len(values), drawn)
         count = segments.segment_count(len(values), self._plan.options.segment_steps)
         self._pending = (count, len(values), hashed.hash)
         return examples.serialize_example(
             example_id=item.id,
-            label=-1 if item.label is None else self._labels.numbers[item.label],
+            label=label,
             values=values,
             anchors=drawn,
             segment_steps=self._plan.options.segment_steps,
@@ -186,9 +187,15 @@ class _Tally:
             anchors_per_sequence=options.anchors_per_sequence,
         )
 
-    def _count(self, item: Item, length: int, drawn: anchors.AnchorSets) -> None:
-        name = '' if item.label is None else self._labels.names[self._labels.numbers[item.label]]
-        self._classes[name] += 1
+    def _number(self, item: Item) -> int:
+        if item.label is None:
+            return -1
+        if item.label not in self._labels.numbers:
+            raise Rejected('the label is none of the classes', item.label)
+        return self._labels.numbers[item.label]
+
+    def _count(self, label: int, length: int, drawn: anchors.AnchorSets) -> None:
+        self._classes['' if label < 0 else self._labels.names[label]] += 1
         self._steps += length
         self._lengths[str(1 << (length - 1).bit_length())] += 1
         for name, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
@@ -205,5 +212,3 @@ class _Tally:
             'rejected': dict(reasons),
             'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
         }
-
-

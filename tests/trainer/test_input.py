@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pipelines.format import anchors, records
 
+from pipelines.format import anchors, records
 from trainer.config import ObjectiveConfig
 from trainer.input import Rows, SplitInput
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pipelines.format.errors import LonghaulError
 
+from pipelines.format.errors import LonghaulError
 from trainer.order import TrainingOrder, bucket_segments, evaluation_batches
 
 HASHES = np.arange(1000, 1103, dtype=np.uint64)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from pipelines.job.sources.digits import raw_items
 
+from pipelines.job.sources.digits import raw_items
 from trainer import commands
 from trainer.commands import Command
 from trainer.model_dir import ModelDir
@@ -71,7 +71,7 @@ def test_a_resumed_run_ends_with_the_same_bits(
 ):
     """Stopped in the first phase, at the change of phase, and in the second."""
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     class Killer:
@@ -80,14 +80,20 @@ def test_a_resumed_run_ends_with_the_same_bits(
 
         def __call__(self, logs):
             if self.step >= stop + 1:
-                raise Killed
+                raise KilledError
 
     with monkeypatch.context() as patch:
         patch.setattr('trainer.run.ProgressLine', Killer)
-        patch.setattr('trainer.config.RunConfig.log_interval', 1)
-        with pytest.raises(Killed):
-            execute(gin_file, tmp_path, 'train', *STEPS, 'RunConfig.log_interval=1',
-                    'RunConfig.checkpoint_interval=1', records=digit_records)
+        with pytest.raises(KilledError):
+            execute(
+                gin_file,
+                tmp_path,
+                'train',
+                *STEPS,
+                'RunConfig.log_interval=1',
+                'RunConfig.checkpoint_interval=1',
+                records=digit_records,
+            )
     assert ModelDir(str(tmp_path)).latest_step() == stop
     assert execute(gin_file, tmp_path, 'train', *STEPS, records=digit_records) == 0
     want, got = variables(trained), variables(tmp_path)
@@ -108,14 +114,16 @@ def test_pretraining_leaves_the_classifier_alone(gin_file, digit_records, tmp_pa
     assert execute(gin_file, tmp_path, 'train', *steps, records=digit_records) == 0
     none = ('RunConfig.pretrain_steps=1', 'OptimizerConfig.learning_rate=0.0')
     other = tmp_path / 'other'
-    assert execute(gin_file, other, 'train', *none, 'RunConfig.train_steps=0',
-                   records=digit_records) == 0
+    assert (
+        execute(gin_file, other, 'train', *none, 'RunConfig.train_steps=0', records=digit_records)
+        == 0
+    )
     pretrained, initial = variables(tmp_path), variables(other)
     kernels = [n for n in initial if n.startswith('model/') and n.endswith('VALUE')]
     for name in kernels:
         same = np.array_equal(pretrained[name], initial[name])
         assert same == ('classifier' in name), name
-    assert not ModelDir(str(tmp_path)).best in os.listdir(tmp_path)
+    assert ModelDir(str(tmp_path)).best not in os.listdir(tmp_path)
 
 
 def test_evaluation_files_say_what_was_evaluated(trained, digit_records):
@@ -157,12 +165,16 @@ def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tm
             (images / f'{example_id}.png').write_bytes(data)
     (images / '0000x.png').write_bytes(b'no image')
     checked = (
-        'import runpy, sys; sys.argv[0] = "predict"; runpy.run_module("tools.predict", run_name='
-        '"__main__"); assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
+        'import runpy, sys; sys.argv[0] = "predict"; '
+        'runpy.run_module("tools.predict", run_name="__main__"); '
+        'assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
     )
     done = subprocess.run(
         [sys.executable, '-c', checked, str(export), str(images), '--json', '--batch_size=50'],
-        capture_output=True, text=True, cwd=ROOT, check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -193,8 +205,7 @@ def test_documents_train_evaluate_and_export(trained_on_text):
     serve = tf.saved_model.load(str(export)).signatures['serving_default']
     texts = [text for _, text in small_data.documents()]
     rows = [
-        json.loads(x)
-        for x in (trained_on_text / 'predictions-test.jsonl').read_text().splitlines()
+        json.loads(x) for x in (trained_on_text / 'predictions-test.jsonl').read_text().splitlines()
     ]
     data = [texts[int(row['id'].split('/')[1])] for row in rows]
     out = serve(data=tf.constant([*data, '']))
@@ -208,7 +219,10 @@ def test_documents_train_evaluate_and_export(trained_on_text):
 @pytest.mark.parametrize(
     ('params', 'words'),
     [
-        (['RunConfig.train_stps=3'], ['RunConfig', 'train_stps', 'did you mean RunConfig.train_steps']),
+        (
+            ['RunConfig.train_stps=3'],
+            ['RunConfig', 'train_stps', 'did you mean RunConfig.train_steps'],
+        ),
         (['RunConfg.train_steps=3'], ['RunConfg', 'did you mean RunConfig']),
         (['RunConfig.train_steps=-3'], ['RunConfig.train_steps=-3', '>= 0']),
         (["RunConfig.train_steps='a'"], ["RunConfig.train_steps='a'", 'whole number']),
@@ -250,12 +264,8 @@ def test_refuses_missing_and_foreign_folders(
     assert 'no such folder' in refusal(
         capsys, gin_file, tmp_path, 'train', records=str(tmp_path / 'none')
     )
-    assert 'has not finished' in refusal(
-        capsys, gin_file, tmp_path, 'train', records=str(tmp_path)
-    )
-    assert 'holds no run' in refusal(
-        capsys, gin_file, tmp_path, 'eval', records=digit_records
-    )
+    assert 'has not finished' in refusal(capsys, gin_file, tmp_path, 'train', records=str(tmp_path))
+    assert 'holds no run' in refusal(capsys, gin_file, tmp_path, 'eval', records=digit_records)
     assert 'holds no run' in refusal(capsys, gin_file, tmp_path, 'export', records=digit_records)
     assert "kind='image'" in refusal(capsys, gin_file, trained, 'train', records=text_records)
     file = tmp_path / 'file'

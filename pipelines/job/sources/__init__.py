@@ -25,7 +25,7 @@ def make_source(
     """
     kind, _, place = source.partition(':')
     if source != 'builtin:digits' and (kind not in ('images', 'idx', 'csv') or not place):
-        raise LonghaulError(f'--source={source}: {_KNOWN} are known')
+        raise LonghaulError(f'--source={source}: {_KNOWN} are known; name one of them')
     if '://' in place:
         raise LonghaulError(
             f'--source={source}: sources are read as local files; copy it, or mount it (gcsfuse)'

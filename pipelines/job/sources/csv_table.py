@@ -52,7 +52,7 @@ class CsvTable:
     def groups(self) -> list[Group]:
         """The files, by split; refuses missing files and columns."""
         if not os.path.exists(self.path):
-            raise LonghaulError(f'--source=csv:{self.path}: no such file or folder')
+            raise LonghaulError(f'--source=csv:{self.path}: no such file or folder; name a table')
         found = [Group(self.path, 'train')]
         if os.path.isdir(self.path):
             candidates = [
@@ -73,7 +73,7 @@ class CsvTable:
     def _columns(self, path: str) -> _Columns:
         first = next(_rows(path), None)
         if first is None:
-            raise LonghaulError(f'--source=csv: {path} is empty')
+            raise LonghaulError(f'--source=csv: {path} is empty; name a table with rows')
         _, cells = first
         if self.csv_columns is not None and tuple(cells) == self.csv_columns:
             raise LonghaulError(
@@ -97,11 +97,8 @@ class CsvTable:
         """Rows in order; ids are SPLIT/ROW, from 0, the header and blank lines not counted."""
         columns = self._columns(group.path)
         for row, (offset, cells) in enumerate(self._data_rows(group.path)):
-            label = None
-            # A row out of step must not add a class.
-            if columns.label is not None and len(cells) == columns.count:
-                label = cells[columns.label].strip() or None
             place = row if _is_gzip(group.path) else offset
+            label = _label(cells, columns)
             yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
@@ -183,11 +180,26 @@ def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
     )
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _label(cells: list[str], columns: _Columns) -> str | None:
+    """None also for a row that will be rejected: it must not add a class."""
+    if columns.label is None or len(cells) != columns.count or not _is_utf8(cells[columns.label]):
+        return None
+    return cells[columns.label].strip() or None
+
+
 def _text(cells: list[str], columns: _Columns) -> Payload | Rejected:
     if len(cells) != columns.count:
         return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
-    try:
-        cells[columns.label or 0].encode('utf-8')
-        return Payload(cells[columns.text].encode('utf-8'))
-    except UnicodeEncodeError:
-        return Rejected('the text or its label is not UTF-8')
+    if columns.label is not None and not _is_utf8(cells[columns.label]):
+        return Rejected('the label is not UTF-8')
+    if not _is_utf8(cells[columns.text]):
+        return Rejected('the text is not UTF-8')
+    return Payload(cells[columns.text].encode('utf-8'))

@@ -46,12 +46,8 @@ class Digits:
     kind: str = 'image'
     channels: int = 1
 
-    def splits(self) -> tuple[str, ...]:
-        """All train; the job cuts a test split out."""
-        return ('train',)
-
     def groups(self) -> list[Group]:
-        """One."""
+        """One, all train; the job cuts a test split out."""
         _load()
         return [Group('digits', 'train')]
 
@@ -68,8 +64,16 @@ class Digits:
         for item in items:
             yield Payload(_png(pixels[item.place]))
 
+    def where(self, item: Item) -> str:
+        """Image N."""
+        return f'image {item.place}'
+
     def class_names(self) -> None:
         """Known only when all items are listed."""
+
+    def image_size(self) -> int:
+        """That of scikit-learn's images."""
+        return 8
 
     def estimated_items(self) -> int:
         """All."""

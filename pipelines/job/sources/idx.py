@@ -21,7 +21,9 @@ def _find(folder: str, name: str) -> str:
             path = os.path.join(folder, stem + suffix)
             if os.path.exists(path):
                 return path
-    raise LonghaulError(f'--source=idx:{folder}: {name} (or {name}.gz) is missing')
+    raise LonghaulError(
+        f'--source=idx:{folder}: {name} (or {name}.gz) is missing; put all four files there'
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -32,17 +34,20 @@ def _load(path: str, dimensions: int) -> np.ndarray:
         with opener(path, 'rb') as file:
             data = file.read()
     except (OSError, EOFError) as error:
-        raise LonghaulError(f'--source=idx: {path} cannot be read ({error})') from error
+        raise LonghaulError(
+            f'--source=idx: {path} cannot be read ({error}); fetch it again'
+        ) from error
     header = 4 + 4 * dimensions
     if len(data) < header or data[:4] != bytes([0, 0, 8, dimensions]):
         raise LonghaulError(
             f'--source=idx: {path} begins with {data[:4].hex()}, an idx file of unsigned bytes in '
-            f'{dimensions} dimensions with {bytes([0, 0, 8, dimensions]).hex()}'
+            f'{dimensions} dimensions with {bytes([0, 0, 8, dimensions]).hex()}; fetch it again'
         )
     shape = struct.unpack(f'>{dimensions}I', data[4:header])
     if len(data) - header != np.prod(shape, dtype=np.int64):
         raise LonghaulError(
-            f'--source=idx: {path} has {len(data) - header} values, its header says {shape}'
+            f'--source=idx: {path} has {len(data) - header} values, its header says {shape}; '
+            'fetch it again'
         )
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
@@ -54,10 +59,6 @@ class Idx:
     path: str
     kind: str = 'image'
     channels: int = 1
-
-    def splits(self) -> tuple[str, ...]:
-        """The set's own."""
-        return ('train', 'test')
 
     def groups(self) -> list[Group]:
         """One for each split."""
@@ -90,8 +91,17 @@ class Idx:
         for item in items:
             yield Payload(pixels=images[item.place][:, :, np.newaxis])
 
+    def where(self, item: Item) -> str:
+        """SPLIT: image N."""
+        return f'{item.group}: image {item.place}'
+
     def class_names(self) -> None:
         """Known only when all items are listed."""
+
+    def image_size(self) -> int | None:
+        """The side of its images, where they are square."""
+        sides = {s for split in _PREFIX for s in self._arrays(split)[0].shape[1:]}
+        return sides.pop() if len(sides) == 1 else None
 
     def estimated_items(self) -> int:
         """The number of images."""

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
@@ -20,7 +21,9 @@ def _open_zip(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise LonghaulError(f'--source: {path} cannot be opened as a zip ({error})') from error
+        raise LonghaulError(
+            f'--source: {path} cannot be opened as a zip ({error}); name a folder or a whole zip'
+        ) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +34,13 @@ class Images:
     kind: str = 'image'
     channels: int = 3
 
-    def splits(self) -> tuple[str, ...]:
-        """('train', 'test') if the source is divided so, else ('train',)."""
-        return tuple(dict.fromkeys(g.split for g in self.groups()))
-
     def groups(self) -> list[Group]:
         """The zip or folder of each split."""
         if not os.path.exists(self.path):
-            raise LonghaulError(f'--source=images:{self.path}: no such folder or zip')
+            raise LonghaulError(
+                f'--source=images:{self.path}: no such folder or zip; name one with a folder per '
+                'class'
+            )
         if not os.path.isdir(self.path):
             return [Group(self.path, 'train')]
         for suffix in ('', '.zip'):
@@ -48,17 +50,24 @@ class Images:
         return [Group(self.path, 'train')]
 
     def items(self, group: Group) -> Iterator[Item]:
-        """All files CLASS/NAME of a known suffix; deeper folders belong to their class."""
+        """All files CLASS/NAME; deeper folders belong to their class.
+
+        A file of another kind in a class folder is listed too, and rejected by name when it is
+        read: nothing is lost in silence. An image outside of any class folder has no label.
+        """
         found = False
         names = _zip_names if _is_zip(group.path) else _folder_names
         for name in names(group.path):
             label, _, rest = name.partition('/')
-            if rest and name.lower().endswith(_SUFFIXES):
-                found = True
-                yield Item(f'{group.split}/{name}', group.split, label, group.path, name)
+            if not rest and not name.lower().endswith(_SUFFIXES):
+                continue
+            found = found or bool(rest)
+            yield Item(
+                f'{group.split}/{name}', group.split, label if rest else None, group.path, name
+            )
         if not found:
             raise LonghaulError(
-                f'--source=images:{self.path}: {group.path} holds no CLASS/NAME.png, .jpg or .jpeg; '
+                f'--source=images:{self.path}: {group.path} holds no CLASS/NAME.png or .jpg; '
                 'put the images of each class into a folder of its own'
             )
 
@@ -70,11 +79,20 @@ class Images:
                     yield Payload(_open_zip(group).read(item.place))
                 else:
                     yield Payload(_read_file(os.path.join(group, item.place)))
-            except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-                yield Rejected(f'cannot be read ({error.__class__.__name__})')
+            except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+                yield Rejected('the file cannot be read', type(error).__name__)
+
+    def where(self, item: Item) -> str:
+        """The file, relative to the folder or zip; that one's name only where there are two."""
+        if item.group == self.path:
+            return str(item.place)
+        return f'{os.path.basename(item.group)}: {item.place}'
 
     def class_names(self) -> None:
         """Known only when all items are listed."""
+
+    def image_size(self) -> None:
+        """Unknown before they are read."""
 
     def estimated_items(self) -> int:
         """The number of files."""
@@ -86,10 +104,9 @@ def _is_zip(path: str) -> bool:
 
 
 def _zip_names(path: str) -> Iterator[str]:
-    """File names in a zip; one that climbs out of it is no name of ours."""
+    """File names in a zip; they are never unpacked, so a name may say what it likes."""
     for entry in _open_zip(path).infolist():
-        parts = entry.filename.split('/')
-        if not entry.is_dir() and '..' not in parts and not entry.filename.startswith('/'):
+        if not entry.is_dir() and not _hidden(entry.filename):
             yield entry.filename
 
 
@@ -98,7 +115,15 @@ def _folder_names(root: str) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         folders.sort()
         for name in sorted(files):
-            yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
+            name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
+            if not _hidden(name):
+                yield name
+
+
+def _hidden(name: str) -> bool:
+    """What desktops leave behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
+    parts = name.split('/')
+    return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'
 
 
 def _read_file(path: str) -> bytes:
