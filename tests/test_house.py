@@ -1,0 +1,58 @@
+"""Rules of the house that a person forgets: who may import whom, and which Keras."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(p for top in ('pipelines', 'trainer', 'tools') for p in (ROOT / top).rglob('*.py'))
+# Arrows point one way: what a package never imports.
+NEVER = {
+    'pipelines/format': {'apache_beam', 'pipelines.job', 'pipelines.options', 'trainer', 'tools'},
+    'pipelines': {'trainer', 'tools', 'official', 'orbit', 'tf_keras', 'gin'},
+    'trainer': {'apache_beam', 'pipelines.job', 'pipelines.options', 'pipelines.launcher', 'tools'},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize('package', NEVER)
+def test_arrows_point_one_way(package):
+    inside = [f for f in FILES if f.relative_to(ROOT).as_posix().startswith(f'{package}/')]
+    assert inside
+    for path in inside:
+        for name in imported(path):
+            banned = [n for n in NEVER[package] if name == n or name.startswith(f'{n}.')]
+            assert not banned, f'{path.relative_to(ROOT)} imports {name}'
+
+
+def test_keras_is_tf_keras():
+    """tf.keras is Keras 3 here, and Model Garden's parts do not work with it."""
+    for path in [*FILES, *(ROOT / 'tests').rglob('*.py')]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr == 'keras':
+                assert getattr(node.value, 'id', '') != 'tf', f'{path}:{node.lineno}: tf_keras'
+        assert not {n for n in imported(path) if n.split('.')[0] == 'keras'}, path
+
+
+def test_gin_files_do_not_hide_the_gin_package():
+    assert not (ROOT / 'gin' / '__init__.py').exists()
+
+
+def test_main_modules_hold_flags_and_nothing_else():
+    for path in FILES:
+        if path.name == 'main.py':
+            functions = [
+                n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)
+            ]
+            assert [f.name for f in functions] in ([], ['main']), path

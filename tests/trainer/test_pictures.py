@@ -1,0 +1,24 @@
+"""Pictures show the right stretch, in the order of the raster."""
+
+import numpy as np
+
+from pipelines.format.sequences import SequenceSpec
+from trainer.pictures import draw_images, draw_texts
+
+
+def test_truth_left_reconstruction_right_the_rest_dimmed():
+    permutation = (3, 1, 0, 2)  # Step t shows this pixel.
+    spec = SequenceSpec('image', image_size=2, permutation_seed=0, permutation=permutation)
+    steps = np.array([[[255], [51], [102], [204]]], np.uint8)
+    outputs = np.array([[[0.5]], [[1.5]]])  # Of steps 1 and 2; values are clipped to 0..1.
+    picture = draw_images(spec, steps, np.array([0]), outputs)[0, :, :, 0]
+    truth = [[0.4, 0.2], [0.3 * 0.8, 0.3]]
+    said = [[1.0, 0.5], [0.3 * 0.8, 0.3]]
+    np.testing.assert_allclose(picture, np.concatenate([truth, said], axis=1))
+
+
+def test_texts_are_shown_as_code():
+    row = np.frombuffer('..häuser'.encode(), np.uint8)[np.newaxis]
+    said = np.frombuffer('häxser'.encode(), np.uint8)[:, np.newaxis]
+    # The stretch begins after the column of x_s.
+    assert draw_texts(row, np.array([1]), said) == ["    'häuser'\n\n    'häxser'"]
