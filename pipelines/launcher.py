@@ -2,7 +2,6 @@
 
 import logging
 import posixpath
-import re
 import sys
 import time
 
@@ -12,7 +11,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import options as job_options
-from pipelines.format import records
+from pipelines.format import errors, records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
@@ -21,7 +20,7 @@ from pipelines.options import JobOptions
 
 
 def main(argv: list[str]) -> int:
-    """Runs the job for a command line; returns the exit code: 0, or 2 for a refusal."""
+    """Runs the job for a command line; returns the exit code: 0, 2 for a refusal, 130 when stopped."""
     logging.getLogger('apache_beam').setLevel(logging.ERROR)
     try:
         options, beam_options = job_options.parse(argv)
@@ -30,6 +29,9 @@ def main(argv: list[str]) -> int:
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('stopped; the output is unfinished: run the same command again', file=sys.stderr)
+        return 130
     print(_summary(info, options.output, time.monotonic() - started))
     return 0
 
@@ -55,11 +57,10 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
     except LonghaulError:
         raise
     except Exception as error:
-        # Runners wrap what a worker raises into an error and a text of their own.
-        ours = re.search(r'LonghaulError: (.*?)(?: \[while running|\n|$)', str(error))
+        ours = errors.wrapped(error)
         if ours is None:
             raise
-        raise LonghaulError(ours[1]) from error
+        raise ours from error
     return records.read_info(options.output)
 
 

@@ -7,6 +7,7 @@ import sys
 import gin
 import tensorflow as tf
 
+from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from trainer import bindings, export, run
 from trainer.config import Config
@@ -27,7 +28,7 @@ class Command:
 
 
 def execute(command: Command) -> int:
-    """Carries out a command; returns the exit code."""
+    """Carries out a command; returns the exit code: 0, 2 for a refusal, 130 when interrupted."""
     try:
         settings = bindings.load(
             gin_files=_gin_files(command),
@@ -36,9 +37,24 @@ def execute(command: Command) -> int:
         )
         _carry_out(command, settings)
     except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+        return _refuse(error)
+    except tf.errors.OpError as error:
+        ours = errors.wrapped(error)
+        if ours is None:
+            raise
+        return _refuse(ours)
+    except KeyboardInterrupt:
+        print(
+            'stopped; the same command goes on from the last checkpoint, if there is one',
+            file=sys.stderr,
+        )
+        return 130
     return 0
+
+
+def _refuse(error: LonghaulError) -> int:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
 
 
 def _gin_files(command: Command) -> list[str]:

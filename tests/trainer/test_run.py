@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -291,3 +292,16 @@ def test_refuses_records_of_another_format_version(gin_file, digit_records, tmp_
         path.write_text(text)
     assert '99' in error
     assert 'version 1' in error
+
+
+def test_a_damaged_record_is_named(gin_file, digit_records, tmp_path, capsys):
+    """Shard and offset, in one line, though the reader runs inside of tf.data."""
+    records = tmp_path / 'records'
+    shutil.copytree(digit_records, records)
+    path = records / 'train-00000-of-00001.tfrecord'
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    params = ('RunConfig.train_steps=30', 'ObjectiveConfig.reconstruction_weight=0.0')
+    error = refusal(capsys, gin_file, tmp_path / 'run', 'train', *params, records=str(records))
+    assert 'train-00000-of-00001.tfrecord: damaged record at offset' in error
