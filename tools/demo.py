@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 # Steps of training by side of the digits: what two cores do in about six minutes.
 _STEPS = {16: 1200, 32: 400}
@@ -110,6 +110,15 @@ class Demo:
         return sum(labels[row['file']] == row['class_name'] for row in rows), len(rows)
 
 
+def _draw(folder: Path) -> None:
+    """Pictures of both runs, from their TensorBoard logs."""
+    from tools import curves
+
+    runs = {'r-LSTM': folder / 'r_lstm', 'plain LSTM': folder / 'plain_lstm'}
+    curves.draw_accuracy(runs, folder / 'accuracy.png')
+    curves.draw_reconstructions(folder / 'r_lstm', folder / 'reconstructions.png')
+
+
 def _say(command: str) -> None:
     print(f'\n$ {command}', flush=True)
 
@@ -150,6 +159,7 @@ def report(demo: Demo, r_lstm: dict, plain: dict, served: tuple[int, int]) -> st
         f'checkpoints   {out / "r_lstm" / "checkpoints"}',
         f'TensorBoard   tensorboard --logdir={out}',
         f'SavedModel    {export}',
+        f'pictures      {out / "accuracy.png"}, {out / "reconstructions.png"}',
     ]
     return '\n'.join(lines)
 
@@ -171,6 +181,7 @@ def main() -> None:
     r_lstm = demo.train('r_lstm')
     served = demo.serve()
     plain = demo.train('plain_lstm', 'ObjectiveConfig.reconstruction_weight=0.0')
+    _draw(folder)
     print(f'\n{report(demo, r_lstm, plain, served)}')
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f'\ndone in {minutes} min {seconds} s')

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
 def _files(paths: list[str]) -> Iterator[str]:

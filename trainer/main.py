@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     """Hands the flags over."""
     logging.set_verbosity(logging.WARNING)
     # TensorFlow talks before anybody can ask it not to; --help needs none of it.
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     from trainer import commands
 
     if len(argv) > 1:

@@ -1,0 +1,98 @@
+"""Pictures of finished runs, drawn from their TensorBoard logs alone.
+
+  python -m tools.curves --output=curves.png RUN RUN...
+
+Draws each run's accuracy on the validation split over training steps, with its 95 % interval.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+import numpy as np
+
+
+def _values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
+    """tag -> {step: value} of all event files in a folder; a step written twice: the last."""
+    import tensorflow as tf
+
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for path in sorted(folder.glob('events.out.tfevents.*')):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    return found
+
+
+def draw_accuracy(runs: dict[str, Path], output: Path) -> None:
+    """Draws the validation accuracy of some runs.
+
+    Args:
+      runs: label -> model_dir.
+      output: the PNG file to write.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout='constrained')
+    for label, model_dir in runs.items():
+        values = _values(model_dir / 'validation')
+        steps = sorted(values['accuracy'])
+        columns = ('accuracy', 'accuracy_low', 'accuracy_high')
+        middle, low, high = (100 * np.array([values[c][s] for s in steps]) for c in columns)
+        (line,) = axes.plot(steps, middle, marker='o', markersize=3, label=label)
+        axes.fill_between(steps, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+    axes.set(xlabel='training steps', ylabel='validation accuracy (%)', ylim=(0, 100))
+    axes.grid(alpha=0.3)
+    axes.legend(loc='lower right')
+    figure.savefig(output, dpi=120)
+    pyplot.close(figure)
+
+
+def draw_reconstructions(model_dir: Path, output: Path) -> None:
+    """Draws the last logged reconstructions of a run on images: truth left, decoder right.
+
+    Args:
+      model_dir: of an r-LSTM run that has been validated.
+      output: the PNG file to write.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    import tensorflow as tf
+    from matplotlib import pyplot
+
+    logged = _values(model_dir / 'validation')['reconstruction']
+    # Width and height come first, then one PNG file per picture.
+    pictures = [tf.io.decode_png(data).numpy() for data in logged[max(logged)][2:]]
+    figure, axes = pyplot.subplots(
+        1, len(pictures), figsize=(2.4 * len(pictures), 1.4), layout='constrained', squeeze=False
+    )
+    for ax, picture in zip(axes[0], pictures, strict=True):
+        ax.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+        ax.axvline(picture.shape[1] / 2 - 0.5, color='tab:orange', linewidth=1)
+        ax.set_axis_off()
+    figure.savefig(output, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Draws the accuracy of the runs named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('runs', nargs='+', help='model_dirs that were trained with validation')
+    parser.add_argument('--output', default='curves.png', help='PNG file (default curves.png)')
+    flags = parser.parse_args()
+    for run in flags.runs:
+        if not list(Path(run, 'validation').glob('events.*')):
+            sys.exit(f'error: {run}: holds no validation log; train with --mode=train_and_eval')
+    draw_accuracy({run: Path(run) for run in flags.runs}, Path(flags.output))
+    print(flags.output)
+
+
+if __name__ == '__main__':
+    main()
