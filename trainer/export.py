@@ -29,7 +29,7 @@ class ServingModule(export_base.ExportModule):
         self._spec = spec
         self._class_names = tf.constant(class_names)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name='data')])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name='data')], autograph=False)
     def serve(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies raw items.
 

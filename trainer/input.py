@@ -147,6 +147,8 @@ class SplitInput:
         # Rows are dealt out explicitly: sharding once more would lose some.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         options.threading.private_threadpool_size = 2
+        # Nothing is left to tune; and an iterator that is given up can wait a minute for the tuner.
+        options.autotune.enabled = False
         return dataset.prefetch(2).with_options(options)
 
     def _parse(

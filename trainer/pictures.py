@@ -89,7 +89,8 @@ class ReconstructionPictures:
         self._reconstruct = tf.function(
             lambda: reconstruct(
                 model, batch, segment_steps=segment_steps, auxiliary_steps=auxiliary_steps
-            )
+            ),
+            autograph=False,
         )
 
     def __call__(self, logs: dict[str, float]) -> None:

@@ -86,7 +86,7 @@ def evaluate(
     size = case.global_batch_size or len(case.sequences)
     mask = None if case.dropconnect is None else tf.constant(case.dropconnect, dtype)
 
-    @tf.function
+    @tf.function(autograph=False)
     def compute() -> tuple:
         with tf.GradientTape() as tape:
             losses = objective.losses(model, batch, mask)

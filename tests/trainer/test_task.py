@@ -80,7 +80,7 @@ def keras_twin(model, total):
 def train(settings, info, model, elements):
     task = LonghaulTask(settings, info, shards=2)
     optimizer = make_optimizer(settings.optimizer, phase_steps=STEPS)
-    step = tf.function(lambda x, n: task.train_step(x, model, optimizer, step=n))
+    step = tf.function(lambda x, n: task.train_step(x, model, optimizer, step=n), autograph=False)
     return [float(step(x, tf.constant(n, tf.int64))['loss']) for n, x in enumerate(elements)]
 
 
