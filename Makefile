@@ -14,8 +14,8 @@ setup: $(VENV)/installed
 $(VENV)/installed: setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % v)'
 	$(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then echo "installing with uv"; uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
-	elif $(BIN)/python -m pip install -q --disable-pip-version-check uv 2>/dev/null; then echo "installing with uv"; $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	@if command -v uv >/dev/null 2>&1; then echo "installing with uv"; uv pip install -q --compile-bytecode -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	elif $(BIN)/python -m pip install -q --disable-pip-version-check uv 2>/dev/null; then echo "installing with uv"; $(BIN)/uv pip install -q --compile-bytecode -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else echo "installing with pip (some minutes)"; $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
 	@touch $@
 

@@ -1,9 +1,11 @@
 """Trains, evaluates, exports: python -m trainer.main --gin_file=gin/mnist.gin --model_dir=RUN."""
 
+import logging
 import os
 import sys
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 
 _GIN_FILE = flags.DEFINE_multi_string(
     'gin_file', None, 'Experiment file; default: that of the run in --model_dir.'
@@ -26,7 +28,9 @@ _STRATEGY = flags.DEFINE_string(
 
 def main(argv: list[str]) -> None:
     """Hands the flags over."""
-    logging.set_verbosity(logging.WARNING)
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    # Documents come in a few shapes, each traced once: TensorFlow would warn of it.
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)
     # TensorFlow talks before anybody can ask it not to; --help needs none of it.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     from trainer import commands

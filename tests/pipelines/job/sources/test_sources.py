@@ -1,0 +1,50 @@
+"""The choice of a source by its prefix."""
+
+import pytest
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job import sources
+
+
+@pytest.mark.parametrize(
+    ('source', 'kind', 'channels'),
+    [
+        ('images:a', 'image', 3),
+        ('idx:a', 'image', 1),
+        ('csv:a', 'text', 1),
+        ('builtin:digits', 'image', 1),
+    ],
+)
+def test_kinds(source, kind, channels):
+    found = sources.make_source(source)
+    assert (found.kind, found.channels) == (kind, channels)
+
+
+def test_a_path_may_hold_colons():
+    assert sources.make_source('csv:C:/a:b.csv').path == 'C:/a:b.csv'
+
+
+@pytest.mark.parametrize(
+    'source', ['', 'images', 'images:', 'video:a', '/some/folder', 'builtin:', 'builtin:cats']
+)
+def test_refuses_unknown_sources(source):
+    with pytest.raises(LonghaulError) as caught:
+        sources.make_source(source)
+    message = str(caught.value)
+    assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR')
+    assert message.endswith('name one of them')
+
+
+@pytest.mark.parametrize('source', ['images:gs://bucket/a', 'csv:https://host/a.csv'])
+def test_refuses_remote_sources(source):
+    with pytest.raises(LonghaulError, match=f'^--source={source}: sources are read as local files'):
+        sources.make_source(source)
+
+
+@pytest.mark.parametrize('flag', ['text_column', 'label_column', 'csv_columns', 'class_names'])
+@pytest.mark.parametrize('source', ['images:a', 'idx:a', 'builtin:digits'])
+def test_refuses_flags_of_tables(source, flag):
+    with pytest.raises(LonghaulError) as caught:
+        sources.make_source(source, **{flag: ('a',)})
+    expected = f'--{flag}: is for csv: sources, and the source is {source}; leave it out'
+    assert str(caught.value) == expected

@@ -1,0 +1,92 @@
+"""A payload becomes steps, or the reason why it cannot."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from source_data import encode_image, exif, pixels
+
+from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.job import encoder
+from pipelines.job.items import Payload, Rejected
+
+IMAGE = SequenceSpec('image', image_size=4, channels=3)
+GRAY = SequenceSpec('image', image_size=4, channels=1)
+
+
+def reason(data, spec=IMAGE):
+    with pytest.raises(Rejected) as caught:
+        encoder.encode(Payload(data), spec)
+    return caught.value.reason, caught.value.detail
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG'])
+def test_upright_images_are_encoded(kind):
+    array = np.full((4, 4, 3), 90, np.uint8)
+    data = encode_image(array, kind, exif=exif(1))
+    np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), array.reshape(16, 3))
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG'])
+@pytest.mark.parametrize('orientation', range(2, 9))
+def test_rotated_images_are_rejected(kind, orientation):
+    found = reason(encode_image(pixels(0), kind, exif=exif(orientation)))
+    expected = 'rotated by EXIF, which would be lost: rotate the pixels themselves'
+    assert found == (expected, f'orientation {orientation}')
+
+
+@pytest.mark.parametrize(
+    ('data', 'expected'),
+    [
+        pytest.param(b'', 'the file is empty', id='empty'),
+        pytest.param(b'hello', 'neither a PNG nor a JPEG file', id='text'),
+        pytest.param(encode_image(pixels(0), 'GIF'), 'neither a PNG nor a JPEG file', id='gif'),
+        pytest.param(encode_image(pixels(0), 'BMP'), 'neither a PNG nor a JPEG file', id='bmp'),
+        pytest.param(encode_image(pixels(0), 'WEBP'), 'neither a PNG nor a JPEG file', id='webp'),
+        pytest.param(encode_image(pixels(0))[:60], 'damaged or cut off', id='cut-png'),
+        pytest.param(encode_image(pixels(0), 'JPEG')[:-40], 'damaged or cut off', id='cut-jpeg'),
+        pytest.param(b'\x89PNG\r\n\x1a\n', 'damaged or cut off', id='head-of-png'),
+        pytest.param(b'\xff\xd8\xff\xd9', 'damaged or cut off', id='empty-jpeg'),
+    ],
+)
+def test_other_files_are_rejected(data, expected):
+    assert expected in reason(data)[0]
+
+
+def test_a_damaged_png_is_rejected():
+    data = bytearray(encode_image(pixels(0, 40, 40)))
+    data[data.index(b'IDAT') + 100] ^= 0xFF
+    assert 'damaged' in reason(bytes(data))[0]
+
+
+def test_a_size_that_would_take_all_memory_is_rejected_unread():
+    png = bytearray(encode_image(np.zeros((1, 1), np.uint8)))
+    png[16:24] = struct.pack('>II', 1 << 15, 1 << 14)
+    png[29:33] = struct.pack('>I', zlib.crc32(png[12:29]))
+    assert reason(bytes(png)) == ('more than 268435456 pixels', '32768 x 16384')
+
+
+@pytest.mark.parametrize('text', [b'', b' ', b'\n\t\r '], ids=repr)
+def test_empty_texts_are_rejected(text):
+    assert reason(text, text_spec()) == ('the text is empty', '')
+
+
+def test_texts_are_encoded():
+    assert encoder.encode(Payload(b' abc'), text_spec(max_steps=3)).tolist() == [32, 97, 98]
+
+
+@pytest.mark.parametrize('spec', [GRAY, IMAGE], ids=['gray', 'color'])
+@pytest.mark.parametrize('side', [4, 6])
+def test_pixels_give_what_their_file_gives(spec, side):
+    array = pixels(5, side, side, 1)
+    of_pixels = encoder.encode(Payload(pixels=array[:, :, None]), spec)
+    of_file = encoder.encode(Payload(encode_image(array)), spec)
+    np.testing.assert_array_equal(of_pixels, of_file)
+    assert of_pixels.dtype == np.uint8
+
+
+def test_one_bad_image_does_not_spoil_the_next():
+    reason(encode_image(pixels(0))[:60])
+    data = encode_image(pixels(1))
+    np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), pixels(1).reshape(16, 3))
