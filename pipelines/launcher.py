@@ -1,5 +1,6 @@
 """Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
 
+import fnmatch
 import logging
 import posixpath
 import sys
@@ -8,7 +9,8 @@ import time
 import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
 from pipelines.format import errors, records
@@ -18,10 +20,13 @@ from pipelines.job.graph import build
 from pipelines.job.plan import make_plan
 from pipelines.options import JobOptions
 
+_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
+
 
 def main(argv: list[str]) -> int:
-    """Runs the job for a command line; returns the exit code: 0, 2 for a refusal, 130 when stopped."""
-    logging.getLogger('apache_beam').setLevel(logging.ERROR)
+    """Runs the job; returns the exit code: 0, 2 for a refusal, 130 when interrupted."""
+    # What a worker raises is raised here as well.
+    logging.getLogger('apache_beam').setLevel(logging.CRITICAL)
     try:
         options, beam_options = job_options.parse(argv)
         started = time.monotonic()
@@ -50,37 +55,47 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
       LonghaulError: for whatever the user can put right.
     """
     plan = make_plan(options)
+    runner = _make_runner(beam_options)
     _prepare_output(options)
     try:
-        with beam.Pipeline(options=beam_options) as pipeline:
+        with beam.Pipeline(runner=runner, options=beam_options) as pipeline:
             build(pipeline, plan)
-    except LonghaulError:
-        raise
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
-        raise ours from error
+        raise ours from None
     return records.read_info(options.output)
+
+
+def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
+    name = beam_options.view_as(StandardOptions).runner
+    try:
+        return create_runner(name)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise LonghaulError(
+            f'--runner={name}: Beam has no such runner ({error}); leave the flag out to run here, '
+            'or name one such as DirectRunner or DataflowRunner'
+        ) from error
 
 
 def _prepare_output(options: JobOptions) -> None:
     """Refuses a finished output; removes what another run has left."""
     folder = options.output
-    if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
-        raise LonghaulError(
-            f'--output={folder}: holds finished records; add --overwrite to replace them, or name '
-            'another folder'
-        )
     try:
+        if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
+            raise LonghaulError(
+                f'--output={folder}: holds finished records; add --overwrite to replace them, or '
+                'name another folder'
+            )
         if not FileSystems.exists(folder):
             FileSystems.mkdirs(folder)
         # First of all, so that nothing half-replaced ever passes for finished.
         for name in (records.FILE_NAME, 'stats.json'):
             _remove(posixpath.join(folder, name))
-        for pattern in ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial'):
-            for path in tf.io.gfile.glob(posixpath.join(folder, pattern)):
-                _remove(path)
+        for name in tf.io.gfile.listdir(folder):
+            if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFTOVERS):
+                _remove(posixpath.join(folder, name))
         probe = posixpath.join(folder, '.writable.partial')
         FileSystems.create(probe).close()
         _remove(probe)

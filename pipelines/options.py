@@ -63,7 +63,7 @@ _HELP = {
     'auxiliary_steps': 'L of the stored anchors (default 600, a quarter of short images)',
     'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',
     'anchor_sets': 'E, stored sets of anchors, one per epoch (default 4)',
-    'seed': 'of anchors, splits and limit (default 0)',
+    'seed': 'of anchors and splits (default 0)',
     'permutation_seed': 'show the pixels in one fixed random order (pMNIST)',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1)',
@@ -120,8 +120,9 @@ def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
     if unknown:
         names = list(_HELP) + [a.dest for a in beam_parser._actions]
         wanted = unknown[0].lstrip('-').partition('=')[0]
-        nearest = difflib.get_close_matches(wanted, names, n=1, cutoff=0)[0]
-        raise LonghaulError(f'{unknown[0]}: no such flag; did you mean --{nearest}?')
+        nearest = difflib.get_close_matches(wanted, names, n=1)
+        hint = f'did you mean --{nearest[0]}?' if nearest else 'see python -m pipelines.main --help'
+        raise LonghaulError(f'{unknown[0]}: no such flag; {hint}')
     if not any(flag.startswith('--runner') for flag in rest):
         # Without a name, Beam would try to download another local runner first.
         rest.append('--runner=FnApiRunner')

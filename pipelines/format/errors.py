@@ -4,13 +4,21 @@ import re
 
 
 class LonghaulError(ValueError):
-    """A refusal: names the argument, the value it got, what is allowed and what to do next."""
+    """A refusal in one line: names the argument, its value, what is allowed and what to do next."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(' '.join(message.splitlines()))
 
 
 def wrapped(error: BaseException) -> LonghaulError | None:
-    """Our error inside the text of another library's.
+    """Our error out of another library's, or None if it is none of ours.
 
     Beam's runners and tf.data wrap what a worker raises into an error and a text of their own.
     """
-    found = re.search(r'LonghaulError: (.*?)(?: \[while running|\n|$)', str(error))
-    return LonghaulError(found[1]) if found else None
+    text = str(error)
+    if not isinstance(error, LonghaulError):
+        found = re.search(r'LonghaulError: (.*)', text)
+        if found is None:
+            return None
+        text = found[1]
+    return LonghaulError(text.partition(' [while running')[0])

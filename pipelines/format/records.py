@@ -82,12 +82,11 @@ def read_info(folder: str) -> RecordsInfo:
             f'{folder}: holds no {FILE_NAME}, so the job that fills it has not finished; run '
             'python -m pipelines.main again'
         )
-    with tf.io.gfile.GFile(path) as file:
-        text = file.read()
-    return parse_info(text, path)
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        return parse_info(file.read(), path)
 
 
-def parse_info(text: str, path: str) -> RecordsInfo:
+def parse_info(text: str | bytes, path: str) -> RecordsInfo:
     """The content of `records.json`; `path` is named in refusals.
 
     Raises:
@@ -97,7 +96,7 @@ def parse_info(text: str, path: str) -> RecordsInfo:
     try:
         values = json.loads(text)
         version = values['format_version']
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
     if version != FORMAT_VERSION:
         raise LonghaulError(
@@ -110,5 +109,5 @@ def parse_info(text: str, path: str) -> RecordsInfo:
         return RecordsInfo(**values)
     except LonghaulError as error:
         raise LonghaulError(f'{path}: {error}') from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error

@@ -36,6 +36,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     examples = sum(s['shard']['examples'] for s in shards)
     _check_rejected(rejected, examples, plan)
     by_split = {split: [s for s in shards if s['split'] == split] for split in plan.splits}
+    _check_train(by_split['train'], examples, plan)
     counts = {
         'splits': {k: sum(s['shard']['examples'] for s in v) for k, v in by_split.items()},
         'classes': {k: _by_class(v, class_names) for k, v in by_split.items()},
@@ -92,6 +93,20 @@ def _by_class(shards: list[dict[str, Any]], class_names: tuple[str, ...]) -> dic
     return {name: total.get(name, 0) for name in ([''] if total.get('') else []) + [*class_names]}
 
 
+def _check_train(shards: list[dict[str, Any]], examples: int, plan: Plan) -> None:
+    if not examples:
+        raise LonghaulError(
+            f'--source={plan.options.source}: no usable item; name a source that holds some'
+        )
+    if not sum(s['shard']['examples'] for s in shards):
+        options = plan.options
+        raise LonghaulError(
+            f'--source={options.source}: {examples} usable items, and none of them is left to '
+            f'train on with --validation_share={options.validation_share} and '
+            f'--test_share={plan.test_share}; lower the shares, or name a source with more items'
+        )
+
+
 def _check_rejected(rejected: dict[str, int], examples: int, plan: Plan) -> None:
     bad = sum(rejected.values())
     allowed = plan.options.max_rejected_share
@@ -102,5 +117,3 @@ def _check_rejected(rejected: dict[str, int], examples: int, plan: Plan) -> None
             f'--max_rejected_share={allowed}: see rejected-*.jsonl in {plan.options.output}, mend '
             'the items or raise the share'
         )
-    if not examples:
-        raise LonghaulError(f'--source={plan.options.source}: no usable item')

@@ -35,8 +35,6 @@ def _png(data: bytes) -> Header:
     while position + 8 <= len(data):
         size = int.from_bytes(data[position : position + 4], 'big')
         name = data[position + 4 : position + 8]
-        if name == b'IDAT':
-            break
         if name == b'eXIf':
             orientation = _tiff_orientation(data[position + 8 : position + 8 + size])
         position += 12 + size

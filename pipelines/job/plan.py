@@ -84,6 +84,8 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
         raise LonghaulError(
             f'--class_names={path}: cannot be read ({error}); name a text file with one name a line'
         ) from error
+    if not names:
+        raise LonghaulError(f'--class_names={path}: is empty; write one name a line')
     if len(set(names)) != len(names):
         raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
     return names

@@ -5,6 +5,7 @@ import functools
 import gzip
 import os
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -26,14 +27,20 @@ def _find(folder: str, name: str) -> str:
     )
 
 
-@functools.lru_cache(maxsize=4)
 def _load(path: str, dimensions: int) -> np.ndarray:
+    """Reads a file once for all shards of a process; again if it has changed."""
+    return _read(path, dimensions, os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: str, dimensions: int, changed: int) -> np.ndarray:
     """An idx file of unsigned bytes: magic 0x0000080D, D sizes as big-endian uint32, the values."""
+    del changed
     opener = gzip.open if path.endswith('.gz') else open
     try:
         with opener(path, 'rb') as file:
             data = file.read()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise LonghaulError(
             f'--source=idx: {path} cannot be read ({error}); fetch it again'
         ) from error
@@ -63,7 +70,9 @@ class Idx:
     def groups(self) -> list[Group]:
         """One for each split."""
         if not os.path.isdir(self.path):
-            raise LonghaulError(f'--source=idx:{self.path}: no such folder')
+            raise LonghaulError(
+                f"--source=idx:{self.path}: no such folder; name the one with MNIST's four files"
+            )
         groups = [Group(split, split) for split in _PREFIX]
         for group in groups:
             images, labels = self._arrays(group.path)

@@ -6,6 +6,7 @@ A folder may hold train/ and test/ (or train.zip and test.zip): these are then t
 import dataclasses
 import functools
 import os
+import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,14 @@ from pipelines.job.items import Group, Item, Payload, Rejected
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 
-@functools.lru_cache(maxsize=4)
 def _open_zip(path: str) -> zipfile.ZipFile:
+    """Opens a zip once for all shards of a process; again if it has changed."""
+    return _read_directory(path, os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_directory(path: str, changed: int) -> zipfile.ZipFile:
+    del changed
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -43,11 +50,20 @@ class Images:
             )
         if not os.path.isdir(self.path):
             return [Group(self.path, 'train')]
-        for suffix in ('', '.zip'):
-            paths = {s: os.path.join(self.path, s + suffix) for s in ('train', 'test')}
-            if os.path.exists(paths['train']):
-                return [Group(p, s) for s, p in paths.items() if os.path.exists(p)]
-        return [Group(self.path, 'train')]
+        candidates = [
+            Group(os.path.join(self.path, split + suffix), split)
+            for split in ('train', 'test')
+            for suffix in ('', '.zip')
+        ]
+        found = [g for g in candidates if os.path.exists(g.path)]
+        if not any(g.split == 'train' for g in found):
+            return [Group(self.path, 'train')]
+        if len({g.split for g in found}) < len(found):
+            raise LonghaulError(
+                f'--source=images:{self.path}: holds a split both as a folder and as a zip; '
+                'remove one of the two'
+            )
+        return found
 
     def items(self, group: Group) -> Iterator[Item]:
         """All files CLASS/NAME; deeper folders belong to their class.
@@ -57,14 +73,13 @@ class Images:
         """
         found = False
         names = _zip_names if _is_zip(group.path) else _folder_names
-        for name in names(group.path):
+        for name, place in names(group.path):
             label, _, rest = name.partition('/')
             if not rest and not name.lower().endswith(_SUFFIXES):
                 continue
             found = found or bool(rest)
-            yield Item(
-                f'{group.split}/{name}', group.split, label if rest else None, group.path, name
-            )
+            known = label if rest and _is_utf8(label) else None
+            yield Item(f'{group.split}/{name}', group.split, known, group.path, place)
         if not found:
             raise LonghaulError(
                 f'--source=images:{self.path}: {group.path} holds no CLASS/NAME.png or .jpg; '
@@ -74,6 +89,9 @@ class Images:
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         for item in items:
+            if not _is_utf8(item.id.split('/')[1]):
+                yield Rejected('the name of its class is not UTF-8: rename the folder')
+                continue
             try:
                 if _is_zip(group):
                     yield Payload(_open_zip(group).read(item.place))
@@ -103,21 +121,30 @@ def _is_zip(path: str) -> bool:
     return not os.path.isdir(path)
 
 
-def _zip_names(path: str) -> Iterator[str]:
-    """File names in a zip; they are never unpacked, so a name may say what it likes."""
+def _zip_names(path: str) -> Iterator[tuple[str, str]]:
+    """(CLASS/NAME, name of the entry): some programs write ./CLASS/NAME or /CLASS/NAME."""
     for entry in _open_zip(path).infolist():
-        if not entry.is_dir() and not _hidden(entry.filename):
-            yield entry.filename
+        name = posixpath.normpath(f'/{entry.filename}').lstrip('/')
+        if not entry.is_dir() and not _hidden(name):
+            yield name, entry.filename
 
 
-def _folder_names(root: str) -> Iterator[str]:
-    """Relative names with '/', in a fixed order; links to folders are not followed."""
+def _folder_names(root: str) -> Iterator[tuple[str, str]]:
+    """Twice the relative name, with '/', in a fixed order; links to folders are not followed."""
     for folder, folders, files in os.walk(root):
         folders.sort()
         for name in sorted(files):
             name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
             if not _hidden(name):
-                yield name
+                yield name, name
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _hidden(name: str) -> bool:
