@@ -18,3 +18,12 @@ def digit_records(tmp_path_factory) -> str:
 def text_records(tmp_path_factory) -> str:
     """Records of some documents of 1 to 90 bytes in two classes, in segments of 10."""
     return small_data.text_records(tmp_path_factory.mktemp('texts'))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def two_logical_cpus() -> None:
+    """For tests with two replicas; before TensorFlow computes anything."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices('CPU')[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -144,8 +144,6 @@ class SplitInput:
             deterministic=True,
         )
         options = tf.data.Options()
-        # Rows are dealt out explicitly: sharding once more would lose some.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         options.threading.private_threadpool_size = 2
         # Nothing is left to tune; and an iterator that is given up can wait a minute for the tuner.
         options.autotune.enabled = False
@@ -186,17 +184,6 @@ class SplitInput:
             'fed': tf.ensure_shape(fed, [None, None, None]),
             **{k: tf.ensure_shape(v, [None, None]) for k, v in drawn.items()},
         }
-
-
-def local_parts(
-    input_context: tf.distribute.InputContext | None, strategy: tf.distribute.Strategy
-) -> list[Rows]:
-    """The rows of the global batch that each replica of this worker reads."""
-    count = strategy.num_replicas_in_sync
-    workers = 1 if input_context is None else input_context.num_input_pipelines
-    worker = 0 if input_context is None else input_context.input_pipeline_id
-    local = count // workers
-    return [Rows(worker * local + i, count) for i in range(local)]
 
 
 def first_batch(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:

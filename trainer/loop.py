@@ -8,17 +8,17 @@ import tensorflow as tf
 import tf_keras
 
 from trainer.model import LongSequenceModel
+from trainer.replicas import ReplicaBatches
 from trainer.statistics import wilson_interval
 from trainer.task import InputRequest, LonghaulTask
 
 
 def distribute(
     strategy: tf.distribute.Strategy, task: LonghaulTask, request: InputRequest
-) -> tf.distribute.DistributedDataset:
+) -> ReplicaBatches:
     """The request's batches, dealt out to the strategy's replicas."""
-    return strategy.distribute_datasets_from_function(
-        lambda context: task.build_inputs(request, context)
-    )
+    with strategy.scope():
+        return ReplicaBatches(strategy, task.build_inputs(request))
 
 
 class PhaseTrainer(orbit.StandardTrainer):
@@ -31,7 +31,7 @@ class PhaseTrainer(orbit.StandardTrainer):
         model: LongSequenceModel,
         optimizer: tf_keras.optimizers.Optimizer,
         global_step: tf.Variable,
-        dataset: tf.distribute.DistributedDataset,
+        dataset: ReplicaBatches,
     ) -> None:
         # Eager iteration gives batches of static shape: one traced step per shape of the data.
         options = orbit.StandardTrainerOptions(use_tf_function=False, use_tf_while_loop=False)
@@ -75,7 +75,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         task: LonghaulTask,
         *,
         model: LongSequenceModel,
-        dataset: tf.distribute.DistributedDataset,
+        dataset: ReplicaBatches,
     ) -> None:
         super().__init__(dataset, orbit.StandardEvaluatorOptions(use_tf_function=False))
         self._task, self._model = task, model

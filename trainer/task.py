@@ -9,10 +9,11 @@ from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
 from trainer.config import Config
-from trainer.input import Rows, SplitInput, local_parts
+from trainer.input import Rows, SplitInput
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
+from trainer.replicas import local_parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,9 @@ class LonghaulTask(base_task.Task):
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
-        """The batches of this worker, one element per local replica and step."""
-        parts: list[Rows] = local_parts(input_context, tf.distribute.get_strategy())
+        """This worker's batches, one element per local replica and step; the strategy tells."""
+        del input_context
+        parts: list[Rows] = local_parts(tf.distribute.get_strategy())
         if params.order is None:
             size = self.config.data.eval_batch_size
             return params.split.evaluation(batch_size=size, parts=parts)
