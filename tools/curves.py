@@ -21,7 +21,8 @@ def _values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
 
     found: dict[str, dict[int, np.ndarray]] = {}
     for path in sorted(folder.glob('events.out.tfevents.*')):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
                 found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
     return found

@@ -6,6 +6,7 @@ Imports TensorFlow and nothing else of the product: whatever answers here, answe
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument('--json', action='store_true', help='print JSON lines')
     parser.add_argument('--batch_size', type=int, default=64, help='files per call (default 64)')
     flags = parser.parse_args()
+    # Whoever reads may stop early: python -m tools.predict ... | head
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if flags.batch_size < 1:
         sys.exit(f'error: --batch_size={flags.batch_size}: at least 1 is needed')
     for row in predict(flags.export, flags.paths, batch_size=flags.batch_size):

@@ -53,7 +53,7 @@ class Reconstruction(tf.Module):
         self.embedding = None
         if not share_embedding:
             shape = [input_rows, embedding_units]
-            self.embedding = make.glorot_uniform(f'{name}/embedding', shape)
+            self.embedding = make.normal(f'{name}/embedding', shape)
         self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **lstm)
         self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **lstm)
         self.head = StepHead(

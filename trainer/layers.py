@@ -31,6 +31,10 @@ class Initializer:
         draw = tf.random.stateless_uniform(shape, self._seeds(name), -limit, limit)
         return self._variable(name, draw)
 
+    def normal(self, name: str, shape: list[int]) -> tf.Variable:
+        """Standard normal, for embeddings: how far ids lie apart must not depend on their number."""
+        return self._variable(name, tf.random.stateless_normal(shape, self._seeds(name)))
+
     def orthogonal(self, name: str, shape: list[int]) -> tf.Variable:
         """Orthonormal rows, for recurrent kernels [U, 4U]."""
         draw = tf.random.stateless_normal([shape[1], shape[0]], self._seeds(name), dtype=tf.float64)

@@ -43,7 +43,7 @@ class LongSequenceModel(tf.Module):
         make = Initializer(seed=seed, dtype=dtype)
         units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
         shared = {'input_rows': input_rows, 'forget_bias': config.forget_bias, **units}
-        self.embedding = make.glorot_uniform('embedding', [input_rows, config.embedding_units])
+        self.embedding = make.normal('embedding', [input_rows, config.embedding_units])
         self.main = LSTMLayer(
             make,
             'main',
