@@ -32,7 +32,7 @@ class Initializer:
         return self._variable(name, draw)
 
     def normal(self, name: str, shape: list[int]) -> tf.Variable:
-        """Standard normal, for embeddings: how far ids lie apart must not depend on their number."""
+        """Standard normal, for embeddings: how far ids lie apart is the same for any number."""
         return self._variable(name, tf.random.stateless_normal(shape, self._seeds(name)))
 
     def orthogonal(self, name: str, shape: list[int]) -> tf.Variable:
