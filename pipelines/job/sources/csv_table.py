@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.splits import find_splits
 
 csv.field_size_limit(1 << 30)
 _BOM = b'\xef\xbb\xbf'
@@ -55,12 +56,7 @@ class CsvTable:
             raise LonghaulError(f'--source=csv:{self.path}: no such file or folder; name a table')
         found = [Group(self.path, 'train')]
         if os.path.isdir(self.path):
-            candidates = [
-                Group(os.path.join(self.path, split + suffix), split)
-                for split in ('train', 'test')
-                for suffix in ('.csv', '.csv.gz')
-            ]
-            found = [g for g in candidates if os.path.exists(g.path)]
+            found = find_splits(f'csv:{self.path}', self.path, ('.csv', '.csv.gz'))
             if not any(g.split == 'train' for g in found):
                 raise LonghaulError(
                     f'--source=csv:{self.path}: holds neither train.csv nor train.csv.gz; name '

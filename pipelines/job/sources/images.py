@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.splits import find_splits
 
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -50,20 +51,10 @@ class Images:
             )
         if not os.path.isdir(self.path):
             return [Group(self.path, 'train')]
-        candidates = [
-            Group(os.path.join(self.path, split + suffix), split)
-            for split in ('train', 'test')
-            for suffix in ('', '.zip')
-        ]
-        found = [g for g in candidates if os.path.exists(g.path)]
-        if not any(g.split == 'train' for g in found):
-            return [Group(self.path, 'train')]
-        if len({g.split for g in found}) < len(found):
-            raise LonghaulError(
-                f'--source=images:{self.path}: holds a split both as a folder and as a zip; '
-                'remove one of the two'
-            )
-        return found
+        found = find_splits(f'images:{self.path}', self.path, ('', '.zip'))
+        if any(g.split == 'train' for g in found):
+            return found
+        return [Group(self.path, 'train')]
 
     def items(self, group: Group) -> Iterator[Item]:
         """All files CLASS/NAME; deeper folders belong to their class.

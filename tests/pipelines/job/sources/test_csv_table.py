@@ -172,14 +172,14 @@ def test_a_label_that_is_none_of_the_classes_is_rejected(tmp_path):
     ]
 
 
-def test_the_same_row_in_two_files_is_refused(tmp_path, capsys):
+def test_one_split_in_two_files_is_refused(tmp_path, capsys):
     for name in ('train.csv', 'train.csv.gz'):
         write_csv(tmp_path / 'in' / name, documents(1))
     source = f'--source=csv:{tmp_path / "in"}'
     message = refusal(capsys, source, f'--output={tmp_path / "out"}', *FLAGS)
     assert message == (
-        "duplicate id 'train/000000' (train.csv: row 0 and train.csv.gz: row 0); ids must differ: "
-        'rename one of them'
+        f'--source=csv:{tmp_path / "in"}: holds train.csv, train.csv.gz, one split more than once; '
+        'keep one of each'
     )
     assert not (tmp_path / 'out' / 'records.json').exists()
 

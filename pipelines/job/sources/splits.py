@@ -1,0 +1,32 @@
+"""Folders that hold a source's own splits as train and test."""
+
+import os
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group
+
+
+def find_splits(source: str, folder: str, suffixes: tuple[str, ...]) -> list[Group]:
+    """The places folder/train + suffix and folder/test + suffix that exist, train first.
+
+    Args:
+      source: --source as the user gave it, for refusals.
+      folder: to look in.
+      suffixes: that a split may have; '' is a folder.
+
+    Raises:
+      LonghaulError: if one split lies there twice.
+    """
+    found = [
+        Group(path, split)
+        for split in ('train', 'test')
+        for suffix in suffixes
+        if os.path.exists(path := os.path.join(folder, split + suffix))
+    ]
+    splits = [group.split for group in found]
+    if len(set(splits)) < len(splits):
+        names = ', '.join(os.path.basename(group.path) for group in found)
+        raise LonghaulError(
+            f'--source={source}: holds {names}, one split more than once; keep one of each'
+        )
+    return found
