@@ -142,6 +142,7 @@ class _Composer:
         return positions + self.sequences.padding[:, tf.newaxis]
 
     def losses(self, dropconnect: tf.Tensor | None) -> Losses:
+        """The losses of each example, see `Objective.losses`."""
         ends = self._end_states()
         zeros = tf.zeros([self.rows], self.model.dtype)
         logits, supervised, reconstruction, prediction = None, zeros, zeros, zeros

@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from pipelines import options
 from pipelines.format.errors import LonghaulError
 
-NEEDED = ['--source=builtin:digits', '--output=/tmp/out']
+NEEDED = ['--source=builtin:digits', '--output=somewhere']
 
 
 def refused(*flags):
@@ -22,7 +22,7 @@ def test_defaults():
     found, _ = options.parse(NEEDED)
     assert dataclasses.asdict(found) == {
         'source': 'builtin:digits',
-        'output': '/tmp/out',
+        'output': 'somewhere',
         'image_size': None,
         'channels': None,
         'max_steps': None,
