@@ -54,7 +54,7 @@ class JobOptions:
 
 
 _HELP = {
-    'source': 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR or builtin:digits',
+    'source': 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, builtin:digits, builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
@@ -67,7 +67,7 @@ _HELP = {
     'permutation_seed': 'show the pixels in one fixed random order (pMNIST)',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1)',
-    'test_share': 'likewise, for a source without a test split (default 0; 0.2 for digits)',
+    'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
     'text_column': 'csv: column of the text (default: text)',

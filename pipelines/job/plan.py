@@ -93,7 +93,7 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
 
 def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:
     if options.test_share is None:
-        return 0.2 if options.source == 'builtin:digits' else 0.0
+        return 0.2 if options.source.startswith('builtin:') else 0.0
     if 'test' in own and options.test_share > 0:
         raise LonghaulError(
             f'--test_share={options.test_share}: {options.source} has a test split of its own; '

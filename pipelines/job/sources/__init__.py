@@ -6,8 +6,10 @@ from pipelines.job.sources.csv_table import CsvTable
 from pipelines.job.sources.digits import Digits
 from pipelines.job.sources.idx import Idx
 from pipelines.job.sources.images import Images
+from pipelines.job.sources.stdlib import Stdlib
 
-_KNOWN = 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR and builtin:digits'
+_BUILTIN = {'digits': Digits, 'stdlib': Stdlib}
+_KNOWN = 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, builtin:digits and builtin:stdlib'
 
 
 def make_source(
@@ -24,7 +26,8 @@ def make_source(
       LonghaulError: for an unknown prefix, or flags that the source has no use for.
     """
     kind, _, place = source.partition(':')
-    if source != 'builtin:digits' and (kind not in ('images', 'idx', 'csv') or not place):
+    files = kind in ('images', 'idx', 'csv') and place
+    if not files and not (kind == 'builtin' and place in _BUILTIN):
         raise LonghaulError(f'--source={source}: {_KNOWN} are known; name one of them')
     if '://' in place:
         raise LonghaulError(
@@ -50,5 +53,5 @@ def make_source(
                 f'--{name}: is for csv: sources, and the source is {source}; leave it out'
             )
     if kind == 'builtin':
-        return Digits()
+        return _BUILTIN[place]()
     return Images(place) if kind == 'images' else Idx(place)
