@@ -54,7 +54,8 @@ class JobOptions:
 
 
 _HELP = {
-    'source': 'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, builtin:digits, builtin:stdlib',
+    'source': 'images:DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; builtin:digits; '
+    'builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
@@ -70,8 +71,8 @@ _HELP = {
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
-    'text_column': 'csv: column of the text (default: text)',
-    'label_column': 'csv: column of the label (default: label, if there is one)',
+    'text_column': 'csv, jsonl: column (key) of the text (default: text)',
+    'label_column': 'csv, jsonl: column (key) of the label (default: label, if there is one)',
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
     'class_names': 'file with one class name a line; integer labels stand for them',
     'overwrite': 'replace a finished output',

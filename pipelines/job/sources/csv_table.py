@@ -7,7 +7,6 @@ writer unpacks all of it once (work: shards x table; memory: one shard). Unpack 
 
 import csv
 import dataclasses
-import gzip
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.tables import is_gzip, is_utf8, open_table
 
 csv.field_size_limit(1 << 30)
 _BOM = b'\xef\xbb\xbf'
@@ -93,14 +93,14 @@ class CsvTable:
         """Rows in order; ids are SPLIT/ROW, from 0, the header and blank lines not counted."""
         columns = self._columns(group.path)
         for row, (offset, cells) in enumerate(self._data_rows(group.path)):
-            place = row if _is_gzip(group.path) else offset
+            place = row if is_gzip(group.path) else offset
             label = _label(cells, columns)
             yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
         """Texts as UTF-8."""
         columns = self._columns(group)
-        if not _is_gzip(group):
+        if not is_gzip(group):
             with open(group, 'rb') as file:
                 for item in items:
                     file.seek(item.place)
@@ -130,7 +130,7 @@ class CsvTable:
 
     def estimated_items(self) -> int:
         """By size: some 300 bytes a row, a third of that when packed."""
-        sizes = [os.path.getsize(g.path) * (3 if _is_gzip(g.path) else 1) for g in self.groups()]
+        sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in self.groups()]
         return sum(sizes) // 300 + 1
 
 
@@ -151,7 +151,7 @@ class _Lines:
 def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """(offset in the unpacked table, cells) of each row; blank lines are left out."""
     try:
-        with gzip.open(path) if _is_gzip(path) else open(path, 'rb') as file:
+        with open_table(path) as file:
             lines, begin = _Lines(file), 0
             for cells in csv.reader(lines):
                 if cells:
@@ -163,10 +163,6 @@ def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _is_gzip(path: str) -> bool:
-    return path.endswith('.gz')
-
-
 def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
     if name in names:
         return names.index(name)
@@ -176,17 +172,9 @@ def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
     )
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode('utf-8')
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _label(cells: list[str], columns: _Columns) -> str | None:
     """None also for a row that will be rejected: it must not add a class."""
-    if columns.label is None or len(cells) != columns.count or not _is_utf8(cells[columns.label]):
+    if columns.label is None or len(cells) != columns.count or not is_utf8(cells[columns.label]):
         return None
     return cells[columns.label].strip() or None
 
@@ -194,8 +182,8 @@ def _label(cells: list[str], columns: _Columns) -> str | None:
 def _text(cells: list[str], columns: _Columns) -> Payload | Rejected:
     if len(cells) != columns.count:
         return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
-    if columns.label is not None and not _is_utf8(cells[columns.label]):
+    if columns.label is not None and not is_utf8(cells[columns.label]):
         return Rejected('the label is not UTF-8')
-    if not _is_utf8(cells[columns.text]):
+    if not is_utf8(cells[columns.text]):
         return Rejected('the text is not UTF-8')
     return Payload(cells[columns.text].encode('utf-8'))

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.tables import is_utf8
 
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -69,7 +70,7 @@ class Images:
             if not rest and not name.lower().endswith(_SUFFIXES):
                 continue
             found = found or bool(rest)
-            known = label if rest and _is_utf8(label) else None
+            known = label if rest and is_utf8(label) else None
             yield Item(f'{group.split}/{name}', group.split, known, group.path, place)
         if not found:
             raise LonghaulError(
@@ -80,7 +81,7 @@ class Images:
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         for item in items:
-            if not _is_utf8(item.id.split('/')[1]):
+            if not is_utf8(item.id.split('/')[1]):
                 yield Rejected('the name of its class is not UTF-8: rename the folder')
                 continue
             try:
@@ -128,14 +129,6 @@ def _folder_names(root: str) -> Iterator[tuple[str, str]]:
             name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
             if not _hidden(name):
                 yield name, name
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _hidden(name: str) -> bool:

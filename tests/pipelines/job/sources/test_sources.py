@@ -46,5 +46,6 @@ def test_refuses_remote_sources(source):
 def test_refuses_flags_of_tables(source, flag):
     with pytest.raises(LonghaulError) as caught:
         sources.make_source(source, **{flag: ('a',)})
-    expected = f'--{flag}: is for csv: sources, and the source is {source}; leave it out'
+    owners = 'csv:' if flag == 'csv_columns' else 'csv: and jsonl:'
+    expected = f'--{flag}: is for {owners} sources, and the source is {source}; leave it out'
     assert str(caught.value) == expected

@@ -1,0 +1,161 @@
+"""jsonl:FILE_OR_DIR - documents as JSON objects, one a line, gzipped or not.
+
+A folder holds train.jsonl and test.jsonl (or .jsonl.gz). As with csv, a line's place is its byte
+offset, and a gzipped file is unpacked once for each shard.
+"""
+
+import dataclasses
+import json
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.tables import is_gzip, is_utf8, open_table
+
+_SUFFIXES = ('.jsonl', '.jsonl.gz')
+
+
+@dataclasses.dataclass(frozen=True)
+class JsonLines:
+    """Objects with a text and, if they have one, a label (a string or a whole number).
+
+    Attributes:
+      path: file or folder.
+      text_column: key of the text; None: 'text'.
+      label_column: key of the label; None: 'label'. An object without it has no label.
+      names: those of the classes, see `labels.resolve`.
+    """
+
+    path: str
+    text_column: str | None = None
+    label_column: str | None = None
+    names: tuple[str, ...] | None = None
+    kind: str = 'text'
+    channels: int = 1
+
+    def groups(self) -> list[Group]:
+        """The files, by split; refuses missing files, and a first object without the keys."""
+        source = f'jsonl:{self.path}'
+        if not os.path.exists(self.path):
+            raise LonghaulError(f'--source={source}: no such file or folder; name a file')
+        found = [Group(self.path, 'train')]
+        if os.path.isdir(self.path):
+            found = find_splits(source, self.path, _SUFFIXES)
+            if not any(g.split == 'train' for g in found):
+                raise LonghaulError(
+                    f'--source={source}: holds neither train.jsonl nor train.jsonl.gz; name the '
+                    'file itself, or rename it'
+                )
+        for group in found:
+            self._check_first(group.path)
+        return found
+
+    def _check_first(self, path: str) -> None:
+        _, line = next(_lines(path), (0, None))
+        if line is None:
+            raise LonghaulError(f'--source=jsonl: {path} is empty; name a file with objects')
+        values = _object(line)
+        if values is None:
+            raise LonghaulError(
+                f'--source=jsonl: the first line of {path} is no JSON object; one object a line is '
+                'needed, such as {"text": "...", "label": "..."}'
+            )
+        wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
+        for flag, key in wanted.items():
+            if key is not None and key not in values:
+                raise LonghaulError(
+                    f'--{flag}={key}: the first object of {path} has no such key; its keys are: '
+                    f'{", ".join(values)}'
+                )
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """Objects in order; ids are SPLIT/LINE, from 0, blank lines not counted."""
+        packed = is_gzip(group.path)
+        for row, (offset, line) in enumerate(_lines(group.path)):
+            label = self._label(_object(line))
+            # What cannot be used must not add a class; `read` rejects it.
+            label = None if isinstance(label, Rejected) else label
+            place = row if packed else offset
+            yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """Texts as UTF-8."""
+        if not is_gzip(group):
+            with open(group, 'rb') as file:
+                for item in items:
+                    file.seek(item.place)
+                    yield self._text(file.readline())
+            return
+        places = {item.place for item in items}
+        lines = enumerate(line for _, line in _lines(group))
+        wanted = {row: self._text(line) for row, line in lines if row in places}
+        for item in items:
+            yield wanted[item.place]
+
+    def _label(self, values: dict[str, Any] | None) -> str | None | Rejected:
+        found = None if values is None else values.get(self.label_column or 'label')
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, str | int):
+            return Rejected('the label is neither a string nor a whole number')
+        if not is_utf8(str(found)):
+            return Rejected('the label is not UTF-8')
+        return str(found).strip() or None
+
+    def _text(self, line: bytes) -> Payload | Rejected:
+        values = _object(line)
+        if values is None:
+            return Rejected('the line is no JSON object')
+        label = self._label(values)
+        if isinstance(label, Rejected):
+            return label
+        text = values.get(self.text_column or 'text')
+        if not isinstance(text, str):
+            return Rejected('the text is missing, or no string')
+        if not is_utf8(text):
+            return Rejected('the text is not UTF-8')
+        return Payload(text.encode('utf-8'))
+
+    def where(self, item: Item) -> str:
+        """FILE: object N, the file only where there are several."""
+        row = f'object {int(item.id.rpartition("/")[2])}'
+        return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """Those of --class_names."""
+        return self.names
+
+    def image_size(self) -> None:
+        """Texts have none."""
+
+    def estimated_items(self) -> int:
+        """By size: some 300 bytes a line, a third of that when packed."""
+        sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in self.groups()]
+        return sum(sizes) // 300 + 1
+
+
+def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """(offset in the unpacked file, line) of each line that is not blank."""
+    position = 0
+    try:
+        with open_table(path) as file:
+            for line in file:
+                if line.strip():
+                    yield position, line
+                position += len(line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LonghaulError(
+            f'--source=jsonl: {path} cannot be read ({error}); mend the file, or name another one'
+        ) from error
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line.decode('utf-8-sig'))
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
