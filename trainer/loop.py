@@ -110,9 +110,9 @@ class SplitEvaluator(orbit.StandardEvaluator):
         self.predictions = state
         logs = {m.name: float(m.result()) for m in self._metrics}
         accuracy = next(m for m in self._metrics if m.name == 'accuracy')
-        labelled = round(float(accuracy.count))
+        labelled = round(float(accuracy.count.read_value()))
         logs['labelled'] = labelled
         if labelled:
-            low, high = wilson_interval(round(float(accuracy.total)), labelled)
+            low, high = wilson_interval(round(float(accuracy.total.read_value())), labelled)
             logs |= {'accuracy_low': low, 'accuracy_high': high}
         return logs
