@@ -5,6 +5,19 @@ from pathlib import Path
 
 from pipelines import launcher
 
+# Bindings of a model that trains in no time, on either of the small data sets.
+TINY_RUN = [
+    'ModelConfig.embedding_units=5',
+    'ModelConfig.hidden_units=6',
+    'ModelConfig.head_units=7',
+    'ObjectiveConfig.supervised_bptt_steps=20',
+    'ObjectiveConfig.auxiliary_bptt_steps=20',
+    'ObjectiveConfig.auxiliary_steps=16',
+    'ObjectiveConfig.reconstruction_weight=1.0',
+    'DataConfig.batch_size=16',
+    'DataConfig.eval_batch_size=16',
+]
+
 
 def run_job(*flags: str) -> int:
     return launcher.main([*flags])

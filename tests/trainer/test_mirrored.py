@@ -3,6 +3,7 @@
 import gin
 import numpy as np
 import pytest
+import small_data
 import tensorflow as tf
 
 from trainer import bindings
@@ -11,16 +12,8 @@ from trainer.run import Run
 
 STEPS = 8
 PARAMS = [
-    'ModelConfig.embedding_units=5',
-    'ModelConfig.hidden_units=6',
-    'ModelConfig.head_units=7',
-    'ObjectiveConfig.supervised_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_steps=16',
-    'ObjectiveConfig.reconstruction_weight=1.0',
+    *small_data.TINY_RUN,
     'ObjectiveConfig.prediction_weight=1.0',
-    'DataConfig.batch_size=16',
-    'DataConfig.eval_batch_size=16',
     # Small enough that clipping acts on every step: it must see the sum over the replicas.
     'OptimizerConfig.global_clipnorm=0.05',
     f'RunConfig.train_steps={STEPS}',

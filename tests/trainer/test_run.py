@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_data
 import tensorflow as tf
 
 from pipelines.job.sources.digits import raw_items
@@ -18,15 +19,7 @@ from trainer.model_dir import ModelDir
 
 ROOT = Path(__file__).parents[2]
 TINY = [
-    'ModelConfig.embedding_units=5',
-    'ModelConfig.hidden_units=6',
-    'ModelConfig.head_units=7',
-    'ObjectiveConfig.supervised_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_steps=16',
-    'ObjectiveConfig.reconstruction_weight=1.0',
-    'DataConfig.batch_size=16',
-    'DataConfig.eval_batch_size=16',
+    *small_data.TINY_RUN,
     'RunConfig.log_interval=2',
     'RunConfig.checkpoint_interval=2',
     'RunConfig.eval_interval=4',
@@ -200,8 +193,6 @@ def trained_on_text(gin_file, text_records, tmp_path_factory):
 
 
 def test_documents_train_evaluate_and_export(trained_on_text):
-    import small_data
-
     export = next((trained_on_text / 'export').iterdir())
     serve = tf.saved_model.load(str(export)).signatures['serving_default']
     texts = [text for _, text in small_data.documents()]

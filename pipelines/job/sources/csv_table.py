@@ -7,15 +7,20 @@ writer unpacks all of it once (work: shards x table; memory: one shard). Unpack 
 
 import csv
 import dataclasses
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.splits import find_splits
-from pipelines.job.sources.tables import is_gzip, is_utf8, open_table
+from pipelines.job.sources.tables import (
+    estimate_rows,
+    find_tables,
+    is_gzip,
+    is_utf8,
+    open_table,
+    place_of,
+)
 
 csv.field_size_limit(1 << 30)
 _BOM = b'\xef\xbb\xbf'
@@ -52,16 +57,7 @@ class CsvTable:
 
     def groups(self) -> list[Group]:
         """The files, by split; refuses missing files and columns."""
-        if not os.path.exists(self.path):
-            raise LonghaulError(f'--source=csv:{self.path}: no such file or folder; name a table')
-        found = [Group(self.path, 'train')]
-        if os.path.isdir(self.path):
-            found = find_splits(f'csv:{self.path}', self.path, ('.csv', '.csv.gz'))
-            if not any(g.split == 'train' for g in found):
-                raise LonghaulError(
-                    f'--source=csv:{self.path}: holds neither train.csv nor train.csv.gz; name '
-                    'the file itself, or rename it'
-                )
+        found = find_tables('csv', self.path)
         for group in found:
             self._columns(group.path)
         return found
@@ -116,10 +112,7 @@ class CsvTable:
 
     def where(self, item: Item) -> str:
         """FILE: row N, the file only where there are several."""
-        row = f'row {int(item.id.rpartition("/")[2])}'
-        if item.group == self.path:
-            return row
-        return f'{os.path.basename(item.group)}: {row}'
+        return place_of(item, self.path, 'row')
 
     def class_names(self) -> tuple[str, ...] | None:
         """Those of --class_names."""
@@ -129,9 +122,8 @@ class CsvTable:
         """Texts have none."""
 
     def estimated_items(self) -> int:
-        """By size: some 300 bytes a row, a third of that when packed."""
-        sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in self.groups()]
-        return sum(sizes) // 300 + 1
+        """By size."""
+        return estimate_rows(self.groups())
 
 
 class _Lines:

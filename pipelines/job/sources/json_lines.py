@@ -6,17 +6,20 @@ offset, and a gzipped file is unpacked once for each shard.
 
 import dataclasses
 import json
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.splits import find_splits
-from pipelines.job.sources.tables import is_gzip, is_utf8, open_table
-
-_SUFFIXES = ('.jsonl', '.jsonl.gz')
+from pipelines.job.sources.tables import (
+    estimate_rows,
+    find_tables,
+    is_gzip,
+    is_utf8,
+    open_table,
+    place_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,17 +42,7 @@ class JsonLines:
 
     def groups(self) -> list[Group]:
         """The files, by split; refuses missing files, and a first object without the keys."""
-        source = f'jsonl:{self.path}'
-        if not os.path.exists(self.path):
-            raise LonghaulError(f'--source={source}: no such file or folder; name a file')
-        found = [Group(self.path, 'train')]
-        if os.path.isdir(self.path):
-            found = find_splits(source, self.path, _SUFFIXES)
-            if not any(g.split == 'train' for g in found):
-                raise LonghaulError(
-                    f'--source={source}: holds neither train.jsonl nor train.jsonl.gz; name the '
-                    'file itself, or rename it'
-                )
+        found = find_tables('jsonl', self.path)
         for group in found:
             self._check_first(group.path)
         return found
@@ -122,8 +115,7 @@ class JsonLines:
 
     def where(self, item: Item) -> str:
         """FILE: object N, the file only where there are several."""
-        row = f'object {int(item.id.rpartition("/")[2])}'
-        return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
+        return place_of(item, self.path, 'object')
 
     def class_names(self) -> tuple[str, ...] | None:
         """Those of --class_names."""
@@ -133,9 +125,8 @@ class JsonLines:
         """Texts have none."""
 
     def estimated_items(self) -> int:
-        """By size: some 300 bytes a line, a third of that when packed."""
-        sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in self.groups()]
-        return sum(sizes) // 300 + 1
+        """By size."""
+        return estimate_rows(self.groups())
 
 
 def _lines(path: str) -> Iterator[tuple[int, bytes]]:

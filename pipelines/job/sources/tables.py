@@ -1,7 +1,12 @@
 """What the tables of documents (csv, jsonl) have in common."""
 
 import gzip
+import os
 from typing import BinaryIO
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item
+from pipelines.job.sources.splits import find_splits
 
 
 def is_gzip(path: str) -> bool:
@@ -21,3 +26,35 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def find_tables(kind: str, path: str) -> list[Group]:
+    """The file itself, or a folder's train.KIND and test.KIND, packed or not.
+
+    Raises:
+      LonghaulError: if there is none to train on.
+    """
+    source = f'{kind}:{path}'
+    if not os.path.exists(path):
+        raise LonghaulError(f'--source={source}: no such file or folder; name a table')
+    if not os.path.isdir(path):
+        return [Group(path, 'train')]
+    found = find_splits(source, path, (f'.{kind}', f'.{kind}.gz'))
+    if not any(group.split == 'train' for group in found):
+        raise LonghaulError(
+            f'--source={source}: holds neither train.{kind} nor train.{kind}.gz; name the file '
+            'itself, or rename it'
+        )
+    return found
+
+
+def place_of(item: Item, path: str, noun: str) -> str:
+    """NOUN N for people; the file's name before it only where there are several."""
+    row = f'{noun} {int(item.id.rpartition("/")[2])}'
+    return row if item.group == path else f'{os.path.basename(item.group)}: {row}'
+
+
+def estimate_rows(groups: list[Group]) -> int:
+    """By size: some 300 bytes a row, a third of that when packed."""
+    sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in groups]
+    return sum(sizes) // 300 + 1
