@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, export, run
+from trainer import bindings, export, run, strategies
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
 
@@ -73,8 +73,8 @@ def _carry_out(command: Command, settings: Config) -> None:
     if command.mode == 'export':
         print(f'exported to {export.export(settings, command.model_dir)}')
         return
-    shards = run.configure_threads()
-    strategy = run.make_strategy(command.strategy)
+    shards = strategies.configure_threads()
+    strategy = strategies.make_strategy(command.strategy)
     this = run.Run(settings, command.model_dir, strategy=strategy, shards=shards)
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'
