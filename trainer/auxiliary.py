@@ -12,22 +12,51 @@ from trainer.layers import Initializer, LSTMLayer, StepHead
 from trainer.recurrent import LSTMState
 
 
-def step_losses(outputs: tf.Tensor, targets: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+def targets_of(columns: tf.Tensor, levels: int | None) -> tf.Tensor:
+    """Columns as targets: float values or int32 ids as they are, or values as int32 levels."""
+    if levels is None or columns.dtype.is_integer:
+        return columns
+    return tf.cast(tf.round(columns * (levels - 1)), tf.int32)
+
+
+def values_of(outputs: tf.Tensor, levels: int | None, dtype: tf.DType) -> tf.Tensor:
+    """What a head says, as columns: [..., O] -> int ids [...] or values [..., C] of `dtype`."""
+    if dtype.is_integer:
+        return tf.argmax(outputs, axis=-1, output_type=dtype)
+    if levels is None:
+        return outputs
+    best = tf.argmax(_by_channel(outputs, levels), axis=-1, output_type=tf.int32)
+    return tf.cast(best, dtype) / tf.cast(levels - 1, dtype)
+
+
+def _by_channel(outputs: tf.Tensor, levels: int) -> tf.Tensor:
+    return tf.reshape(outputs, [*outputs.shape[:-1], -1, levels])
+
+
+def step_losses(
+    outputs: tf.Tensor, targets: tf.Tensor, valid: tf.Tensor, levels: int | None = None
+) -> tf.Tensor:
     """Mean loss over each row's valid steps.
 
     Args:
-      outputs: [n, R, O]; values of C = O channels, or logits over O = V ids.
-      targets: float [n, R, C]: squared error, mean over channels; or int32 [n, R]: cross-entropy
-        in nats.
+      outputs: [n, R, O]; values of C = O channels, logits over O = V ids, or logits over the
+        levels of each channel, O = C * levels.
+      targets: float [n, R, C]: squared error, mean over channels; int32 [n, R]: cross-entropy in
+        nats; int32 [n, R, C]: cross-entropy in nats, mean over channels.
       valid: bool [n, R].
+      levels: of each channel, where targets are levels.
 
     Returns:
       [R]; 0 for a row without a valid step.
     """
-    if targets.dtype.is_integer:
+    if not targets.dtype.is_integer:
+        losses = tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
+    elif targets.shape.rank == 2:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
     else:
-        losses = tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
+        logits = _by_channel(outputs, levels)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+        losses = tf.reduce_mean(losses, axis=-1)
     weights = tf.cast(valid, losses.dtype)
     # `where` before the product: an invalid step must not spread a NaN.
     losses = tf.where(valid, losses, tf.zeros_like(losses))
@@ -47,8 +76,11 @@ class Reconstruction(tf.Module):
         head_units: int,
         forget_bias: float,
         share_embedding: bool,
+        levels: int | None = None,
     ) -> None:
+        """Makes the variables; with `levels`, the head has logits over each channel's levels."""
         super().__init__()
+        self.levels = levels
         name, lstm = 'reconstruction', {'units': hidden_units, 'forget_bias': forget_bias}
         self.embedding = None
         if not share_embedding:
@@ -56,8 +88,9 @@ class Reconstruction(tf.Module):
             self.embedding = make.normal(f'{name}/embedding', shape)
         self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **lstm)
         self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **lstm)
+        outputs = input_rows * (levels or 1)
         self.head = StepHead(
-            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=input_rows
+            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=outputs
         )
 
     def outputs(
@@ -103,7 +136,7 @@ class Reconstruction(tf.Module):
             return tf.zeros([columns.shape[1]], state.h.dtype)
         outputs = self.outputs(state, columns, embedding, fed)
         valid = tf.range(1, steps)[:, tf.newaxis] < lengths
-        return step_losses(outputs, columns[1:], valid)
+        return step_losses(outputs, targets_of(columns[1:], self.levels), valid, self.levels)
 
     def _own_inputs(
         self, inputs: tf.Tensor, fed: tf.Tensor, weights: tuple, start: tuple
@@ -123,9 +156,7 @@ class Reconstruction(tf.Module):
             x = tf.where(use, inputs[j], own)
             bottom = recurrent.step(x, bottom_weights, states[0])
             top = recurrent.step(bottom.h, top_weights, states[1])
-            output = self.head(top.h)
-            if inputs.dtype.is_integer:
-                output = tf.argmax(output, axis=-1, output_type=inputs.dtype)
+            output = values_of(self.head(top.h), self.levels, inputs.dtype)
             return j + 1, output, (bottom, top), read.write(j, x)
 
         *_, read = tf.while_loop(
@@ -149,14 +180,18 @@ class Prediction(tf.Module):
         hidden_units: int,
         head_units: int,
         forget_bias: float,
+        levels: int | None = None,
     ) -> None:
+        """Makes the variables; see `Reconstruction`."""
         super().__init__()
+        self.levels = levels
         name = 'prediction'
         self.lstm = LSTMLayer(
             make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, forget_bias=forget_bias
         )
+        outputs = input_rows * (levels or 1)
         self.head = StepHead(
-            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=input_rows
+            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=outputs
         )
 
     def losses(
@@ -189,4 +224,5 @@ class Prediction(tf.Module):
             bptt_steps=bptt_steps,
             input_gradient=True,
         )
-        return step_losses(self.head(hidden), targets, valid)
+        targets = targets_of(targets, self.levels)
+        return step_losses(self.head(hidden), targets, valid, self.levels)

@@ -24,8 +24,15 @@ def check(config: Config, info: RecordsInfo) -> None:
 
 
 def _check_kind(config: Config, info: RecordsInfo) -> None:
-    for name in ('kind', 'image_size', 'channels'):
-        wanted, found = getattr(config.data, name), getattr(info.spec, name)
+    spec = info.spec
+    about = {
+        'kind': spec.kind,
+        'image_size': spec.image_size,
+        'channels': spec.channels,
+        'permuted': spec.permutation is not None,
+    }
+    for name, found in about.items():
+        wanted = getattr(config.data, name)
         if wanted is not None and wanted != found:
             raise LonghaulError(
                 f'DataConfig.{name}={wanted!r}, but the records in {config.data.records} have '

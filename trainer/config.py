@@ -56,7 +56,10 @@ class ObjectiveConfig:
     """Which losses, with which weights, and how far their gradients reach.
 
     A weight of 0 takes a loss out: r-LSTM has a reconstruction weight, p-LSTM a prediction weight.
-    `teacher_forcing_rate`: probability that a decoder input after the first one is the truth.
+    `teacher_forcing_rate`: probability that a decoder input after the first one is the truth; with
+    `teacher_forcing_final_rate` it moves there in a straight line over the run's first
+    `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or 'cross_entropy'
+    over the 256 values of each channel; texts always have cross-entropy.
     """
 
     supervised_bptt_steps: int = 300
@@ -67,6 +70,9 @@ class ObjectiveConfig:
     reconstruction_weight: float = 0.0
     prediction_weight: float = 0.0
     teacher_forcing_rate: float = 1.0
+    teacher_forcing_final_rate: float | None = None
+    teacher_forcing_decay_steps: int | None = None
+    pixel_loss: str = 'squared_error'
 
     def __post_init__(self) -> None:
         least = {
@@ -78,13 +84,45 @@ class ObjectiveConfig:
         _require_counts(self, least=least)
         for name in ('supervised_weight', 'reconstruction_weight', 'prediction_weight'):
             _require_range(self, name, 0, 1e6)
-        _require_range(self, 'teacher_forcing_rate', 0, 1)
+        self._check_teacher_forcing()
+        losses = ('squared_error', 'cross_entropy')
+        _require(self, 'pixel_loss', self.pixel_loss in losses, f'one of {losses} is needed')
         _require(
             self,
             'auxiliary_bptt_steps',
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
             'prediction needs at least 1 step of gradient between its cuts',
         )
+
+    def _check_teacher_forcing(self) -> None:
+        _require_range(self, 'teacher_forcing_rate', 0, 1)
+        if self.teacher_forcing_final_rate is not None:
+            _require_range(self, 'teacher_forcing_final_rate', 0, 1)
+        if self.teacher_forcing_decay_steps is not None:
+            _require_counts(self, least={'teacher_forcing_decay_steps': 1})
+        scheduled = self.teacher_forcing_final_rate is not None
+        _require(
+            self,
+            'teacher_forcing_decay_steps',
+            scheduled == (self.teacher_forcing_decay_steps is not None),
+            'a schedule needs teacher_forcing_final_rate and teacher_forcing_decay_steps both',
+        )
+
+    def levels(self, kind: str) -> int | None:
+        """Values of a channel that the auxiliary heads tell apart; None where they say a value."""
+        return 256 if kind == 'image' and self.pixel_loss == 'cross_entropy' else None
+
+    @property
+    def always_fed(self) -> bool:
+        """Whether the decoder reads nothing but the truth, in every step of the run."""
+        return self.teacher_forcing_rate == 1 and self.teacher_forcing_final_rate in (None, 1)
+
+    def teacher_forcing_at(self, step: int) -> float:
+        """The probability in a global step (from 0)."""
+        first, last = self.teacher_forcing_rate, self.teacher_forcing_final_rate
+        if last is None:
+            return first
+        return first + (last - first) * min(1.0, step / self.teacher_forcing_decay_steps)
 
     @property
     def auxiliary(self) -> bool:
@@ -97,8 +135,8 @@ class ObjectiveConfig:
 class DataConfig:
     """Where the records lie, and how they are batched.
 
-    `batch_size` is the global one, over all replicas and workers. `kind`, `image_size`, `channels`:
-    what the experiment was made for; records of another kind are refused. None: anything goes.
+    `batch_size` is the global one, over all replicas and workers. `kind`, `image_size`, `channels`,
+    `permuted`: what the experiment was made for; other records are refused. None: anything goes.
     """
 
     records: str = ''
@@ -107,6 +145,7 @@ class DataConfig:
     kind: str | None = None
     image_size: int | None = None
     channels: int | None = None
+    permuted: bool | None = None
 
     def __post_init__(self) -> None:
         _require_counts(self, least={'batch_size': 1, 'eval_batch_size': 1})
@@ -153,7 +192,8 @@ class RunConfig:
     """Length of a run and its rhythm, in steps; `seed` decides everything random.
 
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
-    losses together. `keep_checkpoints`: how many to keep.
+    losses together. `warm_start`: model_dir of another run, from whose auxiliary phase the weights
+    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep.
     """
 
     train_steps: int = 10_000
@@ -163,8 +203,11 @@ class RunConfig:
     checkpoint_interval: int = 500
     eval_interval: int = 500
     keep_checkpoints: int = 2
+    warm_start: str = ''
 
     def __post_init__(self) -> None:
+        text = isinstance(self.warm_start, str)
+        _require(self, 'warm_start', text, 'the model_dir of another run is needed')
         least = {
             'train_steps': 0,
             'pretrain_steps': 0,

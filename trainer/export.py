@@ -116,6 +116,7 @@ def export(config: Config, model_dir: str) -> str:
         seed=config.run.seed,
         reconstruction=config.objective.reconstruction_weight > 0,
         prediction=config.objective.prediction_weight > 0,
+        levels=config.objective.levels(spec.kind),
     )
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(model=model, global_step=step)

@@ -127,13 +127,11 @@ class SplitInput:
 
     def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
         """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
-        config = self._objective
-        steps = (
-            0 if config.teacher_forcing_rate == 1 or step is None else config.auxiliary_steps - 1
-        )
+        config, now = self._objective, step or 0
+        steps = 0 if config.always_fed or step is None else config.auxiliary_steps - 1
         cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
-        coins = anchors.mix(self._seed, _COINS, step or 0, hashes[:, np.newaxis], cells)
-        fed = (coins >> np.uint64(11)) * 2.0**-53 < config.teacher_forcing_rate
+        coins = anchors.mix(self._seed, _COINS, now, hashes[:, np.newaxis], cells)
+        fed = (coins >> np.uint64(11)) * 2.0**-53 < config.teacher_forcing_at(now)
         return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
 
     def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:

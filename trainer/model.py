@@ -25,6 +25,7 @@ class LongSequenceModel(tf.Module):
         seed: int,
         reconstruction: bool,
         prediction: bool,
+        levels: int | None = None,
         dtype: tf.DType = tf.float32,
     ) -> None:
         """Makes all variables.
@@ -36,13 +37,16 @@ class LongSequenceModel(tf.Module):
           seed: initial values are a function of (seed, variable name).
           reconstruction: whether the r-LSTM's decoder exists.
           prediction: whether the p-LSTM's auxiliary LSTM exists.
+          levels: of a channel's values, which the auxiliary parts then tell apart like classes;
+            None: they say values.
           dtype: of all variables.
         """
         super().__init__()
         self.config = config
         make = Initializer(seed=seed, dtype=dtype)
         units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
-        shared = {'input_rows': input_rows, 'forget_bias': config.forget_bias, **units}
+        bias = config.forget_bias
+        shared = {'input_rows': input_rows, 'forget_bias': bias, 'levels': levels, **units}
         self.embedding = make.normal('embedding', [input_rows, config.embedding_units])
         self.main = LSTMLayer(
             make,

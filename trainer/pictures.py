@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from pipelines.format.sequences import SequenceSpec
 from trainer import truncation
+from trainer.auxiliary import values_of
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
 
@@ -25,10 +26,9 @@ def reconstruct(
     )
     state = truncation.seek(sequences, weights, states, batch.r_anchors[:, :1] + padding)
     columns = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, auxiliary_steps)
-    outputs = model.reconstruction.outputs(state, columns, tf.convert_to_tensor(model.embedding))
-    if columns.dtype.is_integer:
-        return tf.argmax(outputs, axis=-1, output_type=tf.int32)
-    return outputs
+    decoder = model.reconstruction
+    outputs = decoder.outputs(state, columns, tf.convert_to_tensor(model.embedding))
+    return values_of(outputs, decoder.levels, columns.dtype)
 
 
 def draw_images(

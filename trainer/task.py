@@ -61,6 +61,7 @@ class LonghaulTask(base_task.Task):
             seed=self.config.run.seed,
             reconstruction=objective.reconstruction_weight > 0,
             prediction=objective.prediction_weight > 0,
+            levels=objective.levels(spec.kind),
         )
 
     def build_inputs(

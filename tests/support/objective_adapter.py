@@ -26,6 +26,7 @@ def build_model(case: Case, weights: dict[str, np.ndarray], dtype: tf.DType) -> 
         seed=0,
         reconstruction=case.reconstruction_weight != 0,
         prediction=case.prediction_weight != 0,
+        levels=case.levels,
         dtype=dtype,
     )
     for variable in model.trainable_variables:

@@ -37,6 +37,7 @@ class Case:
     fed: np.ndarray | None = None  # bool [B, K, max L - 1]; input 0 is always fed
     dropconnect: np.ndarray | None = None  # [F, F] multiplier of classifier/hidden_2's kernel
     global_batch_size: int | None = None  # None: B
+    levels: int | None = None  # pixels: cross-entropy over so many values of each channel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,7 @@ def make_weights(
     share_embedding: bool = True,
     reconstruction: bool = True,
     prediction: bool = True,
+    levels: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Random weights whose gradients reach far back.
 
@@ -81,7 +83,7 @@ def make_weights(
 
     def auxiliary_head(name: str) -> None:
         dense(f'{name}/hidden', hidden_units, head_units)
-        dense(f'{name}/output', head_units, input_rows)
+        dense(f'{name}/output', head_units, input_rows * (levels or 1))
 
     weights['embedding'] = rng.normal(size=[input_rows, embedding_units])
     lstm('main', embedding_units)
@@ -150,10 +152,30 @@ def _cross_entropy(logits: tf.Tensor, label: int) -> tf.Tensor:
     return -tf.nn.log_softmax(logits)[0, label]
 
 
-def _step_loss(output: tf.Tensor, target: tf.Tensor | int) -> tf.Tensor:
-    if isinstance(target, int):
-        return _cross_entropy(output, target)
-    return tf.reduce_mean(tf.square(output - target))
+def _step_loss(case: Case, row: int, output: tf.Tensor, t: int) -> tf.Tensor:
+    """The loss of what is said for step t of a row."""
+    sequence = case.sequences[row]
+    if _is_ids(sequence):
+        return _cross_entropy(output, int(sequence[t]))
+    if case.levels is None:
+        return tf.reduce_mean(tf.square(output - _value(sequence, t)))
+    # The stored bytes are the levels themselves.
+    return _mean(
+        [
+            _cross_entropy(output[:, c * case.levels : (c + 1) * case.levels], int(level))
+            for c, level in enumerate(sequence[t])
+        ]
+    )
+
+
+def _said(case: Case, row: int, output: tf.Tensor) -> tf.Tensor | int:
+    """What was said, as the next input: no gradient flows through it."""
+    if _is_ids(case.sequences[row]):
+        return int(np.argmax(output[0].numpy()))
+    if case.levels is None:
+        return tf.stop_gradient(output)
+    best = np.argmax(output.numpy().reshape(-1, case.levels), axis=1)
+    return tf.constant(best[np.newaxis] / 255)
 
 
 def _mean(values: list[tf.Tensor]) -> tf.Tensor:
@@ -224,14 +246,12 @@ def _reconstruction(
     for j in range(case.auxiliary_steps[row] - 1):
         if j == 0 or case.fed is None or case.fed[row, k, j]:
             value = _value(sequence, start + j)
-        elif _is_ids(sequence):
-            value = int(np.argmax(output[0].numpy()))
         else:
-            value = tf.stop_gradient(output)
+            value = _said(case, row, output)
         bottom = _step(w, 'reconstruction/bottom', _embed(embedding, value), bottom)
         top = _step(w, 'reconstruction/top', bottom[1], top)
         output = _auxiliary_head(w, 'reconstruction/head', top[1])
-        losses.append(_step_loss(output, _value(sequence, start + j + 1)))
+        losses.append(_step_loss(case, row, output, start + j + 1))
     return _mean(losses)
 
 
@@ -248,7 +268,7 @@ def _prediction(w: Weights, case: Case, row: int, anchor: int, cutter: _Cutter) 
         h = states[t + 1][1]
         state = _step(w, 'prediction/lstm', h, cutter.apply(state, t, cuts))
         output = _auxiliary_head(w, 'prediction/head', state[1])
-        losses.append(_step_loss(output, _value(sequence, t + 1)))
+        losses.append(_step_loss(case, row, output, t + 1))
     return _mean(losses)
 
 

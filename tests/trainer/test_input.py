@@ -119,3 +119,19 @@ def test_coins_follow_the_teacher_forcing_rate_and_the_step(digit_records):
     assert abs(fed(0.3, 0).mean() - 0.3) < 0.05
     np.testing.assert_array_equal(fed(0.3, 1), fed(0.3, 1))
     assert (fed(0.3, 0) != fed(0.3, 1)).any()
+
+
+def test_teacher_forcing_moves_from_the_first_rate_to_the_last(digit_records):
+    objective = ObjectiveConfig(
+        auxiliary_steps=16,
+        reconstruction_weight=1.0,
+        teacher_forcing_final_rate=0.0,
+        teacher_forcing_decay_steps=100,
+    )
+    shares = [
+        batches(split(digit_records, objective), step, 1, batch_size=64)[0]['fed'].mean()
+        for step in (0, 25, 75, 100, 5000)
+    ]
+    np.testing.assert_allclose(shares, [1, 0.75, 0.25, 0, 0], atol=0.05)
+    assert shares[0] == 1
+    assert shares[-2] == shares[-1] == 0

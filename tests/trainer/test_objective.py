@@ -72,7 +72,7 @@ def _setup(
     dropped: bool = False,
     share_embedding: bool = True,
     seed: int = 0,
-    **fields: float,
+    **fields: float | int,
 ) -> Setup:
     """`bptt` is S, or (supervised, auxiliary); a single length makes the batch a fixed one."""
     rng = np.random.default_rng(seed)
@@ -109,6 +109,7 @@ def _setup(
         share_embedding=share_embedding,
         reconstruction=case.reconstruction_weight != 0,
         prediction=case.prediction_weight != 0,
+        levels=case.levels,
     )
     return Setup(case, weights, segment)
 
@@ -172,6 +173,8 @@ SETUPS = {
     'unfed_pixels': _later(lengths=14, auxiliary=7, bptt=4, segment=5, unfed=0.5, **R),
     'own_embedding_pixels': _later(share_embedding=False, unfed=1.0, segment=5, **R),
     'own_embedding_ids': _later(share_embedding=False, ids=True, unfed=0.5, segment=5, **R),
+    'levels': _later(lengths=14, auxiliary=7, segment=5, levels=256),
+    'levels_unfed': _later(lengths=14, auxiliary=7, segment=5, levels=256, unfed=0.5, **R),
     'dropconnect': _later(dropped=True, seed=1, segment=5, **ALONE),
     'part_of_a_global_batch': _later(
         labels=[2, -1, 0], rows=3, segment=5, global_batch_size=7, **P
