@@ -47,18 +47,15 @@ class Demo:
             '--overwrite',
         )
 
-    def train(self, name: str, *params: str) -> dict:
-        """Trains, then evaluates on the test split; returns the evaluation."""
+    def train(self, name: str) -> dict:
+        """Trains gin/digits/NAME.gin; returns the evaluation of the test split."""
         total = self.side**2
-        bindings = [
-            f'RunConfig.train_steps={self.train_steps}',
-            f'ObjectiveConfig.supervised_bptt_steps={total * 2 // 5}',
-            f'ObjectiveConfig.auxiliary_bptt_steps={total * 2 // 5}',
-            f'ObjectiveConfig.auxiliary_steps={total // 4}',
-            *params,
+        params = [
+            f'TRAIN_STEPS={self.train_steps}',
+            f'BPTT_STEPS={total * 2 // 5}',
+            f'AUXILIARY_STEPS={total // 4}',
         ]
-        for mode in ('train_and_eval', 'eval'):
-            self._trainer(name, mode, bindings)
+        self._trainer(name, 'train_and_eval', params)
         path = self.output / name / 'evaluation-test.json'
         return json.loads(path.read_text())
 
@@ -66,16 +63,17 @@ class Demo:
         """One trainer command, in this process: its start costs more than the work of some."""
         from trainer import commands
 
+        gin_file = f'gin/digits/{name}.gin'
         command = commands.Command(
             mode=mode,
             model_dir=str(self.output / name),
-            gin_files=['gin/digits.gin'],
+            gin_files=[gin_file],
             gin_params=params,
             records=str(self.records),
         )
         shown = ' '.join(f'--gin_param={p}' for p in params)
         _say(
-            f'python -m trainer.main --gin_file=gin/digits.gin --mode={mode} '
+            f'python -m trainer.main --gin_file={gin_file} --mode={mode} '
             f'--records={self.records} --model_dir={self.output / name} {shown}'
         )
         if commands.execute(command):
@@ -114,7 +112,7 @@ def _draw(folder: Path) -> None:
     """Pictures of both runs, from their TensorBoard logs."""
     from tools import curves
 
-    runs = {'r-LSTM': folder / 'r_lstm', 'plain LSTM': folder / 'plain_lstm'}
+    runs = {'r-LSTM': folder / 'r_lstm', 'plain LSTM': folder / 'lstm'}
     curves.draw_accuracy(runs, folder / 'accuracy.png')
     curves.draw_reconstructions(folder / 'r_lstm', folder / 'reconstructions.png')
 
@@ -180,7 +178,7 @@ def main() -> None:
     demo.run_job()
     r_lstm = demo.train('r_lstm')
     served = demo.serve()
-    plain = demo.train('plain_lstm', 'ObjectiveConfig.reconstruction_weight=0.0')
+    plain = demo.train('lstm')
     _draw(folder)
     print(f'\n{report(demo, r_lstm, plain, served)}')
     minutes, seconds = divmod(round(time.monotonic() - started), 60)

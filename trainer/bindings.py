@@ -11,6 +11,8 @@ from pipelines.format.errors import LonghaulError
 from trainer import config
 from trainer.config import Config
 
+_HOW_TO_GIVE = {'RECORDS': '--records=DIR (the --output of python -m pipelines.main)'}
+
 
 def _parameters() -> list[str]:
     """All names that can be bound: 'RunConfig.seed', ..."""
@@ -23,27 +25,33 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
 
     Args:
       gin_files: experiment files; a file may include others, relative to the working folder, to
-        itself or to the folder above it.
-      gin_params: bindings such as 'RunConfig.train_steps=1000'; they win over the files.
-      records: binds DataConfig.records when given.
+        itself or to the folders above it.
+      gin_params: bindings such as 'RunConfig.train_steps=1000', or of a file's macros such as
+        'TRAIN_STEPS=1000'; they win over the files.
+      records: binds the macro RECORDS, and DataConfig.records to it; it wins over all.
 
     Returns:
       The whole configuration; nothing looks at gin after this.
 
     Raises:
-      LonghaulError: for a missing file, a syntax error, a misspelt name, a missing macro or a
-        value out of range; the message says where.
+      LonghaulError: for a missing file, a syntax error, a misspelt name, a macro without its
+        required value or a value out of range; the message says where.
     """
     gin.clear_config()
     for path in gin_files:
-        folder = os.path.dirname(os.path.abspath(path))
-        for place in (folder, os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
+        place = os.path.abspath(path)
+        for _ in range(3):
+            place = os.path.dirname(place)
             gin.add_config_file_search_path(place)
-    bindings = list(gin_params)
-    if records is not None:
-        bindings.append(f'DataConfig.records = {records!r}')
     try:
-        gin.parse_config_files_and_bindings(gin_files, bindings, finalize_config=True)
+        gin.parse_config_files_and_bindings(gin_files, [], finalize_config=False)
+        _check_macros(gin_params)
+        bindings = list(gin_params)
+        if records is not None:
+            bindings += [f'RECORDS = {records!r}', 'DataConfig.records = %RECORDS']
+        gin.parse_config_files_and_bindings([], bindings, finalize_config=False)
+        _check_required()
+        gin.finalize()
         return config.resolve()
     except LonghaulError as error:
         # gin appends lines of its own to whatever is raised while it makes an object.
@@ -52,6 +60,32 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         raise LonghaulError(f'--gin_file: {_first_line(error)}; check the name') from error
     except (ValueError, TypeError, SyntaxError, RuntimeError, KeyError, AttributeError) as error:
         raise LonghaulError(_explain(error)) from error
+
+
+def _macros() -> dict[str, str]:
+    """Macros bound so far, and their values as gin writes them."""
+    lines = gin.config_str(max_line_length=1000).splitlines()
+    bound = (re.fullmatch(r'(\w+) = (.*)', line) for line in lines)
+    return {match[1]: match[2] for match in bound if match}
+
+
+def _check_macros(gin_params: list[str]) -> None:
+    """Refuses a macro that no file has: gin would take it and nothing would use it."""
+    macros = _macros()
+    for param in gin_params:
+        name = param.partition('=')[0].strip()
+        if re.fullmatch(r'\w+', name) and name not in macros:
+            nearest = difflib.get_close_matches(name, [*macros, *_parameters()], n=1, cutoff=0)
+            raise LonghaulError(
+                f'--gin_param={param}: no gin file has a macro {name}; did you mean {nearest[0]}?'
+            )
+
+
+def _check_required() -> None:
+    missing = [name for name, value in _macros().items() if value == '%gin.REQUIRED']
+    if missing:
+        ways = ', '.join(_HOW_TO_GIVE.get(name, f'--gin_param="{name}=..."') for name in missing)
+        raise LonghaulError(f'{", ".join(missing)}: required by the gin file; add {ways}')
 
 
 def _first_line(error: Exception) -> str:

@@ -16,10 +16,22 @@ def check(config: Config, info: RecordsInfo) -> None:
     """
     _check_kind(config, info)
     _check_lengths(config, info)
-    if not info.class_names:
+    _check_phases(config, info)
+
+
+def _check_phases(config: Config, info: RecordsInfo) -> None:
+    run = config.run
+    if run.pretrain_steps and not config.objective.auxiliary:
+        raise LonghaulError(
+            f'RunConfig.pretrain_steps={run.pretrain_steps}: that phase trains auxiliary losses '
+            'alone, and both ObjectiveConfig.reconstruction_weight and prediction_weight are 0; '
+            'set one of them, or RunConfig.pretrain_steps=0'
+        )
+    if run.train_steps and not info.class_names:
         raise LonghaulError(
             f'DataConfig.records={config.data.records!r}: the records name no classes, and the '
-            'classifier needs at least one; run the job on a source with labels'
+            'classifier needs at least one; run the job on a source with labels, or train the '
+            'auxiliary losses alone with RunConfig.train_steps=0 and RunConfig.pretrain_steps > 0'
         )
 
 

@@ -64,7 +64,7 @@ def _gin_files(command: Command) -> list[str]:
     if not tf.io.gfile.exists(own):
         raise LonghaulError(
             f'--gin_file is missing, and {own} does not exist: name an experiment, such as '
-            '--gin_file=gin/digits.gin'
+            '--gin_file=gin/digits/r_lstm.gin'
         )
     return [own]
 
@@ -78,9 +78,15 @@ def _carry_out(command: Command, settings: Config) -> None:
     this = run.Run(settings, command.model_dir, strategy=strategy, shards=shards)
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'
-        this.train(operative_config=gin.operative_config_str(), validate=validate)
-    if command.mode in ('eval', 'train_and_eval'):
-        split = command.split if command.mode == 'eval' else 'validation'
-        logs = this.evaluate(split)
-        print(f'{split}  {run.summarize(logs)}')
+        this.train(
+            operative_config=gin.operative_config_str(),
+            validate=validate,
+            gin_files=command.gin_files,
+            gin_params=command.gin_params,
+        )
+    if command.mode == 'train_and_eval':
+        print(json.dumps(this.finish()))
+    if command.mode == 'eval':
+        logs = this.evaluate(command.split)
+        print(f'{command.split}  {run.summarize(logs)}')
         print(json.dumps(logs))

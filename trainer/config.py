@@ -58,8 +58,8 @@ class ObjectiveConfig:
     A weight of 0 takes a loss out: r-LSTM has a reconstruction weight, p-LSTM a prediction weight.
     `teacher_forcing_rate`: probability that a decoder input after the first one is the truth; with
     `teacher_forcing_final_rate` it moves there in a straight line over the run's first
-    `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or 'cross_entropy'
-    over the 256 values of each channel; texts always have cross-entropy.
+    `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or
+    'cross_entropy' over the 256 values of each channel; texts always have cross-entropy.
     """
 
     supervised_bptt_steps: int = 300

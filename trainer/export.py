@@ -108,6 +108,11 @@ def export(config: Config, model_dir: str) -> str:
     """
     folder = ModelDir(model_dir)
     spec, class_names = folder.data()
+    if not class_names:
+        raise LonghaulError(
+            f'--model_dir={model_dir}: was trained on records without classes, so it classifies '
+            'nothing; start a run on labelled records from it with RunConfig.warm_start'
+        )
     checkpoint_path = folder.evaluated_checkpoint()
     model = LongSequenceModel(
         config.model,

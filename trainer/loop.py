@@ -109,6 +109,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         """Means over the split, and the accuracy's 95 % interval."""
         self.predictions = state
         logs = {m.name: float(m.result()) for m in self._metrics}
+        logs |= self._task.auxiliary_units(logs)
         accuracy = next(m for m in self._metrics if m.name == 'accuracy')
         labelled = round(float(accuracy.count.read_value()))
         logs['labelled'] = labelled

@@ -1,4 +1,4 @@
-"""Trains, evaluates, exports: python -m trainer.main --gin_file=gin/mnist.gin --model_dir=RUN."""
+"""Trains, evaluates, exports: python -m trainer.main --gin_file=FILE --model_dir=RUN."""
 
 import logging
 import os

@@ -1,8 +1,9 @@
 """What lies in a run's folder, and where.
 
-checkpoints/ (to resume), best/ (the best on validation), train/ and validation/ (TensorBoard),
-operative.gin, data.json (what it was trained on), evaluation-*.json,
-predictions-*.jsonl, export/<version>/ (SavedModels).
+checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxiliary phase's last
+weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
+as the user gave them), data.json (what it was trained on), evaluation-*.json, predictions-*.jsonl,
+result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
 import json
@@ -15,8 +16,9 @@ from pipelines.format.sequences import SequenceSpec
 from trainer import checks
 
 GIN_FILE = 'operative.gin'
-_DATA_FILE = 'data.json'
+_COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
 _STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
+_SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
 
 
 class ModelDir:
@@ -37,6 +39,11 @@ class ModelDir:
     def best(self) -> str:
         """Folder of the best checkpoint on the validation split."""
         return self / 'best'
+
+    @property
+    def pretrained(self) -> str:
+        """Prefix of the checkpoint that the auxiliary phase ends with; the classifier left out."""
+        return self / 'pretrained/weights'
 
     def create(self) -> None:
         """Makes the folder.
@@ -60,6 +67,11 @@ class ModelDir:
         path = tf.train.latest_checkpoint(self.checkpoints)
         return 0 if path is None else int(tf.train.load_variable(path, _STEP))
 
+    def latest_seconds(self) -> float:
+        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return 0.0 if path is None else float(tf.train.load_variable(path, _SECONDS))
+
     def evaluated_checkpoint(self) -> str:
         """The best checkpoint, or the latest while there is no best one.
 
@@ -73,6 +85,19 @@ class ModelDir:
         raise LonghaulError(
             f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
         )
+
+    def remember_command(self, gin_files: list[str], gin_params: list[str]) -> None:
+        """Writes down which experiment this is, as the user said it."""
+        content = {'gin_files': gin_files, 'gin_params': gin_params}
+        write_atomically(self / _COMMAND_FILE, json.dumps(content) + '\n')
+
+    def command(self) -> tuple[list[str], list[str]]:
+        """What `remember_command` wrote down: gin files and bindings."""
+        if not tf.io.gfile.exists(self / _COMMAND_FILE):
+            return [], []
+        with tf.io.gfile.GFile(self / _COMMAND_FILE) as file:
+            content = json.loads(file.read())
+        return content['gin_files'], content['gin_params']
 
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
         """Writes down what the run is trained on; refuses data of another kind later."""

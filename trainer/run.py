@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import gin
 import numpy as np
 import orbit
 import tensorflow as tf
@@ -20,7 +21,7 @@ from official.core import train_utils
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from trainer import checks
+from trainer import checks, results
 from trainer.config import Config, RunConfig
 from trainer.input import Rows, SplitInput, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, distribute
@@ -31,6 +32,7 @@ from trainer.optimizers import make_optimizer
 from trainer.pictures import ReconstructionPictures
 from trainer.progress import ProgressLine
 from trainer.task import InputRequest, LonghaulTask
+from trainer.warm_start import KeepPretrained, warm_start
 
 _PICTURES = 4
 
@@ -88,6 +90,13 @@ class Run:
                 trainable=False,
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             )
+            self._seconds = tf.Variable(
+                0.0,
+                dtype=tf.float64,
+                name='seconds',
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
 
     def _check_replicas(self) -> None:
         replicas = self._strategy.num_replicas_in_sync
@@ -118,22 +127,62 @@ class Run:
             seed=self.config.run.seed,
         )
 
-    def train(self, *, operative_config: str, validate: bool) -> None:
+    def train(
+        self,
+        *,
+        operative_config: str,
+        validate: bool,
+        gin_files: list[str] | None = None,
+        gin_params: list[str] | None = None,
+    ) -> None:
         """Trains what is left to train, phase by phase; a finished run is left alone.
 
         Args:
           operative_config: gin's operative configuration, saved beside the checkpoints.
           validate: whether to evaluate the validation split every `eval_interval` steps.
+          gin_files: of the experiment, as the user named them; None when it goes on from what it
+            saved itself.
+          gin_params: bindings beside them.
         """
+        source = self.config.run.warm_start
+        if source and self.dir.latest_step() == 0:
+            warm_start(self._model, source, self._info.spec)
         self.dir.create()
+        if gin_files:
+            self.dir.remember_command(gin_files, gin_params or [])
         self.dir.remember_data(self._info.spec, self._info.class_names)
         write_atomically(self.dir / GIN_FILE, operative_config)
+        self._write_summary('gin', gin.markdown(operative_config))
         split = self._split('train')
         for phase in phases(self.config.run):
             first_step = max(self.dir.latest_step(), phase.first_step)
             if first_step < phase.last_step:
                 with self._strategy.scope():
                     self._train_phase(phase, split, first_step=first_step, validate=validate)
+
+    def _write_summary(self, name: str, text: str) -> None:
+        writer = tf.summary.create_file_writer(self.dir / 'train')
+        with writer.as_default(step=self.dir.latest_step()):
+            tf.summary.text(name, text)
+        writer.close()
+
+    def finish(self) -> dict[str, Any]:
+        """Evaluates validation and test, writes the run's numbers as result.json, returns them."""
+        counts = self._info.counts['splits']
+        splits = [split for split in ('validation', 'test') if counts.get(split)]
+        evaluations = {split: self.evaluate(split) for split in splits}
+        gin_files, gin_params = self.dir.command()
+        result = results.make_result(
+            self.config,
+            gin_files=gin_files,
+            gin_params=gin_params,
+            steps_per_epoch=self._split('train').order(self.config.data.batch_size).steps_per_epoch,
+            global_step=self.dir.latest_step(),
+            seconds=self.dir.latest_seconds(),
+            evaluations=evaluations,
+        )
+        write_atomically(self.dir / results.FILE_NAME, json.dumps(result) + '\n')
+        return result
 
     def _train_phase(
         self, phase: Phase, split: SplitInput, *, first_step: int, validate: bool
@@ -155,6 +204,7 @@ class Run:
         checkpoint = tf.train.Checkpoint(
             model=self._model,
             global_step=self._global_step,
+            seconds=self._seconds,
             **{f'optimizer_{phase.name}': optimizer},
         )
         manager = tf.train.CheckpointManager(
@@ -175,13 +225,7 @@ class Run:
                 checkpoint_manager=manager,
                 summary_dir=self.dir / 'train',
                 eval_summary_dir=self.dir / 'validation',
-                train_actions=[
-                    ProgressLine(
-                        phase=phase.name,
-                        global_step=self._global_step,
-                        last_step=phase.last_step,
-                    )
-                ],
+                train_actions=self._train_actions(phase),
                 eval_actions=self._eval_actions(task) if validate else None,
             )
             if validate:
@@ -190,6 +234,13 @@ class Run:
                 )
             else:
                 controller.train(phase.last_step)
+
+    def _train_actions(self, phase: Phase) -> list[orbit.Action]:
+        place = {'global_step': self._global_step, 'last_step': phase.last_step}
+        actions = [ProgressLine(phase=phase.name, **place), results.Stopwatch(self._seconds)]
+        if not phase.supervised:
+            actions.append(KeepPretrained(self._model, self.dir, **place))
+        return actions
 
     def _validator(self, task: LonghaulTask) -> SplitEvaluator:
         request = InputRequest(self._split('validation'))
@@ -256,14 +307,20 @@ class Run:
 
 
 def summarize(logs: dict[str, float]) -> str:
-    """An evaluation in one line: accuracy with interval and losses."""
+    """An evaluation in one line: accuracy with interval, losses and their units."""
     parts = []
     if logs.get('labelled'):
         parts.append(
             f'accuracy {logs["accuracy"]:.2%} (95 % interval {logs["accuracy_low"]:.2%} to '
             f'{logs["accuracy_high"]:.2%}, {logs["labelled"]:.0f} examples)'
         )
-    parts += [f'{k.removesuffix("_loss")} {v:.4f}' for k, v in logs.items() if k.endswith('_loss')]
+        if 'top_5_accuracy' in logs:
+            parts.append(f'top 5 {logs["top_5_accuracy"]:.2%}')
+        parts.append(f'supervised {logs["supervised_loss"]:.4f}')
+    for name in ('reconstruction', 'prediction'):
+        for unit in ('bits_per_step', 'squared_error'):
+            if f'{name}_{unit}' in logs:
+                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
     return '  '.join(parts)
 
 
@@ -278,7 +335,7 @@ def _predictions(batches: list[dict[str, np.ndarray]], class_names: tuple[str, .
                 row = {
                     'id': example_id.decode(),
                     'label': class_names[label] if label >= 0 else None,
-                    'predicted': class_names[best],
+                    'predicted': class_names[best] if class_names else None,
                     'probability': round(float(probabilities[best]), 6),
                 }
                 rows.append(row)

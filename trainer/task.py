@@ -1,6 +1,7 @@
 """Thin glue between the objective and Model Garden's Task: what one replica does in a step."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -14,6 +15,9 @@ from trainer.model import LongSequenceModel
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
 from trainer.replicas import local_parts
+
+_TOP = 5
+_TOP_ACCURACY = f'top_{_TOP}_accuracy'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +61,7 @@ class LonghaulTask(base_task.Task):
         return LongSequenceModel(
             self.config.model,
             input_rows=spec.vocabulary_size or spec.channels,
-            classes=len(self.info.class_names),
+            classes=max(1, len(self.info.class_names)),
             seed=self.config.run.seed,
             reconstruction=objective.reconstruction_weight > 0,
             prediction=objective.prediction_weight > 0,
@@ -78,6 +82,8 @@ class LonghaulTask(base_task.Task):
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Means over examples, exact for any number of replicas."""
         names = ['loss', 'accuracy', 'supervised_loss']
+        if not training and len(self.info.class_names) > _TOP:
+            names.insert(2, _TOP_ACCURACY)
         if self.config.objective.reconstruction_weight:
             names.append('reconstruction_loss')
         if self.config.objective.prediction_weight:
@@ -87,6 +93,22 @@ class LonghaulTask(base_task.Task):
             if not self.objective.supervised:
                 names = [n for n in names if n not in ('accuracy', 'supervised_loss')]
         return [tf_keras.metrics.Mean(name) for name in names]
+
+    def auxiliary_units(self, logs: dict[str, float]) -> dict[str, float]:
+        """The auxiliary losses of an evaluation in the units that people compare.
+
+        Bits per step (over all channels of it) where the loss is a cross-entropy, else the squared
+        error, mean over channels, of values in 0..1.
+        """
+        spec, found = self.info.spec, {}
+        bits = spec.kind == 'text' or self.config.objective.levels(spec.kind) is not None
+        for name in ('reconstruction', 'prediction'):
+            loss = logs.get(f'{name}_loss')
+            if loss is not None and bits:
+                found[f'{name}_bits_per_step'] = loss * spec.channels / math.log(2)
+            elif loss is not None:
+                found[f'{name}_squared_error'] = loss
+        return found
 
     def train_step(
         self,
@@ -192,6 +214,9 @@ class LonghaulTask(base_task.Task):
         if losses.logits is not None:
             predicted = tf.argmax(losses.logits, axis=-1, output_type=tf.int32)
             values['accuracy'] = (tf.cast(predicted == labels, tf.float32), labelled)
+            if _TOP_ACCURACY in by_name:
+                among = tf.math.in_top_k(tf.maximum(labels, 0), losses.logits, _TOP)
+                values[_TOP_ACCURACY] = (tf.cast(among, tf.float32), labelled)
         if gradient_norm is not None:
             values['gradient_norm'] = (gradient_norm, None)
         for name, (value, weights) in values.items():

@@ -1,5 +1,7 @@
 """The gin files that we ship, and what may be said on the command line."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -8,27 +10,52 @@ from pipelines.format.errors import LonghaulError
 from trainer import bindings
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = sorted((ROOT / 'gin').glob('*.gin'))
+PARTS = ('model', 'data')
+LOSSES = {'r_lstm': (True, False), 'p_lstm': (False, True), 'rp_lstm': (True, True)}
+EXPERIMENTS = [f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in PARTS]
 
 
 def load(*params, files=(), **kwargs):
     return bindings.load(gin_files=[str(f) for f in files], gin_params=list(params), **kwargs)
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: f'{p.parent.name}/{p.stem}')
 def test_every_experiment_resolves_from_any_folder(path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = load(files=[path], records='somewhere')
     assert config.data.records == 'somewhere'
-    assert config.objective.auxiliary
     text = path.read_text()
-    assert text.startswith('# ')
-    assert '# Required: ' in text
+    for line in ('# Paper (Trinh et al. 2018): ', '# Required: RECORDS', '# Often ', '# Here: '):
+        assert f'\n{line}' in text, line
+    used = [f for f in dataclasses.fields(config) if getattr(config, f.name) is not None]
+    assert len(used) == 5
+    with pytest.raises(LonghaulError, match='RECORDS: required by the gin file; add --records=DIR'):
+        load(files=[path])
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: f'{p.parent.name}/{p.stem}')
+def test_an_experiment_is_what_its_name_says(path):
+    config = load(files=[path], records='somewhere')
+    name = 'r_lstm_128' if path.stem == 'dogs_16k' else path.stem
+    model, detail = re.fullmatch(
+        '(lstm|r_lstm|p_lstm|rp_lstm|gru|transformer)_?(.*)', name
+    ).groups()
+    objective, side = config.objective, config.data.image_size
+    losses = objective.reconstruction_weight > 0, objective.prediction_weight > 0
+    assert losses == LOSSES.get(model, (False, False))
+    assert config.model.architecture == (model if model in ('gru', 'transformer') else 'lstm')
+    bptt_steps = {'digits': 102}.get(path.parent.name, 300)
+    if detail == 'full':
+        bptt_steps = side**2
+    elif 'dogs' in str(path):
+        assert side == int(detail)
+    assert (objective.supervised_bptt_steps, objective.auxiliary_bptt_steps) == (bptt_steps,) * 2
+    assert side is None or objective.auxiliary_steps < side**2
 
 
 def test_the_paper_s_numbers():
     """Section 4: 128 units, 256 in the heads, DropConnect 0.5, truncation 300, L = 600, RMSProp."""
-    config = load(files=[ROOT / 'gin' / 'mnist.gin'])
+    config = load(files=[ROOT / 'gin/mnist/r_lstm_300.gin'], records='somewhere')
     model, objective, optimizer = config.model, config.objective, config.optimizer
     assert (model.embedding_units, model.hidden_units, model.head_units) == (128, 128, 256)
     assert (model.dropconnect_rate, model.forget_bias) == (0.5, 1.0)
@@ -40,10 +67,10 @@ def test_the_paper_s_numbers():
 
 
 def test_parameters_win_over_files_and_records_over_both():
-    file = ROOT / 'gin' / 'digits.gin'
+    file = ROOT / 'gin/digits/r_lstm.gin'
     config = load('DataConfig.records="a"', 'RunConfig.seed=5', files=[file], records='b')
     assert (config.run.seed, config.data.records) == (5, 'b')
-    assert load(files=[file]).run.seed == 0, 'a binding outlived its call'
+    assert load(files=[file], records='b').run.seed == 0, 'a binding outlived its call'
 
 
 @pytest.mark.parametrize(
@@ -53,6 +80,9 @@ def test_parameters_win_over_files_and_records_over_both():
         ('RunConfig.seed=@nothing()', ['nothing']),
         ('OptimizerConfig.momentum=1', ['OptimizerConfig', 'momentum', 'did you mean']),
         ('ModelConfig.dropconnect_rate=1.5', ['ModelConfig.dropconnect_rate=1.5', '0.99']),
+        ('TRAIN_STPS=3', ['TRAIN_STPS', 'no gin file has a macro']),
+        ('ObjectiveConfig.teacher_forcing_final_rate=0', ['teacher_forcing_decay_steps']),
+        ("ObjectiveConfig.pixel_loss='l1'", ["pixel_loss='l1'", 'cross_entropy']),
         ('ObjectiveConfig.auxiliary_steps=True', ['auxiliary_steps=True', 'whole number']),
     ],
 )
@@ -62,3 +92,12 @@ def test_refusals_are_one_line(param, words):
     message = str(caught.value)
     assert '\n' not in message
     assert all(word in message for word in words), message
+
+
+def test_a_macro_is_set_on_the_command_line_and_misspelt_ones_are_refused():
+    file = ROOT / 'gin/mnist/p_lstm_300.gin'
+    config = load('TRAIN_STEPS=7', 'BPTT_STEPS = 50', files=[file], records='somewhere')
+    assert config.run.train_steps == 7
+    assert config.objective.supervised_bptt_steps == config.objective.auxiliary_bptt_steps == 50
+    with pytest.raises(LonghaulError, match='no gin file has a macro BPTT_STPS; did you mean BPTT'):
+        load('BPTT_STPS=50', files=[file], records='somewhere')

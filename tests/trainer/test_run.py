@@ -41,8 +41,10 @@ def execute(gin_file, model_dir, mode, *params, records=None, **flags):
 
 
 def variables(model_dir):
+    """All that a checkpoint holds but the time that it took."""
     reader = tf.train.load_checkpoint(ModelDir(str(model_dir)).checkpoints)
     names = [n for n in reader.get_variable_to_shape_map() if 'save_counter' not in n]
+    names = [n for n in names if not n.startswith('seconds')]
     return {n: reader.get_tensor(n) for n in names if not n.startswith('_CHECKPOINTABLE')}
 
 

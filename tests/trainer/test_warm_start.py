@@ -1,0 +1,104 @@
+"""A run that starts from another run's auxiliary phase, on other sequences and other classes."""
+
+import json
+
+import numpy as np
+import pytest
+import small_data
+import tensorflow as tf
+
+from trainer import commands
+from trainer.commands import Command
+from trainer.model_dir import ModelDir
+
+STILL = ('OptimizerConfig.learning_rate=0.0', 'RunConfig.train_steps=1')
+
+
+@pytest.fixture(scope='module')
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('gin') / 'tiny.gin'
+    path.write_text('\n'.join(small_data.TINY_RUN) + '\n')
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def unlabelled(tmp_path_factory):
+    """Documents without labels, so that only auxiliary losses can be trained."""
+    folder = tmp_path_factory.mktemp('unlabelled')
+    lines = [json.dumps({'text': text}) + '\n' for _, text in small_data.documents()]
+    (folder / 'train.jsonl').write_text(''.join(lines))
+    flags = ('--segment_steps=10', '--auxiliary_steps=16', '--test_share=0.2')
+    output = folder / 'records'
+    assert small_data.run_job(f'--source=jsonl:{folder}', *flags, f'--output={output}') == 0
+    return str(output)
+
+
+def execute(gin_file, model_dir, mode, records, *params):
+    return commands.execute(Command(mode, str(model_dir), [gin_file], list(params), records))
+
+
+@pytest.fixture(scope='module')
+def pretrained(gin_file, unlabelled, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pretrained') / 'run'
+    steps = ('RunConfig.pretrain_steps=4', 'RunConfig.train_steps=0')
+    assert execute(gin_file, folder, 'train_and_eval', unlabelled, *steps) == 0
+    return folder
+
+
+def weights(prefix):
+    reader = tf.train.load_checkpoint(str(prefix))
+    names = [n for n in reader.get_variable_to_shape_map() if n.startswith('model/')]
+    return {n: reader.get_tensor(n) for n in names if n.endswith('VALUE')}
+
+
+def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, text_records, tmp_path):
+    """A step at learning rate 0 shows what it started from."""
+    start = f'RunConfig.warm_start={str(pretrained)!r}'
+    for name, params in (('warm', (start, *STILL)), ('cold', STILL)):
+        assert execute(gin_file, tmp_path / name, 'train', text_records, *params) == 0
+    source = weights(ModelDir(str(pretrained)).pretrained)
+    warm, cold = (weights(tmp_path / n / 'checkpoints') for n in ('warm', 'cold'))
+    assert len(source) > 10
+    for name, value in warm.items():
+        expected = cold if 'classifier' in name else source
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert any((warm[n] != cold[n]).any() for n in warm)
+
+
+def test_a_resumed_run_does_not_start_again(gin_file, pretrained, text_records, tmp_path):
+    start = f'RunConfig.warm_start={str(pretrained)!r}'
+    steps = [f'RunConfig.train_steps={n}' for n in (2, 4)]
+    assert execute(gin_file, tmp_path / 'both', 'train', text_records, start, steps[0]) == 0
+    assert execute(gin_file, tmp_path / 'both', 'train', text_records, start, steps[1]) == 0
+    assert execute(gin_file, tmp_path / 'once', 'train', text_records, start, steps[1]) == 0
+    both, once = (weights(tmp_path / n / 'checkpoints') for n in ('both', 'once'))
+    for name, value in once.items():
+        np.testing.assert_array_equal(both[name], value, err_msg=name)
+
+
+def test_a_run_without_classes_says_so(pretrained, gin_file, unlabelled, tmp_path, capsys):
+    result = json.loads((pretrained / 'result.json').read_text())
+    assert result['finished']
+    assert result['test_accuracy'] is result['validation_accuracy'] is None
+    capsys.readouterr()
+    assert execute(gin_file, pretrained, 'export', unlabelled) == 2
+    assert 'without classes' in capsys.readouterr().err
+    assert execute(gin_file, tmp_path, 'train', unlabelled) == 2
+    assert 'name no classes' in capsys.readouterr().err
+
+
+def test_refusals(gin_file, pretrained, text_records, digit_records, tmp_path, capsys):
+    def refused(records, *params):
+        assert execute(gin_file, tmp_path / 'run', 'train', records, *params) == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    start = f'RunConfig.warm_start={str(pretrained)!r}'
+    assert "kind='text'" in refused(digit_records, start)
+    wider = refused(text_records, start, 'ModelConfig.hidden_units=8')
+    assert 'main/kernel is [5, 32] here and [5, 24] there' in wider
+    more = refused(text_records, start, 'ObjectiveConfig.prediction_weight=1.0')
+    assert 'prediction/lstm/kernel' in more
+    assert 'missing there' in more
+    assert 'holds no run' in refused(text_records, f'RunConfig.warm_start={str(tmp_path)!r}')
+    alone = ('RunConfig.pretrain_steps=3', 'ObjectiveConfig.reconstruction_weight=0.0')
+    assert 'RunConfig.pretrain_steps=3' in refused(text_records, *alone)

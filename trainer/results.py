@@ -1,0 +1,107 @@
+"""What a finished run comes to, as one JSON line: result.json in its model_dir."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import time
+from typing import Any
+
+import orbit
+import tensorflow as tf
+
+from trainer.config import Config
+
+FILE_NAME = 'result.json'
+# Where records and other runs lie does not change what a run is.
+_PLACES = ('records', 'warm_start')
+
+
+class Stopwatch(orbit.Action):
+    """A training action: adds up the seconds of all starts of a run, in a checkpointed variable.
+
+    What a kill has thrown away does not count, for its steps do not either.
+    """
+
+    def __init__(self, seconds: tf.Variable) -> None:
+        self._seconds, self._before = seconds, time.monotonic()
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Adds what has passed since the last call: training, and evaluation in between."""
+        del logs
+        now = time.monotonic()
+        self._seconds.assign_add(now - self._before)
+        self._before = now
+
+
+def config_hash(config: Config) -> str:
+    """Twelve hex digits of everything that is configured, but for where files lie."""
+    values = dataclasses.asdict(config)
+    for section in values.values():
+        for name in _PLACES:
+            section.pop(name, None)
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def commit() -> str | None:
+    """The commit of the checkout that this code lies in, '+' behind it when files differ from it.
+
+    None outside of a checkout: an installed wheel, or a virtual environment in another repository.
+    """
+    describe = ['describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*']
+    try:
+        _git('ls-files', '--error-unmatch', os.path.basename(__file__))
+        return _git(*describe) or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    here = os.path.dirname(os.path.abspath(__file__))
+    command = ['git', '-C', here, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
+
+
+def make_result(
+    config: Config,
+    *,
+    gin_files: list[str],
+    gin_params: list[str],
+    steps_per_epoch: int,
+    global_step: int,
+    seconds: float,
+    evaluations: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """The operative numbers of a run.
+
+    Args:
+      config: of the run.
+      gin_files: as the user named them.
+      gin_params: bindings beside them.
+      steps_per_epoch: of the training split.
+      global_step: steps taken, both phases counted.
+      seconds: that they took.
+      evaluations: of 'validation' and 'test', where there are such splits.
+
+    Returns:
+      JSON values; an accuracy that there is not is None.
+    """
+    validation, test = (evaluations.get(split, {}) for split in ('validation', 'test'))
+    interval = [test.get('accuracy_low'), test.get('accuracy_high')]
+    return {
+        'gin_file': ' '.join(gin_files),
+        'params': gin_params,
+        'commit': commit(),
+        'config_hash': config_hash(config),
+        'seed': config.run.seed,
+        'epochs': round(global_step / steps_per_epoch, 3),
+        'steps': global_step,
+        'seconds': round(seconds, 1),
+        'finished': global_step >= config.run.total_steps,
+        'validation_accuracy': validation.get('accuracy') if validation.get('labelled') else None,
+        'test_accuracy': test.get('accuracy') if test.get('labelled') else None,
+        'test_interval': interval if test.get('labelled') else None,
+    }
