@@ -25,6 +25,7 @@ class Command:
     records: str | None = None
     split: str = 'test'
     strategy: str | None = None
+    dry_run: bool = False
 
 
 def execute(command: Command) -> int:
@@ -76,6 +77,9 @@ def _carry_out(command: Command, settings: Config) -> None:
     shards = strategies.configure_threads()
     strategy = strategies.make_strategy(command.strategy)
     this = run.Run(settings, command.model_dir, strategy=strategy, shards=shards)
+    if command.dry_run:
+        print(this.describe())
+        return
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'
         this.train(

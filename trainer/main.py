@@ -24,6 +24,9 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Split to evaluate in --mode=eval.
 _STRATEGY = flags.DEFINE_string(
     'distribution_strategy', None, 'one_device or mirrored; default: as many GPUs as there are.'
 )
+_DRY_RUN = flags.DEFINE_bool(
+    'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
+)
 
 
 def main(argv: list[str]) -> None:
@@ -47,6 +50,7 @@ def main(argv: list[str]) -> None:
                 records=_RECORDS.value,
                 split=_SPLIT.value,
                 strategy=_STRATEGY.value,
+                dry_run=_DRY_RUN.value,
             )
         )
     )

@@ -21,7 +21,7 @@ from official.core import train_utils
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from trainer import checks, results
+from trainer import checks, dry_run, results
 from trainer.config import Config, RunConfig
 from trainer.input import Rows, SplitInput, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, distribute
@@ -127,6 +127,20 @@ class Run:
             seed=self.config.run.seed,
         )
 
+    def describe(self) -> str:
+        """What `train` would do, for `--dry_run`."""
+        return dry_run.describe(
+            self.config,
+            self._info,
+            model_dir=self.dir.path,
+            variables=list(self._model.trainable_variables),
+            replicas=self._strategy.num_replicas_in_sync,
+            steps_per_epoch=self._steps_per_epoch(),
+        )
+
+    def _steps_per_epoch(self) -> int:
+        return self._split('train').order(self.config.data.batch_size).steps_per_epoch
+
     def train(
         self,
         *,
@@ -144,6 +158,8 @@ class Run:
             saved itself.
           gin_params: bindings beside them.
         """
+        replicas = self._strategy.num_replicas_in_sync
+        dry_run.check_memory(self.config, self._info, replicas=replicas)
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(self._model, source, self._info.spec)
@@ -176,7 +192,7 @@ class Run:
             self.config,
             gin_files=gin_files,
             gin_params=gin_params,
-            steps_per_epoch=self._split('train').order(self.config.data.batch_size).steps_per_epoch,
+            steps_per_epoch=self._steps_per_epoch(),
             global_step=self.dir.latest_step(),
             seconds=self.dir.latest_seconds(),
             evaluations=evaluations,

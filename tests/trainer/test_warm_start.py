@@ -95,7 +95,7 @@ def test_refusals(gin_file, pretrained, text_records, digit_records, tmp_path, c
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     assert "kind='text'" in refused(digit_records, start)
     wider = refused(text_records, start, 'ModelConfig.hidden_units=8')
-    assert 'main/kernel is [5, 32] here and [5, 24] there' in wider
+    assert 'main/bias is [32] here and [24] there' in wider
     more = refused(text_records, start, 'ObjectiveConfig.prediction_weight=1.0')
     assert 'prediction/lstm/kernel' in more
     assert 'missing there' in more

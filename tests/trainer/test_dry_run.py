@@ -1,0 +1,68 @@
+"""--dry_run says what would happen, and nothing happens; what cannot fit is refused."""
+
+import pytest
+import small_data
+
+from trainer import commands, memory
+from trainer.commands import Command
+
+
+@pytest.fixture(scope='module')
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('gin') / 'tiny.gin'
+    path.write_text('\n'.join(small_data.TINY_RUN) + '\n')
+    return str(path)
+
+
+def execute(gin_file, model_dir, records, *params, **flags):
+    command = Command('train', str(model_dir), [gin_file], list(params), records, **flags)
+    return commands.execute(command)
+
+
+def test_a_dry_run_prints_all_and_writes_nothing(gin_file, digit_records, tmp_path, capsys):
+    model_dir = tmp_path / 'run'
+    params = ('RunConfig.train_steps=24', 'RunConfig.pretrain_steps=12')
+    assert execute(gin_file, model_dir, digit_records, *params, dry_run=True) == 0
+    said = capsys.readouterr().out
+    assert 'ModelConfig.hidden_units = 6\n' in said
+    assert '12 steps per epoch of 16 examples' in said
+    assert '36 steps (12 auxiliary + 24 joint): 3.0 epochs' in said
+    # embedding 1x5; LSTM (5 + 6 + 1) x 24.
+    assert ['embedding', '5'] in [line.split() for line in said.splitlines()]
+    assert ['main', '288'] in [line.split() for line in said.splitlines()]
+    for word in ('decoder', 'supervised window', 'free here', 'checkpoints/', 'pretrained/'):
+        assert word in said
+    assert not model_dir.exists()
+
+
+def test_a_dry_run_refuses_what_the_run_would(gin_file, digit_records, tmp_path, capsys):
+    large = 'DataConfig.batch_size=500'
+    assert execute(gin_file, tmp_path / 'run', digit_records, large, dry_run=True) == 2
+    assert 'batch_size=500' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('free', 'words'),
+    [
+        (1 << 20, ['at least', '1.0 MB are free', 'lower ', 'DataConfig.batch_size=']),
+        (1 << 10, ['no batch is small enough']),
+    ],
+)
+def test_refuses_what_cannot_fit(
+    gin_file, digit_records, tmp_path, capsys, monkeypatch, free, words
+):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: free)
+    assert execute(gin_file, tmp_path / 'run', digit_records) == 2
+    error = capsys.readouterr().err.strip()
+    assert '\n' not in error
+    for word in words:
+        assert word in error
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 1 << 20)
+    assert execute(gin_file, tmp_path / 'run', digit_records) == 2
+    proposed = capsys.readouterr().err.partition('--gin_param="')[2].partition('"')[0]
+    steps = 'RunConfig.train_steps=1'
+    assert execute(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0

@@ -1,0 +1,212 @@
+"""How much memory a training step needs, before it is taken: an estimate from shapes alone.
+
+Counts what the forward pass keeps for the backward pass, and what the backward pass adds, in
+numbers of 4 bytes. It is there to refuse what cannot fit, not to plan the last megabyte: measured
+peaks lie between its two bounds (docs/memory.md has the table).
+"""
+
+import math
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.format.records import RecordsInfo
+from pipelines.format.segments import padded_steps, segment_count
+from trainer.config import Config
+from trainer.order import bucket_segments
+
+_FLOAT = 4
+# A step of an LSTM keeps five activations, the state before it and its output, of U units each;
+# the output once more when it is stacked.
+_LSTM_KEPT = 9
+# The process before any model: TensorFlow, the readers and the optimizer's code.
+BASE_BYTES = 900 << 20
+
+
+# Of what is counted, so much is held at one time at the least.
+_HELD_SHARE = 0.75
+
+
+class Part(NamedTuple):
+    """Bytes of one part of a step, and the gin binding that makes it smaller.
+
+    Parts of different `chain` depend on nothing of each other: TensorFlow may take one's backward
+    pass before the other's forward pass, or hold both.
+    """
+
+    name: str
+    bytes: int
+    lower: str
+    chain: str = 'main'
+
+
+class Estimate(NamedTuple):
+    """Bytes of a training step beside `BASE_BYTES`, largest part first."""
+
+    parts: list[Part]
+
+    @property
+    def at_most(self) -> int:
+        """All parts at once."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def at_least(self) -> int:
+        """The largest chain alone."""
+        chains = {part.chain for part in self.parts}
+        sums = [sum(part.bytes for part in self.parts if part.chain == chain) for chain in chains]
+        return int(_HELD_SHARE * max(sums))
+
+
+def longest_steps(info: RecordsInfo, split: str = 'train') -> int:
+    """Columns of the largest batch: T, or the longest document's bucket of whole segments."""
+    if info.spec.fixed_length is not None:
+        return info.spec.fixed_length
+    longest = max((int(bound) for bound in info.lengths.get(split, {})), default=1)
+    if info.spec.max_steps is not None:
+        longest = min(longest, info.spec.max_steps)
+    segments = bucket_segments(np.array([segment_count(longest, info.segment_steps)]))
+    return int(padded_steps(segments[0], info.segment_steps))
+
+
+class _Sizes(NamedTuple):
+    """B of a replica, T, values of a stored step, and what a head says of one."""
+
+    batch: int
+    steps: int
+    width: int
+    tokens: bool
+    outputs: int
+
+
+def _sizes(config: Config, info: RecordsInfo, replicas: int) -> _Sizes:
+    spec = info.spec
+    outputs = spec.vocabulary_size or spec.channels * (config.objective.levels(spec.kind) or 1)
+    return _Sizes(
+        batch=math.ceil(config.data.batch_size / replicas),
+        steps=longest_steps(info),
+        width=spec.channels,
+        tokens=spec.vocabulary_size is not None,
+        outputs=outputs,
+    )
+
+
+def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> Estimate:
+    """What one replica's training step needs.
+
+    Args:
+      config: of the run.
+      info: of its records.
+      replicas: among which a global batch is divided.
+    """
+    sizes = _sizes(config, info, replicas)
+    objective = config.objective
+    parts = [_input(sizes), _parameters(config, sizes, len(info.class_names))]
+    parts += [_sweep(config, info, sizes), _supervised(config, sizes)]
+    if objective.reconstruction_weight:
+        parts += _reconstruction(config, sizes)
+    if objective.prediction_weight:
+        parts.append(_prediction(config, sizes))
+    return Estimate(sorted(parts, key=lambda part: -part.bytes))
+
+
+def _input(sizes: _Sizes) -> Part:
+    # Stored values: read, parsed, and two batches ahead.
+    rows = sizes.batch * sizes.steps * sizes.width
+    return Part('input batches', 5 * rows, 'DataConfig.batch_size')
+
+
+def _parameters(config: Config, sizes: _Sizes, classes: int) -> Part:
+    """Weights, gradients and optimizer slots."""
+    model = config.model
+    units, head, rows = model.hidden_units, model.head_units, sizes.outputs
+    lstm = 4 * units * (units + model.embedding_units + 1)
+    heads = head * (units + head + classes) + 3 * (lstm + head * (units + rows))
+    count = rows * model.embedding_units + lstm + heads
+    return Part('weights and slots', 5 * count * _FLOAT, 'ModelConfig.hidden_units')
+
+
+def _sweep(config: Config, info: RecordsInfo, sizes: _Sizes) -> Part:
+    """States kept at the segments' starts, and the segment being read."""
+    boundaries = sizes.steps / info.segment_steps + 1
+    states = 4 * boundaries * config.model.hidden_units
+    columns = 3 * info.segment_steps * sizes.width
+    numbers = sizes.batch * (states + columns)
+    return Part('states of the sweep', int(numbers * _FLOAT), 'DataConfig.batch_size')
+
+
+def _lstm_step(units: int, width: int, *, tokens: bool, inner: bool = False) -> int:
+    """Numbers per row and step: kept, and added by the backward pass."""
+    backward = units + (8 * units if tokens else 0) + (2 * width if inner else 0)
+    return _LSTM_KEPT * units + 2 * width + backward
+
+
+def _supervised(config: Config, sizes: _Sizes) -> Part:
+    steps = min(config.objective.supervised_bptt_steps, sizes.steps)
+    per_step = _lstm_step(config.model.hidden_units, sizes.width, tokens=sizes.tokens)
+    numbers = sizes.batch * steps * per_step
+    return Part('supervised window', numbers * _FLOAT, 'ObjectiveConfig.supervised_bptt_steps')
+
+
+def _head_step(config: Config, sizes: _Sizes) -> int:
+    return 3 * config.model.head_units + 4 * sizes.outputs
+
+
+def _reconstruction(config: Config, sizes: _Sizes) -> list[Part]:
+    objective, units = config.objective, config.model.hidden_units
+    rows = sizes.batch * objective.anchors_per_sequence
+    window = min(objective.auxiliary_bptt_steps, sizes.steps)
+    per_step = _lstm_step(units, sizes.width, tokens=sizes.tokens)
+    numbers = rows * window * per_step
+    steps = min(objective.auxiliary_steps, sizes.steps)
+    decoder = per_step + _lstm_step(units, units, tokens=False, inner=True)
+    decoder += _head_step(config, sizes)
+    return [
+        Part('windows before r anchors', numbers * _FLOAT, 'ObjectiveConfig.auxiliary_bptt_steps'),
+        Part('decoder', rows * steps * decoder * _FLOAT, 'ObjectiveConfig.auxiliary_steps'),
+    ]
+
+
+def _prediction(config: Config, sizes: _Sizes) -> Part:
+    objective, units = config.objective, config.model.hidden_units
+    steps = min(objective.auxiliary_steps, sizes.steps)
+    if objective.auxiliary_bptt_steps >= sizes.steps:
+        steps = sizes.steps
+    per_step = _lstm_step(units, sizes.width, tokens=sizes.tokens)
+    per_step += _lstm_step(units, units, tokens=False, inner=True) + _head_step(config, sizes)
+    numbers = sizes.batch * objective.anchors_per_sequence * steps * per_step
+    name, lower = 'prediction after p anchors', 'ObjectiveConfig.auxiliary_steps'
+    return Part(name, numbers * _FLOAT, lower, chain='prediction')
+
+
+def available_bytes() -> int | None:
+    """Memory that this process may still take of machine and container; None: unknown."""
+    found = [_machine(), _container()]
+    return min((n for n in found if n is not None), default=None)
+
+
+def _machine() -> int | None:
+    try:
+        with open('/proc/meminfo') as file:
+            lines = dict(line.split(':', 1) for line in file)
+        return int(lines['MemAvailable'].split()[0]) << 10
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _container() -> int | None:
+    folder = '/sys/fs/cgroup'
+    for limit, used in (
+        ('memory.max', 'memory.current'),
+        ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes'),
+    ):
+        try:
+            values = []
+            for name in (limit, used):
+                with open(os.path.join(folder, name)) as file:
+                    values.append(int(file.read()))
+            return max(0, values[0] - values[1])
+        except (OSError, ValueError):
+            continue
+    return None
