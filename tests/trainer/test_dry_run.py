@@ -44,8 +44,8 @@ def test_a_dry_run_refuses_what_the_run_would(gin_file, digit_records, tmp_path,
 @pytest.mark.parametrize(
     ('free', 'words'),
     [
-        (1 << 20, ['at least', '1.0 MB are free', 'lower ', 'DataConfig.batch_size=']),
-        (1 << 10, ['no batch is small enough']),
+        (10**5, ['at least', '0.1 MB are free', 'lower ', 'DataConfig.batch_size=']),
+        (10**3, ['no batch is small enough']),
     ],
 )
 def test_refuses_what_cannot_fit(
@@ -61,7 +61,7 @@ def test_refuses_what_cannot_fit(
 
 
 def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(memory, 'available_bytes', lambda: 1 << 20)
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
     assert execute(gin_file, tmp_path / 'run', digit_records) == 2
     proposed = capsys.readouterr().err.partition('--gin_param="')[2].partition('"')[0]
     steps = 'RunConfig.train_steps=1'

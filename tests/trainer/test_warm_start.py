@@ -97,7 +97,7 @@ def test_refusals(gin_file, pretrained, text_records, digit_records, tmp_path, c
     wider = refused(text_records, start, 'ModelConfig.hidden_units=8')
     assert 'main/bias is [32] here and [24] there' in wider
     more = refused(text_records, start, 'ObjectiveConfig.prediction_weight=1.0')
-    assert 'prediction/lstm/kernel' in more
+    assert 'prediction/head/hidden/bias' in more
     assert 'missing there' in more
     assert 'holds no run' in refused(text_records, f'RunConfig.warm_start={str(tmp_path)!r}')
     alone = ('RunConfig.pretrain_steps=3', 'ObjectiveConfig.reconstruction_weight=0.0')

@@ -1,0 +1,83 @@
+"""Every experiment that we ship takes its steps at its own T, S and L, with a batch of 2."""
+
+import functools
+import math
+import time
+from pathlib import Path
+
+import pytest
+import small_data
+import tensorflow as tf
+
+from trainer import bindings, commands
+from trainer.commands import Command
+from trainer.config import DataConfig
+from trainer.model_dir import ModelDir
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = [
+    f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in ('model', 'data')
+]
+
+
+@pytest.fixture(scope='module')
+def make_records(tmp_path_factory):
+    """Records of an experiment's kind: digits at its size, or the standard library."""
+
+    @functools.cache
+    def make(data: DataConfig) -> str:
+        output = tmp_path_factory.mktemp('experiment') / 'records'
+        flags = ['--limit=8', f'--output={output}']
+        if data.kind == 'text':
+            flags += ['--source=builtin:stdlib', '--max_steps=16384']
+        else:
+            side = data.image_size or 16
+            flags += ['--source=builtin:digits', f'--image_size={side}']
+            flags += [f'--channels={data.channels}', f'--auxiliary_steps={side * side // 4}']
+            flags += ['--permutation_seed=0'] if data.permuted else []
+        assert small_data.run_job(*flags) == 0
+        return str(output)
+
+    return lambda data: make(
+        DataConfig(
+            kind=data.kind,
+            image_size=data.image_size,
+            channels=data.channels,
+            permuted=data.permuted,
+        )
+    )
+
+
+def losses(model_dir: Path) -> list[float]:
+    return [
+        float(tf.make_ndarray(value.tensor))
+        for path in sorted((model_dir / 'train').glob('events*'))
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == 'loss'
+    ]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    'path', EXPERIMENTS, ids=lambda p: p.relative_to(ROOT / 'gin').with_suffix('').as_posix()
+)
+def test_takes_two_steps(path, make_records, tmp_path, capsys):
+    config = bindings.load(gin_files=[str(path)], gin_params=[], records='none yet')
+    pretrain = min(1, config.run.pretrain_steps)
+    params = ['BATCH_SIZE=2', 'TRAIN_STEPS=2', f'PRETRAIN_STEPS={pretrain}']
+    params.append('RunConfig.log_interval=1')
+    records, started = make_records(config.data), time.monotonic()
+    command = Command('train', str(tmp_path), [str(path)], params, records)
+    code, error = commands.execute(command), capsys.readouterr().err
+    with capsys.disabled():
+        print(f'\n{path.relative_to(ROOT)}: {time.monotonic() - started:.1f} s')
+    if code:
+        # Attention over 4,096 steps and more may not fit: then that is what is said.
+        assert config.model.architecture == 'transformer', error
+        assert 'a training step needs at least' in error
+        return
+    assert ModelDir(str(tmp_path)).latest_step() == 2 + pretrain
+    found = losses(tmp_path)
+    assert len(found) == 2 + pretrain
+    assert all(math.isfinite(loss) for loss in found)
