@@ -27,12 +27,12 @@ def make_records(tmp_path_factory):
     @functools.cache
     def make(data: DataConfig) -> str:
         output = tmp_path_factory.mktemp('experiment') / 'records'
-        flags = ['--limit=8', f'--output={output}']
+        flags = ['--limit=64', f'--output={output}']
         if data.kind == 'text':
-            flags += ['--source=builtin:stdlib', '--max_steps=16384']
+            flags += ['--source=builtin:stdlib', '--max_steps=16384', '--test_share=0']
         else:
             side = data.image_size or 16
-            flags += ['--source=builtin:digits', f'--image_size={side}']
+            flags += ['--source=builtin:digits', f'--image_size={side}', '--test_share=0']
             flags += [f'--channels={data.channels}', f'--auxiliary_steps={side * side // 4}']
             flags += ['--permutation_seed=0'] if data.permuted else []
         assert small_data.run_job(*flags) == 0
