@@ -36,18 +36,55 @@ def _require_range(owner: Any, name: str, low: float, high: float) -> None:
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel."""
+    """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel.
 
+    `architecture`: lstm (the paper's; the only one with auxiliary losses), or a baseline with the
+    same embedding and classifier: gru (`hidden_units` wide) or transformer (`embedding_units` wide;
+    `transformer_inner_units`: width of a layer's feed-forward part).
+    """
+
+    architecture: str = 'lstm'
     embedding_units: int = 128
     hidden_units: int = 128
     head_units: int = 256
     dropconnect_rate: float = 0.5
     forget_bias: float = 1.0
     share_embedding: bool = True
+    transformer_layers: int = 2
+    transformer_heads: int = 4
+    transformer_inner_units: int = 128
 
     def __post_init__(self) -> None:
-        _require_counts(self, least={'embedding_units': 1, 'hidden_units': 1, 'head_units': 1})
+        names = ('lstm', 'gru', 'transformer')
+        _require(self, 'architecture', self.architecture in names, f'one of {names} is needed')
+        least = {
+            'embedding_units': 1,
+            'hidden_units': 1,
+            'head_units': 1,
+            'transformer_layers': 1,
+            'transformer_heads': 1,
+            'transformer_inner_units': 1,
+        }
+        _require_counts(self, least=least)
         _require_range(self, 'dropconnect_rate', 0, 0.99)
+        if self.architecture == 'transformer':
+            self._check_transformer()
+
+    def _check_transformer(self) -> None:
+        units, heads = self.embedding_units, self.transformer_heads
+        _require(
+            self,
+            'embedding_units',
+            units % heads == 0,
+            f'a multiple of ModelConfig.transformer_heads={heads} is needed',
+        )
+        # The sinusoids are pairs, and the ratio of their wavelengths needs two of them.
+        _require(
+            self,
+            'embedding_units',
+            units % 2 == 0 and units >= 4,
+            "an even number >= 4 is needed for a transformer's positions",
+        )
 
 
 @gin.configurable
@@ -56,6 +93,7 @@ class ObjectiveConfig:
     """Which losses, with which weights, and how far their gradients reach.
 
     A weight of 0 takes a loss out: r-LSTM has a reconstruction weight, p-LSTM a prediction weight.
+    `supervised_bptt_steps` does not apply to a transformer: its gradients reach all steps.
     `teacher_forcing_rate`: probability that a decoder input after the first one is the truth; with
     `teacher_forcing_final_rate` it moves there in a straight line over the run's first
     `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or
@@ -234,6 +272,21 @@ class Config:
     data: DataConfig
     optimizer: OptimizerConfig
     run: RunConfig
+
+    def __post_init__(self) -> None:
+        if self.model.architecture == 'lstm':
+            return
+        auxiliary = (
+            (self.objective, 'reconstruction_weight'),
+            (self.objective, 'prediction_weight'),
+            (self.run, 'pretrain_steps'),
+        )
+        rule = (
+            f'ModelConfig.architecture={self.model.architecture!r} has no auxiliary losses: 0 is '
+            "needed, or architecture='lstm'"
+        )
+        for owner, name in auxiliary:
+            _require(owner, name, getattr(owner, name) == 0, rule)
 
 
 def resolve() -> Config:

@@ -12,8 +12,8 @@ from official.core import export_base
 from pipelines.format import sequences
 from pipelines.format.errors import LonghaulError
 from pipelines.format.sequences import SequenceSpec
+from trainer.architectures import Model, make_model
 from trainer.config import Config
-from trainer.model import LongSequenceModel
 from trainer.model_dir import ModelDir, versions, write_atomically
 
 SIGNATURE = 'serving_default'
@@ -22,9 +22,7 @@ SIGNATURE = 'serving_default'
 class ServingModule(export_base.ExportModule):
     """Classifies a batch of raw items; one unreadable item does not spoil its batch."""
 
-    def __init__(
-        self, model: LongSequenceModel, spec: SequenceSpec, class_names: tuple[str, ...]
-    ) -> None:
+    def __init__(self, model: Model, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
         super().__init__(spec, model, inference_step=lambda inputs, model: model.classify(inputs))
         self._spec = spec
         self._class_names = tf.constant(class_names)
@@ -114,15 +112,7 @@ def export(config: Config, model_dir: str) -> str:
             'nothing; start a run on labelled records from it with RunConfig.warm_start'
         )
     checkpoint_path = folder.evaluated_checkpoint()
-    model = LongSequenceModel(
-        config.model,
-        input_rows=spec.vocabulary_size or spec.channels,
-        classes=len(class_names),
-        seed=config.run.seed,
-        reconstruction=config.objective.reconstruction_weight > 0,
-        prediction=config.objective.prediction_weight > 0,
-        levels=config.objective.levels(spec.kind),
-    )
+    model = make_model(config, spec, classes=len(class_names))
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(model=model, global_step=step)
     checkpoint.read(checkpoint_path).assert_existing_objects_matched().expect_partial()

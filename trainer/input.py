@@ -42,10 +42,9 @@ class SplitInput:
     ) -> None:
         self.info, self._objective, self._seed = info, objective, seed
         self.reader = RecordReader(folder, split, info)
-        self._stored = (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == (
-            seed,
-            objective.auxiliary_steps,
-            objective.anchors_per_sequence,
+        self._stored = objective.auxiliary and (
+            (info.seed, info.auxiliary_steps, info.anchors_per_sequence)
+            == (seed, objective.auxiliary_steps, objective.anchors_per_sequence)
         )
 
     @property
@@ -108,7 +107,12 @@ class SplitInput:
         return serialized, counted, np.int32(segments), np.int32(epoch), *drawn, fed
 
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
-        """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors."""
+        """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
+
+        All 0 where no loss uses them: `auxiliary_steps` need not fit the sequences then.
+        """
+        if not self._objective.auxiliary:
+            return [np.zeros([len(entries), self._objective.anchors_per_sequence], np.int32)] * 3
         lengths = entries['length'].astype(np.int64)
         steps = anchors.auxiliary_length(
             lengths,

@@ -7,7 +7,7 @@ import orbit
 import tensorflow as tf
 import tf_keras
 
-from trainer.model import LongSequenceModel
+from trainer.architectures import Model
 from trainer.replicas import ReplicaBatches
 from trainer.statistics import wilson_interval
 from trainer.task import InputRequest, LonghaulTask
@@ -28,7 +28,7 @@ class PhaseTrainer(orbit.StandardTrainer):
         self,
         task: LonghaulTask,
         *,
-        model: LongSequenceModel,
+        model: Model,
         optimizer: tf_keras.optimizers.Optimizer,
         global_step: tf.Variable,
         dataset: ReplicaBatches,
@@ -74,7 +74,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         self,
         task: LonghaulTask,
         *,
-        model: LongSequenceModel,
+        model: Model,
         dataset: ReplicaBatches,
     ) -> None:
         super().__init__(dataset, orbit.StandardEvaluatorOptions(use_tf_function=False))

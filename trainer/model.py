@@ -80,9 +80,7 @@ class LongSequenceModel(tf.Module):
 
     def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
         """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
-        total = inputs.shape[1] or tf.shape(inputs)[1]
-        padding = None if lengths is None else total - lengths
-        return Sequences(inputs, padding, self.dtype)
+        return truncation.right_aligned(inputs, lengths, self.dtype)
 
     def encode(self, sequences: Sequences) -> LSTMState:
         """The state [B, U] after the last step, without gradient; B and T may be dynamic."""

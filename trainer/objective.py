@@ -81,6 +81,12 @@ class Objective:
         return _Composer(self, model, batch).losses(dropconnect)
 
 
+def supervised_losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of logits [B, classes] with labels int32 [B]; 0 where a label is -1."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+    return tf.where(labels >= 0, losses, tf.zeros_like(losses))
+
+
 class _Ending(NamedTuple):
     """Windows that end where a loss begins: starts [B, W], before which the state is known."""
 
@@ -148,9 +154,7 @@ class _Composer:
         logits, supervised, reconstruction, prediction = None, zeros, zeros, zeros
         if self.supervised:
             logits = self.model.classifier(ends['supervised'].h, dropconnect)
-            labels = self.batch.labels
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
-            supervised = tf.where(labels >= 0, losses, tf.zeros_like(losses))
+            supervised = supervised_losses(logits, self.batch.labels)
         if self.reconstructs:
             reconstruction = self._over_anchors(self._reconstruction_losses(ends['reconstruction']))
         if self.predicts:

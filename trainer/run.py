@@ -22,10 +22,10 @@ from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from trainer import checks, dry_run, results
+from trainer.architectures import Model
 from trainer.config import Config, RunConfig
 from trainer.input import Rows, SplitInput, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, distribute
-from trainer.model import LongSequenceModel
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
 from trainer.objective import Batch
 from trainer.optimizers import make_optimizer
@@ -82,7 +82,7 @@ class Run:
         checks.check(config, self._info)
         self._check_replicas()
         with strategy.scope():
-            self._model: LongSequenceModel = self._task().build_model()
+            self._model: Model = self._task().build_model()
             self._global_step = tf.Variable(
                 0,
                 dtype=tf.int64,

@@ -9,9 +9,9 @@ import tf_keras
 from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
+from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
 from trainer.input import Rows, SplitInput
-from trainer.model import LongSequenceModel
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
 from trainer.replicas import local_parts
@@ -33,7 +33,7 @@ class InputRequest:
 
 
 class LonghaulTask(base_task.Task):
-    """Trains and evaluates a `LongSequenceModel` on records.
+    """Trains and evaluates a model on records.
 
     Source of the steps' arithmetic: `trainer.objective`.
     """
@@ -52,21 +52,13 @@ class LonghaulTask(base_task.Task):
         """
         super().__init__(config)
         self.config, self.info, self._shards = config, info, shards
-        self.objective = Objective(config.objective, info.segment_steps, supervised)
-        self._evaluation = Objective(config.objective, info.segment_steps)
+        self.objective = make_objective(config, info.segment_steps, supervised=supervised)
+        self._evaluation = make_objective(config, info.segment_steps)
 
-    def build_model(self) -> LongSequenceModel:
+    def build_model(self) -> Model:
         """The model, with the auxiliary parts that the objective uses."""
-        spec, objective = self.info.spec, self.config.objective
-        return LongSequenceModel(
-            self.config.model,
-            input_rows=spec.vocabulary_size or spec.channels,
-            classes=max(1, len(self.info.class_names)),
-            seed=self.config.run.seed,
-            reconstruction=objective.reconstruction_weight > 0,
-            prediction=objective.prediction_weight > 0,
-            levels=objective.levels(spec.kind),
-        )
+        classes = max(1, len(self.info.class_names))
+        return make_model(self.config, self.info.spec, classes=classes)
 
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
@@ -113,7 +105,7 @@ class LonghaulTask(base_task.Task):
     def train_step(
         self,
         inputs: dict[str, tf.Tensor],
-        model: LongSequenceModel,
+        model: Model,
         optimizer: tf_keras.optimizers.Optimizer,
         metrics: Sequence[tf_keras.metrics.Metric] | None = None,
         step: tf.Tensor | None = None,
@@ -145,7 +137,7 @@ class LonghaulTask(base_task.Task):
     def validation_step(
         self,
         inputs: dict[str, tf.Tensor],
-        model: LongSequenceModel,
+        model: Model,
         metrics: Sequence[tf_keras.metrics.Metric] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Losses and probabilities of this replica's rows: id [B], label [B], counted [B],
@@ -176,7 +168,7 @@ class LonghaulTask(base_task.Task):
     def _losses(
         self,
         objective: Objective,
-        model: LongSequenceModel,
+        model: Model,
         inputs: dict[str, tf.Tensor],
         mask: tf.Tensor | None,
     ) -> Losses:

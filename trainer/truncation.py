@@ -44,6 +44,14 @@ class Sequences(NamedTuple):
         return tf.cast(columns, self.dtype) / tf.cast(scale, self.dtype)
 
 
+def right_aligned(
+    inputs: tf.Tensor, lengths: tf.Tensor | None, dtype: tf.DType = tf.float32
+) -> Sequences:
+    """Stored inputs [B, T(, C)], padding first; `lengths` int32 [B], None: all rows are T."""
+    total = inputs.shape[1] or tf.shape(inputs)[1]
+    return Sequences(inputs, None if lengths is None else total - lengths, dtype)
+
+
 class SweptStates(NamedTuple):
     """States at the segment boundaries: `c` and `h` [N, B, U], at `boundaries` (N positions).
 
@@ -69,11 +77,15 @@ def _time_major(inputs: tf.Tensor) -> tf.Tensor:
     return tf.transpose(inputs, [1, 0, *range(2, inputs.shape.rank)])
 
 
-def _columns(sequences: Sequences, begin: int | tf.Tensor, steps: int) -> tf.Tensor:
-    """Time-major columns [steps, B, ...] from a position common to all rows."""
-    columns = sequences.inputs[:, begin : begin + steps]
-    shape = sequences.inputs.shape
-    columns = tf.ensure_shape(columns, [shape[0], steps, *shape[2:]])
+def columns_at(sequences: Sequences, begin: int | tf.Tensor, steps: int | tf.Tensor) -> tf.Tensor:
+    """LSTM inputs, time-major [steps, B, ...], from a position common to all rows."""
+    batch, _, *rest = sequences.inputs.shape
+    # Not inputs[:, begin:end]: of that XLA cannot tell the size where `begin` is a tensor.
+    columns = tf.slice(
+        sequences.inputs,
+        [0, begin, *(0 for _ in rest)],
+        [tf.shape(sequences.inputs)[0] if batch is None else batch, steps, *rest],
+    )
     return sequences.decode(_time_major(columns))
 
 
@@ -181,7 +193,7 @@ def _advance(
     steps: int,
 ) -> LSTMState:
     first = None if sequences.padding is None else sequences.padding - begin
-    return recurrent.final_state(_columns(sequences, begin, steps), weights, state, first=first)
+    return recurrent.final_state(columns_at(sequences, begin, steps), weights, state, first=first)
 
 
 def state_at(

@@ -47,7 +47,7 @@ def documents() -> list[tuple[str, str]]:
     return pairs
 
 
-def text_records(folder: Path) -> str:
+def text_records(folder: Path, *, segment_steps: int = 10) -> str:
     with open(folder / 'train.csv', 'w', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['label', 'text'])
@@ -55,7 +55,7 @@ def text_records(folder: Path) -> str:
     output = folder / 'records'
     code = run_job(
         f'--source=csv:{folder / "train.csv"}',
-        '--segment_steps=10',
+        f'--segment_steps={segment_steps}',
         '--auxiliary_steps=16',
         '--test_share=0.2',
         f'--output={output}',

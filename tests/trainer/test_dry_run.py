@@ -2,9 +2,9 @@
 
 import pytest
 import small_data
+from whole_runs import execute
 
-from trainer import commands, memory
-from trainer.commands import Command
+from trainer import memory
 
 
 @pytest.fixture(scope='module')
@@ -14,15 +14,14 @@ def gin_file(tmp_path_factory):
     return str(path)
 
 
-def execute(gin_file, model_dir, records, *params, **flags):
-    command = Command('train', str(model_dir), [gin_file], list(params), records, **flags)
-    return commands.execute(command)
+def train(gin_file, model_dir, records, *params, **flags):
+    return execute(gin_file, model_dir, 'train', *params, records=records, **flags)
 
 
 def test_a_dry_run_prints_all_and_writes_nothing(gin_file, digit_records, tmp_path, capsys):
     model_dir = tmp_path / 'run'
     params = ('RunConfig.train_steps=24', 'RunConfig.pretrain_steps=12')
-    assert execute(gin_file, model_dir, digit_records, *params, dry_run=True) == 0
+    assert train(gin_file, model_dir, digit_records, *params, dry_run=True) == 0
     said = capsys.readouterr().out
     assert 'ModelConfig.hidden_units = 6\n' in said
     assert '12 steps per epoch of 16 examples' in said
@@ -37,7 +36,7 @@ def test_a_dry_run_prints_all_and_writes_nothing(gin_file, digit_records, tmp_pa
 
 def test_a_dry_run_refuses_what_the_run_would(gin_file, digit_records, tmp_path, capsys):
     large = 'DataConfig.batch_size=500'
-    assert execute(gin_file, tmp_path / 'run', digit_records, large, dry_run=True) == 2
+    assert train(gin_file, tmp_path / 'run', digit_records, large, dry_run=True) == 2
     assert 'batch_size=500' in capsys.readouterr().err
 
 
@@ -52,7 +51,7 @@ def test_refuses_what_cannot_fit(
     gin_file, digit_records, tmp_path, capsys, monkeypatch, free, words
 ):
     monkeypatch.setattr(memory, 'available_bytes', lambda: free)
-    assert execute(gin_file, tmp_path / 'run', digit_records) == 2
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
     error = capsys.readouterr().err.strip()
     assert '\n' not in error
     for word in words:
@@ -62,7 +61,7 @@ def test_refuses_what_cannot_fit(
 
 def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
-    assert execute(gin_file, tmp_path / 'run', digit_records) == 2
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
     proposed = capsys.readouterr().err.partition('--gin_param="')[2].partition('"')[0]
     steps = 'RunConfig.train_steps=1'
-    assert execute(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0
+    assert train(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0

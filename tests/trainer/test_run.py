@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from whole_runs import execute, killed_after, variables
 
 from pipelines.job.sources.digits import raw_items
-from trainer import commands
-from trainer.commands import Command
 from trainer.model_dir import ModelDir
 
 ROOT = Path(__file__).parents[2]
@@ -31,21 +30,6 @@ def gin_file(tmp_path_factory):
     path = tmp_path_factory.mktemp('gin') / 'tiny.gin'
     path.write_text('\n'.join(TINY) + '\n')
     return str(path)
-
-
-def execute(gin_file, model_dir, mode, *params, records=None, **flags):
-    files = [] if gin_file is None else [gin_file]
-    return commands.execute(
-        Command(mode, str(model_dir), files, list(params), records=records, **flags)
-    )
-
-
-def variables(model_dir):
-    """All that a checkpoint holds but the time that it took."""
-    reader = tf.train.load_checkpoint(ModelDir(str(model_dir)).checkpoints)
-    names = [n for n in reader.get_variable_to_shape_map() if 'save_counter' not in n]
-    names = [n for n in names if not n.startswith('seconds')]
-    return {n: reader.get_tensor(n) for n in names if not n.startswith('_CHECKPOINTABLE')}
 
 
 STEPS = ('RunConfig.pretrain_steps=3', 'RunConfig.train_steps=5')
@@ -67,29 +51,16 @@ def test_a_resumed_run_ends_with_the_same_bits(
 ):
     """Stopped in the first phase, at the change of phase, and in the second."""
 
-    class KilledError(Exception):
-        pass
-
-    class Killer:
-        def __init__(self, *, global_step, **_):
-            self.step = global_step
-
-        def __call__(self, logs):
-            if self.step >= stop + 1:
-                raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr('trainer.run.ProgressLine', Killer)
-        with pytest.raises(KilledError):
-            execute(
-                gin_file,
-                tmp_path,
-                'train',
-                *STEPS,
-                'RunConfig.log_interval=1',
-                'RunConfig.checkpoint_interval=1',
-                records=digit_records,
-            )
+    with killed_after(stop, monkeypatch):
+        execute(
+            gin_file,
+            tmp_path,
+            'train',
+            *STEPS,
+            'RunConfig.log_interval=1',
+            'RunConfig.checkpoint_interval=1',
+            records=digit_records,
+        )
     assert ModelDir(str(tmp_path)).latest_step() == stop
     assert execute(gin_file, tmp_path, 'train', *STEPS, records=digit_records) == 0
     want, got = variables(trained), variables(tmp_path)

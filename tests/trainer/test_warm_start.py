@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from whole_runs import execute
 
-from trainer import commands
-from trainer.commands import Command
 from trainer.model_dir import ModelDir
 
 STILL = ('OptimizerConfig.learning_rate=0.0', 'RunConfig.train_steps=1')
@@ -33,15 +32,11 @@ def unlabelled(tmp_path_factory):
     return str(output)
 
 
-def execute(gin_file, model_dir, mode, records, *params):
-    return commands.execute(Command(mode, str(model_dir), [gin_file], list(params), records))
-
-
 @pytest.fixture(scope='module')
 def pretrained(gin_file, unlabelled, tmp_path_factory):
     folder = tmp_path_factory.mktemp('pretrained') / 'run'
     steps = ('RunConfig.pretrain_steps=4', 'RunConfig.train_steps=0')
-    assert execute(gin_file, folder, 'train_and_eval', unlabelled, *steps) == 0
+    assert execute(gin_file, folder, 'train_and_eval', *steps, records=unlabelled) == 0
     return folder
 
 
@@ -55,7 +50,7 @@ def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, text_records
     """A step at learning rate 0 shows what it started from."""
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     for name, params in (('warm', (start, *STILL)), ('cold', STILL)):
-        assert execute(gin_file, tmp_path / name, 'train', text_records, *params) == 0
+        assert execute(gin_file, tmp_path / name, 'train', *params, records=text_records) == 0
     source = weights(ModelDir(str(pretrained)).pretrained)
     warm, cold = (weights(tmp_path / n / 'checkpoints') for n in ('warm', 'cold'))
     assert len(source) > 10
@@ -68,9 +63,9 @@ def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, text_records
 def test_a_resumed_run_does_not_start_again(gin_file, pretrained, text_records, tmp_path):
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     steps = [f'RunConfig.train_steps={n}' for n in (2, 4)]
-    assert execute(gin_file, tmp_path / 'both', 'train', text_records, start, steps[0]) == 0
-    assert execute(gin_file, tmp_path / 'both', 'train', text_records, start, steps[1]) == 0
-    assert execute(gin_file, tmp_path / 'once', 'train', text_records, start, steps[1]) == 0
+    assert execute(gin_file, tmp_path / 'both', 'train', start, steps[0], records=text_records) == 0
+    assert execute(gin_file, tmp_path / 'both', 'train', start, steps[1], records=text_records) == 0
+    assert execute(gin_file, tmp_path / 'once', 'train', start, steps[1], records=text_records) == 0
     both, once = (weights(tmp_path / n / 'checkpoints') for n in ('both', 'once'))
     for name, value in once.items():
         np.testing.assert_array_equal(both[name], value, err_msg=name)
@@ -81,15 +76,15 @@ def test_a_run_without_classes_says_so(pretrained, gin_file, unlabelled, tmp_pat
     assert result['finished']
     assert result['test_accuracy'] is result['validation_accuracy'] is None
     capsys.readouterr()
-    assert execute(gin_file, pretrained, 'export', unlabelled) == 2
+    assert execute(gin_file, pretrained, 'export', records=unlabelled) == 2
     assert 'without classes' in capsys.readouterr().err
-    assert execute(gin_file, tmp_path, 'train', unlabelled) == 2
+    assert execute(gin_file, tmp_path, 'train', records=unlabelled) == 2
     assert 'name no classes' in capsys.readouterr().err
 
 
 def test_refusals(gin_file, pretrained, text_records, digit_records, tmp_path, capsys):
     def refused(records, *params):
-        assert execute(gin_file, tmp_path / 'run', 'train', records, *params) == 2
+        assert execute(gin_file, tmp_path / 'run', 'train', *params, records=records) == 2
         return capsys.readouterr().err.splitlines()[-1]
 
     start = f'RunConfig.warm_start={str(pretrained)!r}'

@@ -1,0 +1,59 @@
+"""Models and objectives by ModelConfig.architecture: the one place that knows all of them."""
+
+import gin
+
+from pipelines.format.sequences import SequenceSpec
+from trainer.baselines.baseline import Baseline
+from trainer.baselines.objective import SupervisedObjective
+from trainer.config import Config
+from trainer.model import LongSequenceModel
+from trainer.objective import Objective
+
+Model = LongSequenceModel | Baseline
+
+
+def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
+    """The run's model, with the auxiliary parts that its objective uses.
+
+    Args:
+      config: of the run.
+      spec: of the sequences.
+      classes: number of classes.
+
+    Returns:
+      A new model with its initial values.
+    """
+    sizes = {
+        'input_rows': spec.vocabulary_size or spec.channels,
+        'classes': classes,
+        'seed': config.run.seed,
+    }
+    if config.model.architecture == 'gru':
+        from trainer.baselines.gru import GRUClassifier
+
+        return GRUClassifier(config.model, **sizes)
+    if config.model.architecture == 'transformer':
+        # Model Garden's layers register themselves with gin, which is locked once it has parsed.
+        with gin.unlock_config():
+            from trainer.baselines.transformer import TransformerClassifier
+
+        return TransformerClassifier(config.model, **sizes)
+    return LongSequenceModel(
+        config.model,
+        reconstruction=config.objective.reconstruction_weight > 0,
+        prediction=config.objective.prediction_weight > 0,
+        levels=config.objective.levels(spec.kind),
+        **sizes,
+    )
+
+
+def make_objective(config: Config, segment_steps: int, *, supervised: bool = True) -> Objective:
+    """The losses of the run's model, on records of one `segment_steps`.
+
+    Args:
+      config: of the run.
+      segment_steps: steps of a stored segment.
+      supervised: False: the auxiliary losses alone.
+    """
+    kind = Objective if config.model.architecture == 'lstm' else SupervisedObjective
+    return kind(config.objective, segment_steps, supervised)

@@ -1,0 +1,1 @@
+"""Models to compare with: a GRU and a Transformer encoder, with no auxiliary losses."""

@@ -1,0 +1,117 @@
+"""A GRU in the place of the main LSTM, with the same truncation of the supervised loss."""
+
+import tensorflow as tf
+import tf_keras
+
+from trainer import truncation
+from trainer.baselines.baseline import Baseline
+from trainer.config import ModelConfig
+from trainer.layers import Initializer
+from trainer.truncation import Sequences
+
+# The gradient-free prefix is embedded piece by piece: [B, T, E] floats never exist.
+_PIECE_STEPS = 128
+
+
+class GRUClassifier(Baseline):
+    """Embedding -> GRU -> last hidden state -> classifier.
+
+    Source: Cho et al. 2014, in the variant of cuDNN and tf_keras (the reset gate acts after the
+    recurrent product).
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        input_rows: int,
+        classes: int,
+        seed: int,
+        dtype: tf.DType = tf.float32,
+    ) -> None:
+        """Makes all variables; see `LongSequenceModel`."""
+        make = Initializer(seed=seed, dtype=dtype)
+        super().__init__(
+            config,
+            make,
+            input_rows=input_rows,
+            encoded_units=config.hidden_units,
+            classes=classes,
+        )
+        inputs, units = config.embedding_units, config.hidden_units
+        self.gru = tf_keras.layers.GRU(
+            units,
+            time_major=True,
+            return_state=True,
+            kernel_initializer='zeros',
+            recurrent_initializer='zeros',
+            dtype=make.dtype.name,
+            name='gru',
+        )
+        self.gru.build((None, None, inputs))
+        cell = self.gru.cell
+        cell.kernel.assign(make.glorot_uniform('gru/kernel', [inputs, 3 * units]).value())
+        cell.recurrent_kernel.assign(
+            make.orthogonal('gru/recurrent_kernel', [units, 3 * units]).value()
+        )
+
+    def encode(self, sequences: Sequences, *, bptt_steps: int = 0) -> tf.Tensor:
+        """The hidden state [B, U] after the last step; see `Baseline.encode`.
+
+        The steps before the last `bptt_steps` are read without gradient, and nothing is kept of
+        them but the state.
+        """
+        if sequences.total_steps is None:
+            sequences = _with_a_column(sequences)
+        total = sequences.total_steps or tf.shape(sequences.inputs)[1]
+        steps = min(bptt_steps, total) if bptt_steps else 0
+        rows = sequences.inputs.shape[0] or tf.shape(sequences.inputs)[0]
+        state = tf.zeros([rows, self.config.hidden_units], self.dtype)
+        state = self._skim(sequences, state, until=total - steps)
+        return self._read(sequences, state, begin=total - steps, steps=steps) if steps else state
+
+    def _read(
+        self,
+        sequences: Sequences,
+        state: tf.Tensor,
+        *,
+        begin: int | tf.Tensor,
+        steps: int | tf.Tensor,
+    ) -> tf.Tensor:
+        """The state after at least one more column; held where a row has not begun."""
+        embedded = self.embed(truncation.columns_at(sequences, begin, steps))
+        mask = None
+        if sequences.padding is not None:
+            mask = begin + tf.range(steps)[:, tf.newaxis] >= sequences.padding
+        return self.gru(embedded, mask=mask, initial_state=state)[1]
+
+    def _skim(self, sequences: Sequences, state: tf.Tensor, *, until: int | tf.Tensor) -> tf.Tensor:
+        """The state after the columns before `until`, without gradient.
+
+        A short piece first, then whole ones in a loop, so that the graph does not grow with T.
+        """
+        if isinstance(until, int) and until == 0:
+            return state
+        first = (until - 1) % _PIECE_STEPS + 1
+
+        def body(begin: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            state = self._read(sequences, state, begin=begin, steps=_PIECE_STEPS)
+            return begin + _PIECE_STEPS, state
+
+        _, state = tf.while_loop(
+            lambda begin, _: begin < until,
+            body,
+            (tf.convert_to_tensor(first), self._read(sequences, state, begin=0, steps=first)),
+            parallel_iterations=1,
+            maximum_iterations=(until - first) // _PIECE_STEPS,
+        )
+        return tf.stop_gradient(state)
+
+
+def _with_a_column(sequences: Sequences) -> Sequences:
+    """One more column of padding: there is at least one then, even if no row has any step."""
+    inputs = sequences.inputs
+    before = 0 if sequences.padding is None else sequences.padding
+    padding = before + tf.ones([tf.shape(inputs)[0]], tf.int32)
+    inputs = tf.pad(inputs, [[0, 0], [1, 0], *[[0, 0]] * (inputs.shape.rank - 2)])
+    return sequences._replace(inputs=inputs, padding=padding)
