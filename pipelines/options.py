@@ -54,8 +54,8 @@ class JobOptions:
 
 
 _HELP = {
-    'source': 'images:DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; builtin:digits; '
-    'builtin:stdlib',
+    'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
+    'builtin:digits; builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',

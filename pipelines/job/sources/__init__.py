@@ -8,11 +8,13 @@ from pipelines.job.sources.idx import Idx
 from pipelines.job.sources.images import Images
 from pipelines.job.sources.json_lines import JsonLines
 from pipelines.job.sources.stdlib import Stdlib
+from pipelines.job.sources.texts import Texts
 
 _BUILTIN = {'digits': Digits, 'stdlib': Stdlib}
+_PLACES = {'images': Images, 'texts': Texts, 'idx': Idx}
 _KNOWN = (
-    'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, jsonl:FILE_OR_DIR, builtin:digits and '
-    'builtin:stdlib'
+    'images:DIR_OR_ZIP, texts:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, jsonl:FILE_OR_DIR, '
+    'builtin:digits and builtin:stdlib'
 )
 # Which sources have a use for a flag.
 _FLAGS = {
@@ -37,7 +39,7 @@ def make_source(
       LonghaulError: for an unknown prefix, or flags that the source has no use for.
     """
     kind, _, place = source.partition(':')
-    files = kind in ('images', 'idx', 'csv', 'jsonl') and place
+    files = kind in (*_PLACES, 'csv', 'jsonl') and place
     if not files and not (kind == 'builtin' and place in _BUILTIN):
         raise LonghaulError(f'--source={source}: {_KNOWN} are known; name one of them')
     if '://' in place:
@@ -63,4 +65,4 @@ def make_source(
         return JsonLines(place, **keys)
     if kind == 'builtin':
         return _BUILTIN[place]()
-    return Images(place) if kind == 'images' else Idx(place)
+    return _PLACES[kind](place)

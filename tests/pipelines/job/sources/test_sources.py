@@ -10,6 +10,7 @@ from pipelines.job import sources
     ('source', 'kind', 'channels'),
     [
         ('images:a', 'image', 3),
+        ('texts:a', 'text', 1),
         ('idx:a', 'image', 1),
         ('csv:a', 'text', 1),
         ('builtin:digits', 'image', 1),
@@ -31,7 +32,7 @@ def test_refuses_unknown_sources(source):
     with pytest.raises(LonghaulError) as caught:
         sources.make_source(source)
     message = str(caught.value)
-    assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR')
+    assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, texts:DIR_OR_ZIP, idx:DIR, ')
     assert message.endswith('name one of them')
 
 
