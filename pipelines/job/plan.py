@@ -54,6 +54,8 @@ def make_plan(options: JobOptions) -> Plan:
         label_column=options.label_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
+        data_dir=options.data_dir,
+        manual_dir=options.manual_dir,
     )
     own = tuple(group.split for group in source.groups())
     options = _keep_validation(options, own)
