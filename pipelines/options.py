@@ -34,6 +34,8 @@ class JobOptions:
     label_column: str | None = None
     csv_columns: str | None = None
     class_names: str | None = None
+    data_dir: str | None = None
+    manual_dir: str | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -54,8 +56,8 @@ class JobOptions:
 
 
 _HELP = {
-    'source': 'images:DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; builtin:digits; '
-    'builtin:stdlib',
+    'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
+    'tfds:NAME; builtin:digits; builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
@@ -67,14 +69,18 @@ _HELP = {
     'seed': 'of anchors and splits (default 0)',
     'permutation_seed': 'show the pixels in one fixed random order (pMNIST)',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
-    'validation_share': 'cut out of the training split by hash of the id (default 0.1)',
+    'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
+    'for a tfds: data set with a validation split of its own',
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
-    'text_column': 'csv, jsonl: column (key) of the text (default: text)',
-    'label_column': 'csv, jsonl: column (key) of the label (default: label, if there is one)',
+    'text_column': 'csv, jsonl: column (key) of the text (default: text); tfds: Text feature',
+    'label_column': 'csv, jsonl: column (key) of the label (default: label, if there is one); '
+    'tfds: ClassLabel feature',
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
     'class_names': 'file with one class name a line; integer labels stand for them',
+    'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
+    'manual_dir': 'tfds: folder of files to be fetched by hand, for data sets that ask for them',
     'overwrite': 'replace a finished output',
 }
 

@@ -13,7 +13,15 @@ from pipelines.format.records import FILE_NAME, RecordsInfo
 from pipelines.job.plan import Plan
 
 # Options that say where and how, not what: they must not change a byte of the output.
-_NOT_CONTENT = ('output', 'source', 'overwrite', 'class_names', 'shards')
+_NOT_CONTENT = (
+    'output',
+    'source',
+    'overwrite',
+    'class_names',
+    'shards',
+    'data_dir',
+    'manual_dir',
+)
 _DECIDING = ('tensorflow', 'numpy')
 
 

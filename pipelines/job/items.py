@@ -63,7 +63,7 @@ class Source(Protocol):
     def groups(self) -> list[Group]:
         """The parts to list, in a fixed order; refuses a source without any.
 
-        Their splits are the source's own: 'train', or 'train' and 'test'.
+        Their splits are the source's own: 'train', and perhaps 'validation' and 'test'.
         """
 
     def items(self, group: Group) -> Iterator[Item]:

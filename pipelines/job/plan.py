@@ -29,9 +29,9 @@ class Plan:
     test_share: float
 
     def split_of(self, own_split: str, id_hash: int) -> str:
-        """The split of an item: the source's own test, or cut out of train by hash."""
-        if own_split == 'test':
-            return 'test'
+        """The split of an item: the source's own, or cut out of its train by hash."""
+        if own_split != 'train':
+            return own_split
         for split, stream, share in (
             ('test', _TEST, self.test_share),
             ('validation', _VALIDATION, self.options.validation_share),
@@ -54,12 +54,15 @@ def make_plan(options: JobOptions) -> Plan:
         label_column=options.label_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
+        data_dir=options.data_dir,
+        manual_dir=options.manual_dir,
     )
     own = tuple(group.split for group in source.groups())
+    options = _keep_validation(options, own)
     spec = _spec(options, source)
     test_share = _test_share(options, own)
     splits = ['train']
-    if options.validation_share > 0:
+    if 'validation' in own or options.validation_share > 0:
         splits.append('validation')
     if 'test' in own or test_share > 0:
         splits.append('test')
@@ -89,6 +92,17 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
     if len(set(names)) != len(names):
         raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
     return names
+
+
+def _keep_validation(options: JobOptions, own: tuple[str, ...]) -> JobOptions:
+    """Nothing is cut out of train for a validation split that the source has."""
+    if 'validation' not in own:
+        return options
+    print(
+        f'note: {options.source} has a validation split of its own; --validation_share is not used',
+        file=sys.stderr,
+    )
+    return dataclasses.replace(options, validation_share=0.0)
 
 
 def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:

@@ -41,6 +41,8 @@ def test_defaults():
         'label_column': None,
         'csv_columns': None,
         'class_names': None,
+        'data_dir': None,
+        'manual_dir': None,
         'overwrite': False,
     }
 

@@ -8,18 +8,23 @@ from pipelines.job.sources.idx import Idx
 from pipelines.job.sources.images import Images
 from pipelines.job.sources.json_lines import JsonLines
 from pipelines.job.sources.stdlib import Stdlib
+from pipelines.job.sources.texts import Texts
+from pipelines.job.sources.tfds import make_tfds
 
 _BUILTIN = {'digits': Digits, 'stdlib': Stdlib}
+_PLACES = {'images': Images, 'texts': Texts, 'idx': Idx}
 _KNOWN = (
-    'images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, jsonl:FILE_OR_DIR, builtin:digits and '
-    'builtin:stdlib'
+    'images:DIR_OR_ZIP, texts:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR, jsonl:FILE_OR_DIR, tfds:NAME, '
+    'builtin:digits and builtin:stdlib'
 )
 # Which sources have a use for a flag.
 _FLAGS = {
-    'text_column': ('csv', 'jsonl'),
-    'label_column': ('csv', 'jsonl'),
+    'text_column': ('csv', 'jsonl', 'tfds'),
+    'label_column': ('csv', 'jsonl', 'tfds'),
     'csv_columns': ('csv',),
     'class_names': ('csv', 'jsonl'),
+    'data_dir': ('tfds',),
+    'manual_dir': ('tfds',),
 }
 
 
@@ -30,37 +35,50 @@ def make_source(
     label_column: str | None = None,
     csv_columns: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
+    data_dir: str | None = None,
+    manual_dir: str | None = None,
 ) -> Source:
-    """Makes a source from the value of --source; the other flags are those of tables.
+    """Makes a source from the value of --source; the other flags are those of tables and of TFDS.
+
+    A data set of TFDS is downloaded and prepared here, unless it is.
 
     Raises:
       LonghaulError: for an unknown prefix, or flags that the source has no use for.
     """
     kind, _, place = source.partition(':')
-    files = kind in ('images', 'idx', 'csv', 'jsonl') and place
+    files = kind in (*_PLACES, 'csv', 'jsonl', 'tfds') and place
     if not files and not (kind == 'builtin' and place in _BUILTIN):
         raise LonghaulError(f'--source={source}: {_KNOWN} are known; name one of them')
     if '://' in place:
         raise LonghaulError(
             f'--source={source}: sources are read as local files; copy it, or mount it (gcsfuse)'
         )
-    table = {
+    flags = {
         'text_column': text_column,
         'label_column': label_column,
         'csv_columns': csv_columns,
         'class_names': class_names,
+        'data_dir': data_dir,
+        'manual_dir': manual_dir,
     }
-    for name, value in table.items():
-        if value is not None and kind not in _FLAGS[name]:
-            owners = ' and '.join(f'{owner}:' for owner in _FLAGS[name])
+    _refuse_useless(source, kind, [name for name, value in flags.items() if value is not None])
+    columns = {'text_column': text_column, 'label_column': label_column}
+    if kind == 'tfds':
+        return make_tfds(place, data_dir=data_dir, manual_dir=manual_dir, **columns)
+    if kind == 'csv':
+        return CsvTable(place, csv_columns=csv_columns, names=class_names, **columns)
+    if kind == 'jsonl':
+        return JsonLines(place, names=class_names, **columns)
+    if kind == 'builtin':
+        return _BUILTIN[place]()
+    return _PLACES[kind](place)
+
+
+def _refuse_useless(source: str, kind: str, given: list[str]) -> None:
+    for name in given:
+        if kind not in _FLAGS[name]:
+            *others, last = (f'{owner}:' for owner in _FLAGS[name])
+            owners = f'{", ".join(others)} and {last}' if others else last
             raise LonghaulError(
                 f'--{name}: is for {owners} sources, and the source is {source}; leave it out'
             )
-    keys = {'text_column': text_column, 'label_column': label_column, 'names': class_names}
-    if kind == 'csv':
-        return CsvTable(place, csv_columns=csv_columns, **keys)
-    if kind == 'jsonl':
-        return JsonLines(place, **keys)
-    if kind == 'builtin':
-        return _BUILTIN[place]()
-    return Images(place) if kind == 'images' else Idx(place)

@@ -17,10 +17,10 @@ from pipelines.job.sources.tables import (
     estimate_rows,
     find_tables,
     is_gzip,
-    is_utf8,
     open_table,
     place_of,
 )
+from pipelines.job.sources.utf8 import is_utf8
 
 csv.field_size_limit(1 << 30)
 _BOM = b'\xef\xbb\xbf'

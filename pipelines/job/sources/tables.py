@@ -19,15 +19,6 @@ def open_table(path: str) -> BinaryIO:
     return gzip.open(path) if is_gzip(path) else open(path, 'rb')
 
 
-def is_utf8(text: str) -> bool:
-    """False where bytes (or escapes) that are no UTF-8 were read into a string."""
-    try:
-        text.encode('utf-8')
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def find_tables(kind: str, path: str) -> list[Group]:
     """The file itself, or a folder's train.KIND and test.KIND, packed or not.
 

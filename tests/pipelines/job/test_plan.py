@@ -8,6 +8,7 @@ import source_data
 
 from pipelines.format.anchors import id_hash
 from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group
 from pipelines.job.plan import make_plan
 from pipelines.options import JobOptions
 
@@ -65,6 +66,19 @@ def test_golden_splits():
 def test_the_own_test_split_stays(mnist):
     found = plan(mnist, auxiliary_steps=4, validation_share=1.0)
     assert {found.split_of('test', id_hash(str(i))) for i in range(100)} == {'test'}
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5])
+def test_an_own_validation_split_stays(mnist, monkeypatch, capsys, share):
+    groups = [Group(split, split) for split in ('train', 'validation')]
+    monkeypatch.setattr('pipelines.job.sources.idx.Idx.groups', lambda _: groups)
+    found = plan(mnist, auxiliary_steps=4, validation_share=share, test_share=0.3)
+    assert found.splits == ('train', 'validation', 'test')
+    assert {found.split_of('validation', id_hash(str(i))) for i in range(100)} == {'validation'}
+    assert set(splits(found)) == {'train', 'test'}
+    assert capsys.readouterr().err == (
+        f'note: {mnist} has a validation split of its own; --validation_share is not used\n'
+    )
 
 
 @pytest.mark.parametrize(

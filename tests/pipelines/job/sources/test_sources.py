@@ -10,6 +10,7 @@ from pipelines.job import sources
     ('source', 'kind', 'channels'),
     [
         ('images:a', 'image', 3),
+        ('texts:a', 'text', 1),
         ('idx:a', 'image', 1),
         ('csv:a', 'text', 1),
         ('builtin:digits', 'image', 1),
@@ -25,27 +26,39 @@ def test_a_path_may_hold_colons():
 
 
 @pytest.mark.parametrize(
-    'source', ['', 'images', 'images:', 'video:a', '/some/folder', 'builtin:', 'builtin:cats']
+    'source',
+    ['', 'images', 'images:', 'tfds:', 'video:a', '/some/folder', 'builtin:', 'builtin:cats'],
 )
 def test_refuses_unknown_sources(source):
     with pytest.raises(LonghaulError) as caught:
         sources.make_source(source)
     message = str(caught.value)
-    assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, idx:DIR, csv:FILE_OR_DIR')
+    assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, texts:DIR_OR_ZIP, idx:DIR, ')
     assert message.endswith('name one of them')
 
 
-@pytest.mark.parametrize('source', ['images:gs://bucket/a', 'csv:https://host/a.csv'])
+@pytest.mark.parametrize(
+    'source', ['images:gs://bucket/a', 'texts:gs://bucket/a', 'csv:https://host/a.csv']
+)
 def test_refuses_remote_sources(source):
     with pytest.raises(LonghaulError, match=f'^--source={source}: sources are read as local files'):
         sources.make_source(source)
 
 
-@pytest.mark.parametrize('flag', ['text_column', 'label_column', 'csv_columns', 'class_names'])
-@pytest.mark.parametrize('source', ['images:a', 'idx:a', 'builtin:digits'])
-def test_refuses_flags_of_tables(source, flag):
+@pytest.mark.parametrize(
+    ('flag', 'owners'),
+    [
+        ('text_column', 'csv:, jsonl: and tfds:'),
+        ('label_column', 'csv:, jsonl: and tfds:'),
+        ('csv_columns', 'csv:'),
+        ('class_names', 'csv: and jsonl:'),
+        ('data_dir', 'tfds:'),
+        ('manual_dir', 'tfds:'),
+    ],
+)
+@pytest.mark.parametrize('source', ['images:a', 'texts:a', 'idx:a', 'builtin:digits'])
+def test_refuses_flags_of_other_sources(source, flag, owners):
     with pytest.raises(LonghaulError) as caught:
         sources.make_source(source, **{flag: ('a',)})
-    owners = 'csv:' if flag == 'csv_columns' else 'csv: and jsonl:'
     expected = f'--{flag}: is for {owners} sources, and the source is {source}; leave it out'
     assert str(caught.value) == expected

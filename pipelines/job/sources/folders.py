@@ -1,0 +1,178 @@
+"""One folder per class: what images: and texts: have in common.
+
+The folders lie in a folder or a zip. A folder may hold train/ and test/ (or train.zip and
+test.zip): these are then the source's splits.
+"""
+
+import dataclasses
+import functools
+import os
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.utf8 import is_utf8
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFolders:
+    """Files labelled by the name of their folder.
+
+    Attributes:
+      path: folder or zip.
+      prefix: of --source.
+      suffixes: that a file outside of any class folder needs to be taken.
+      nouns: what users call the files.
+    """
+
+    path: str
+    prefix: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    nouns: ClassVar[str]
+
+    def groups(self) -> list[Group]:
+        """The zip or folder of each split."""
+        source = f'{self.prefix}:{self.path}'
+        if not os.path.exists(self.path):
+            raise LonghaulError(
+                f'--source={source}: no such folder or zip; name one with a folder per class'
+            )
+        if not os.path.isdir(self.path):
+            return [Group(self.path, 'train')]
+        found = find_splits(source, self.path, ('', '.zip'))
+        if any(g.split == 'train' for g in found):
+            return found
+        return [Group(self.path, 'train')]
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """All files CLASS/NAME; deeper folders belong to their class.
+
+        A file of another kind in a class folder is listed too, and rejected by name when it is
+        read: nothing is lost in silence. A file outside of any class folder has no label, and
+        counts only with one of `suffixes`.
+        """
+        found = False
+        names = _zip_names if _is_zip(group.path) else _folder_names
+        for name, place in names(group.path):
+            label = _class_of(name)
+            if label is None and not name.lower().endswith(self.suffixes):
+                continue
+            found = found or label is not None
+            known = label if label is not None and is_utf8(label) else None
+            yield Item(f'{group.split}/{name}', group.split, known, group.path, place)
+        if not found:
+            raise LonghaulError(
+                f'--source={self.prefix}:{self.path}: {group.path} holds no '
+                f'CLASS/NAME{" or ".join(self.suffixes[:2])}; put the {self.nouns} of each class '
+                'into a folder of its own'
+            )
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """The files' bytes."""
+        for item in items:
+            label = _class_of(item.id.partition('/')[2])
+            if label is not None and not is_utf8(label):
+                yield Rejected('the name of its class is not UTF-8: rename the folder')
+                continue
+            try:
+                if _is_zip(group):
+                    yield self.payload(_open_zip(group).read(item.place))
+                else:
+                    yield self.payload(_read_file(os.path.join(group, item.place)))
+            except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+                yield Rejected('the file cannot be read', type(error).__name__)
+
+    def payload(self, data: bytes) -> Payload | Rejected:
+        """What a file's bytes are handed over as."""
+        return Payload(data)
+
+    def where(self, item: Item) -> str:
+        """The file, relative to the folder or zip; that one's name only where there are two."""
+        if item.group == self.path:
+            return str(item.place)
+        return f'{os.path.basename(item.group)}: {item.place}'
+
+    def class_names(self) -> None:
+        """Known only when all items are listed."""
+
+    def image_size(self) -> None:
+        """Unknown before images are read; texts have none."""
+
+    def sizes(self) -> Iterator[int]:
+        """Bytes of all files that are listed."""
+        for group in self.groups():
+            size = _zip_size if _is_zip(group.path) else _folder_size
+            for item in self.items(group):
+                yield size(group.path, item.place)
+
+
+def _class_of(name: str) -> str | None:
+    """The folder that a name begins with; None outside of any."""
+    label, _, rest = name.partition('/')
+    return label if rest else None
+
+
+def _is_zip(path: str) -> bool:
+    return not os.path.isdir(path)
+
+
+def _open_zip(path: str) -> zipfile.ZipFile:
+    """Opens a zip once for all shards of a process; again if it has changed."""
+    return _read_directory(path, os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_directory(path: str, changed: int) -> zipfile.ZipFile:
+    del changed
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise LonghaulError(
+            f'--source: {path} cannot be opened as a zip ({error}); name a folder or a whole zip'
+        ) from error
+
+
+def _zip_names(path: str) -> Iterator[tuple[str, str]]:
+    """(CLASS/NAME, name of the entry): some programs write ./CLASS/NAME or /CLASS/NAME."""
+    for entry in _open_zip(path).infolist():
+        name = posixpath.normpath(f'/{entry.filename}').lstrip('/')
+        if not entry.is_dir() and not _hidden(name):
+            yield name, entry.filename
+
+
+def _zip_size(path: str, place: str) -> int:
+    return _open_zip(path).getinfo(place).file_size
+
+
+def _folder_names(root: str) -> Iterator[tuple[str, str]]:
+    """Twice the relative name, with '/', in a fixed order; links to folders are not followed."""
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
+            if not _hidden(name):
+                yield name, name
+
+
+def _folder_size(root: str, place: str) -> int:
+    path = os.path.join(root, place)
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _hidden(name: str) -> bool:
+    """What desktops leave behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
+    parts = name.split('/')
+    return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'
+
+
+def _read_file(path: str) -> bytes:
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A pipe would be waited for without end.
+        raise OSError(f'{path} is no regular file')
+    with open(path, 'rb') as file:
+        return file.read()

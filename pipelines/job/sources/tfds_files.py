@@ -1,0 +1,142 @@
+"""The files of a prepared TFDS data set, and records at random from each.
+
+An array_record file has random access by number, a tfrecord file by byte offset: reading it from
+its beginning for every shard of the output would read all of it so many times.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.index import frame
+
+_HEADER, _FOOTER = 12, 4
+_FORMATS = ('tfrecord', 'array_record')
+_AGAIN = 'remove its folder, and have it prepared again'
+
+
+class RecordsFile(NamedTuple):
+    """A file of records.
+
+    `split`: of TFDS. `first`: number of its first record in the split. `count`: of its records.
+    `path`: absolute.
+    """
+
+    split: str
+    first: int
+    count: int
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Tells it from the others of the data set, wherever that lies."""
+        return os.path.basename(self.path)
+
+
+def list_files(builder: Any, split: str) -> list[RecordsFile]:
+    """The files of a split in TFDS's order, which is fixed when the data are prepared."""
+    found, first = [], 0
+    for file in builder.info.splits[split].file_instructions:
+        found.append(RecordsFile(split, first, file.take, os.fspath(file.filename)))
+        first += file.take
+    return found
+
+
+def check_format(builder: Any, name: str) -> None:
+    """Refuses a format without random access."""
+    if _format(builder) not in _FORMATS:
+        raise LonghaulError(
+            f'--source=tfds:{name}: its data are prepared as {_format(builder)}; '
+            f'{" and ".join(_FORMATS)} are read: prepare them as one of these (tfds build '
+            '--file_format)'
+        )
+
+
+def list_records(builder: Any, file: RecordsFile) -> Iterator[tuple[int, bytes]]:
+    """(place, serialized tf.train.Example) of all records, in order.
+
+    Raises:
+      LonghaulError: if the file is missing, damaged, or has another number of records.
+    """
+    if _format(builder) == 'tfrecord':
+        records = _walk(file)
+    else:
+        records = enumerate(_numbered(builder, file, range(file.count)))
+    count = 0
+    with _damage_refused(file):
+        for place, record in records:
+            yield place, record
+            count += 1
+    if count != file.count:
+        raise LonghaulError(
+            f'--source=tfds: {file.path} has {count} records, not {file.count}; {_AGAIN}'
+        )
+
+
+def read_records(builder: Any, file: RecordsFile, places: Sequence[int]) -> Iterator[bytes]:
+    """The serialized examples at some places, in their order.
+
+    Raises:
+      LonghaulError: if the file is missing or damaged.
+    """
+    with _damage_refused(file):
+        if _format(builder) == 'tfrecord':
+            yield from _seek(file, places)
+        else:
+            yield from _numbered(builder, file, places)
+
+
+def _format(builder: Any) -> str:
+    return builder.info.file_format.value
+
+
+def _numbered(builder: Any, file: RecordsFile, numbers: Sequence[int]) -> Iterator[bytes]:
+    """By TFDS's own random access."""
+    import tensorflow_datasets as tfds
+
+    source = builder.as_data_source(
+        f'{file.split}[{file.first}:{file.first + file.count}]',
+        deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
+    )
+    for number in numbers:
+        record = source[number]
+        # What the reader gives for a file that is cut off where one of its blocks begins.
+        if not record:
+            raise OSError(f'record {number} is empty')
+        yield record
+
+
+def _walk(file: RecordsFile) -> Iterator[tuple[int, bytes]]:
+    """By TensorFlow's own reader, which checks the checksums."""
+    import tensorflow as tf
+
+    offset = 0
+    for record in tf.data.TFRecordDataset(file.path).as_numpy_iterator():
+        yield offset, record
+        offset += _HEADER + len(record) + _FOOTER
+
+
+def _seek(file: RecordsFile, offsets: Sequence[int]) -> Iterator[bytes]:
+    with open(file.path, 'rb') as opened:
+        for offset in offsets:
+            opened.seek(offset)
+            header = opened.read(_HEADER)
+            record = opened.read(int.from_bytes(header[:8], 'little'))
+            if header + record + opened.read(_FOOTER) != frame(record):
+                raise OSError(f'damaged at offset {offset}')
+            yield record
+
+
+@contextlib.contextmanager
+def _damage_refused(file: RecordsFile) -> Iterator[None]:
+    import tensorflow as tf
+
+    try:
+        yield
+    except (OSError, IndexError, RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LonghaulError(
+            f'--source=tfds: {file.path} cannot be read ({reason}); {_AGAIN}'
+        ) from error
