@@ -17,6 +17,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format import anchors, examples, records, segments
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.sequences import SequenceSpec
 from pipelines.job.encoder import encode
 from pipelines.job.items import Item, Payload, Rejected
 from pipelines.job.labels import Labels
@@ -62,7 +63,12 @@ class _File:
 
 
 def write_shard(
-    split: str, shard: int, hashed: list[Hashed], plan: Plan, labels: Labels
+    split: str,
+    shard: int,
+    hashed: list[Hashed],
+    plan: Plan,
+    labels: Labels,
+    spec: SequenceSpec,
 ) -> dict[str, Any]:
     """Writes a shard with its index and its rejected items.
 
@@ -72,6 +78,7 @@ def write_shard(
       hashed: its items, in any order.
       plan: of the job.
       labels: numbers of the labels.
+      spec: of the records: the plan's, with the vocabulary if there is one.
 
     Returns:
       JSON values: what `finish` adds up.
@@ -79,13 +86,13 @@ def write_shard(
     Raises:
       LonghaulError: for two items of one id.
     """
-    hashed = sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
+    hashed = in_order(hashed)
     _refuse_duplicates(hashed, plan)
     name = records.shard_name(split, shard, plan.shards)
     path = posixpath.join(plan.options.output, name)
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
-    tally = _Tally(plan, labels)
-    for entry, payload in _payloads(hashed, plan):
+    tally = _Tally(plan, labels, spec)
+    for entry, payload in payloads(hashed, plan):
         record = tally.encode(entry, payload)
         if record is not None:
             tally.index(data.bytes, record)
@@ -118,7 +125,12 @@ def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:
             )
 
 
-def _payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
+def in_order(hashed: list[Hashed]) -> list[Hashed]:
+    """The order of a shard, whatever the order of arrival."""
+    return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
+
+
+def payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
     """Payloads in order; each group's by a reader of its own, so that a table is read once."""
     by_group: dict[str, list[Item]] = {}
     for h in hashed:
@@ -131,25 +143,26 @@ def _payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payloa
 class _Tally:
     """Serializes the items of a shard and counts."""
 
-    def __init__(self, plan: Plan, labels: Labels) -> None:
+    def __init__(self, plan: Plan, labels: Labels, spec: SequenceSpec) -> None:
         self._plan = plan
         self._labels = labels
+        self._spec = spec
         self.rows: list[tuple] = []
         self.rejected: list[dict[str, str]] = []
         self._classes: Counter[str] = Counter()
         self._lengths: Counter[str] = Counter()
         self._anchors: dict[str, Counter[int]] = {'r': Counter(), 'p': Counter()}
-        self._steps = 0
+        self._steps = self._unknown = 0
         self._pending: tuple | None = None
 
     def encode(self, hashed: Hashed, payload: Payload | Rejected) -> bytes | None:
         """The serialized example, or None for a rejected item."""
-        item, spec = hashed.item, self._plan.spec
+        item = hashed.item
         try:
             if isinstance(payload, Rejected):
                 raise payload
-            label = self._number(item)
-            values = encode(payload, spec)
+            label = self._labels.number_of(item.label)
+            values = encode(payload, self._spec)
         except Rejected as reason:
             line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
             if reason.detail:
@@ -157,7 +170,7 @@ class _Tally:
             self.rejected.append(line)
             return None
         drawn = self._draw(hashed.hash, len(values))
-        self._count(label, len(values), drawn)
+        self._count(label, values, drawn)
         count = segments.segment_count(len(values), self._plan.options.segment_steps)
         self._pending = (count, len(values), hashed.hash)
         return examples.serialize_example(
@@ -187,14 +200,10 @@ class _Tally:
             anchors_per_sequence=options.anchors_per_sequence,
         )
 
-    def _number(self, item: Item) -> int:
-        if item.label is None:
-            return -1
-        if item.label not in self._labels.numbers:
-            raise Rejected('the label is none of the classes', item.label)
-        return self._labels.numbers[item.label]
-
-    def _count(self, label: int, length: int, drawn: anchors.AnchorSets) -> None:
+    def _count(self, label: int, values: np.ndarray, drawn: anchors.AnchorSets) -> None:
+        length = len(values)
+        if self._spec.tokens == 'characters':
+            self._unknown += int(np.count_nonzero(values == 0))
         self._classes['' if label < 0 else self._labels.names[label]] += 1
         self._steps += length
         self._lengths[str(1 << (length - 1).bit_length())] += 1
@@ -209,6 +218,7 @@ class _Tally:
             'classes': dict(self._classes),
             'lengths': dict(self._lengths),
             'steps': self._steps,
+            'unknown': self._unknown,
             'rejected': dict(reasons),
             'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
         }

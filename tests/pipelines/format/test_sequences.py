@@ -180,3 +180,50 @@ def test_works_in_graphs_with_a_static_shape():
 def test_no_image_is_an_error(data):
     with pytest.raises(tf.errors.InvalidArgumentError):
         steps(data, 4, 3)
+
+
+CHARACTERS = 'eaé日😀\u0301\n'
+# Known and unknown, of one to four bytes; a combining accent; a byte order mark; no UTF-8 at all.
+TEXTS = [
+    '',
+    'e',
+    'eaé日😀e\u0301\n',
+    'xyz',
+    '\ufeffaße',
+    'ea' * 40,
+    b'a\xff\xfee\xe6\x97'.decode('latin1'),
+]
+
+
+def characters_spec(**settings):
+    return sequences.with_vocabulary(
+        sequences.text_spec(tokens='characters', **settings), CHARACTERS
+    )
+
+
+@pytest.mark.parametrize('text', TEXTS)
+@pytest.mark.parametrize('max_steps', [None, 3])
+def test_characters_have_the_ids_of_the_vocabulary(text, max_steps):
+    spec = characters_spec(max_steps=max_steps)
+    ids = sequences.decode(tf.constant(text.encode()), spec).numpy()
+    expected = [CHARACTERS.find(c) + 1 for c in text][:max_steps]
+    assert ids.dtype == np.uint16
+    assert ids.tolist() == expected
+    shown = ''.join(c if c in CHARACTERS else '\ufffd' for c in text)[:max_steps]
+    assert sequences.text_of(ids, spec) == shown
+
+
+def test_bytes_that_are_no_utf8_are_unknown_characters_and_end_nothing():
+    ids = sequences.decode(tf.constant(b'a\xffe\xe6\x97a'), characters_spec()).numpy()
+    assert ids.tolist() == [2, 0, 1, 0, 2]
+
+
+def test_an_empty_vocabulary_knows_nothing():
+    spec = sequences.with_vocabulary(sequences.text_spec(tokens='characters'), '')
+    assert sequences.decode(tf.constant('abc'), spec).numpy().tolist() == [0, 0, 0]
+    assert spec.vocabulary_size == 1
+
+
+def test_text_of_bytes():
+    ids = np.frombuffer('häuser'.encode(), np.uint8)
+    assert sequences.text_of(ids, sequences.text_spec()) == 'häuser'
