@@ -101,7 +101,7 @@ _HELP = {
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
     'class_names': 'file with one class name a line; integer labels stand for them',
     'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
-    'manual_dir': 'tfds: folder of files to be fetched by hand, for data sets that ask for them',
+    'manual_dir': 'tfds: folder of original files, for data sets that cannot be downloaded',
     'overwrite': 'replace a finished output',
 }
 

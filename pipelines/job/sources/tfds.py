@@ -144,7 +144,7 @@ def make_tfds(
       name: as TFDS knows it, with config and version if need be.
       data_dir: where TFDS keeps its data; None: its own default (TFDS_DATA_DIR, or
         ~/tensorflow_datasets).
-      manual_dir: folder of files that the user had to fetch.
+      manual_dir: folder of original files that the user has fetched.
       text_column: the Text to read; None: the only one.
       label_column: the ClassLabel; None: the only one.
 

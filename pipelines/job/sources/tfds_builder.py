@@ -6,6 +6,7 @@ TFDS is slow to import and talks while it works: it is imported where it is used
 import contextlib
 import difflib
 import functools
+import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -64,7 +65,8 @@ def prepare(builder: Any, name: str, data_dir: str | None, manual_dir: str | Non
       builder: from `find_builder`.
       name: as given to it.
       data_dir: as given to it.
-      manual_dir: folder of files that the user must fetch, for data sets that ask for it.
+      manual_dir: folder of original files that the user has fetched: those that the data set asks
+        for, or any others under their own names, whose checksums TFDS checks.
 
     Returns:
       The builder of the prepared data.
@@ -86,11 +88,10 @@ def prepare(builder: Any, name: str, data_dir: str | None, manual_dir: str | Non
         with _quietly():
             builder.download_and_prepare(download_config=config)
     except Exception as error:
-        manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS and 'put its files into --manual_dir=DIR, or '
         raise LonghaulError(
-            f'--source=tfds:{name}: cannot be downloaded and prepared ({_reason(error)}); '
-            f'{manual or "run it where there is a network, or "}name a folder of prepared data '
-            'with --data_dir'
+            f'--source=tfds:{name}: cannot be downloaded and prepared ({_reason(error)}); where it '
+            'cannot be downloaded, name a folder of prepared data with --data_dir, or one of the '
+            'original files with --manual_dir'
         ) from error
     return open_prepared(name, data_dir)
 
@@ -113,7 +114,7 @@ def open_prepared(name: str, data_dir: str | None) -> Any:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Progress bars for people alone; no line for each of many attempts; nothing on stdout."""
+    """Progress bars for people alone; no other word, and no line for each of many attempts."""
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():
@@ -122,7 +123,7 @@ def _quietly() -> Iterator[None]:
     level = attempts.level
     attempts.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         attempts.setLevel(level)

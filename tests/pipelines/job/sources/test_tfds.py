@@ -10,6 +10,7 @@ import source_data
 import tensorflow_datasets as tfds
 import tfds_data
 from source_data import IMAGE_FLAGS, encode_image, pixels, refusal, rejected, run_job
+from tensorflow_datasets.core.download.checksums import compute_url_info
 from tensorflow_datasets.image_classification import mnist
 
 from pipelines.format.errors import LonghaulError
@@ -49,19 +50,24 @@ def ids(split, count):
     return [f'{split}/{i:06}' for i in range(count)]
 
 
-def test_mnist_from_its_original_files(tmp_path, monkeypatch, capsys):
-    """Against idx:, which reads the same four files without TFDS."""
+@pytest.fixture
+def mnist_files(tmp_path, monkeypatch):
+    """A folder of MNIST's four files, with 30 and 10 images."""
     monkeypatch.setattr(mnist, '_TRAIN_EXAMPLES', 30)
     monkeypatch.setattr(mnist, '_TEST_EXAMPLES', 10)
-    folder = source_data.write_idx(tmp_path / 'idx', suffix='.gz', side=28)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return source_data.write_idx(tmp_path / 'idx', suffix='.gz', side=28)
+
+
+def test_mnist_from_its_original_files(tmp_path, mnist_files, capsys):
+    """Against idx:, which reads the same four files without TFDS."""
+    files = {path.name: path.read_bytes() for path in mnist_files.iterdir()}
     tfds_data.seed_downloads(tmp_path / 'data', 'mnist', files)
     out = job('mnist', tmp_path / 'data', tmp_path / 'out', '--validation_share=0')
     captured = capsys.readouterr()
     assert f'note: tfds:mnist is not prepared in {tmp_path / "data"}; TFDS down' in captured.err
     assert captured.out.startswith('10 classes, 784 steps each, ')
-    flags = (f'--source=idx:{folder}', f'--output={tmp_path / "idx_out"}', '--validation_share=0')
-    assert run_job(*flags) == 0
+    flags = (f'--source=idx:{mnist_files}', '--validation_share=0')
+    assert run_job(*flags, f'--output={tmp_path / "idx_out"}') == 0
     for split, count in (('train', 30), ('test', 10)):
         assert labelled(out, split) == labelled(tmp_path / 'idx_out', split)
         assert sorted(source_data.by_id(out, split)) == ids(split, count)
@@ -260,6 +266,12 @@ def test_mocked_data_of_built_in_sets(tmp_path, name, kind, length, classes):
         assert length in (None, example.length)
 
 
+WAY_OUT = (
+    '); where it cannot be downloaded, name a folder of prepared data with --data_dir, or one of '
+    'the original files with --manual_dir'
+)
+
+
 class Handwritten(tfds.core.GeneratorBasedBuilder):
     """A data set whose file every user has to fetch."""
 
@@ -284,13 +296,27 @@ def test_files_that_the_user_has_to_fetch(tmp_path, capsys):
     message = refusal(capsys, *where, output, *TEXT_FLAGS)
     assert message.startswith('--source=tfds:handwritten: cannot be downloaded and prepared (')
     assert 'Ask the author for notes.txt. He will send it' in message
-    assert message.endswith(
-        '; put its files into --manual_dir=DIR, or name a folder of prepared data with --data_dir'
-    )
+    assert message.endswith(WAY_OUT)
     source_data.write_folder(tmp_path / 'fetched', {'notes.txt': b'one\ntwo\nthree\nfour'})
     flags = (*TEXT_FLAGS, f'--manual_dir={tmp_path / "fetched"}', '--validation_share=0')
     out = job('handwritten', tmp_path / 'data', tmp_path / 'out', *flags)
     assert labelled(out) == {(None, line): 1 for line in (b'one', b'two', b'three', b'four')}
+
+
+def test_original_files_that_the_user_has_fetched(tmp_path, mnist_files, monkeypatch, capsys):
+    flags = ('--source=tfds:mnist', f'--data_dir={tmp_path / "data"}')
+    flags = (*flags, f'--manual_dir={mnist_files}', f'--output={tmp_path / "out"}')
+    message = refusal(capsys, *flags)
+    assert '(NonMatchingChecksumError: Artifact https://' in message
+    assert message.endswith(WAY_OUT)
+    real = tfds.builder_cls('mnist').url_infos
+    monkeypatch.setattr(
+        mnist.MNIST,
+        'url_infos',
+        {url: compute_url_info(mnist_files / info.filename) for url, info in real.items()},
+    )
+    assert run_job(*flags) == 0
+    assert len(source_data.by_id(tmp_path / 'out')) == 40
 
 
 def test_a_failed_download_is_one_line(tmp_path, capsys):
@@ -299,10 +325,7 @@ def test_a_failed_download_is_one_line(tmp_path, capsys):
     assert message.startswith(
         '--source=tfds:fashion_mnist: cannot be downloaded and prepared (ConnectionError: '
     )
-    assert message.endswith(
-        ' nor for others); run it where there is a network, or name a folder of prepared data '
-        'with --data_dir'
-    )
+    assert message.endswith(f' nor for others{WAY_OUT}')
     assert not (tmp_path / 'out').exists()
 
 
@@ -361,6 +384,15 @@ def test_a_data_set_without_a_split_to_train_on_is_refused(tmp_path, capsys):
     assert message == (
         '--source=tfds:weather: has no split train, only: extra, test; name another data set'
     )
+
+
+def test_an_unfinished_folder_is_refused(tmp_path, capsys):
+    folder = tmp_path / 'data' / 'mnist' / '3.0.1'
+    folder.mkdir(parents=True)
+    where = ('--source=tfds:mnist', f'--data_dir={tmp_path / "data"}')
+    message = refusal(capsys, *where, f'--output={tmp_path / "out"}')
+    assert message.startswith(f'--source=tfds:mnist: no prepared data in {folder}; all workers ')
+    assert message.endswith('or remove an unfinished one')
 
 
 def test_prepared_data_that_a_worker_lacks_are_refused(tmp_path):
