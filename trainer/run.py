@@ -127,6 +127,10 @@ class Run:
         """
         self.dir.create()
         self.dir.remember_data(self._info.spec, self._info.class_names)
+        latest = tf.train.latest_checkpoint(self.dir.checkpoints)
+        if latest is not None:
+            with self._strategy.scope():
+                self.dir.read_weights(latest, model=self._model)
         write_atomically(self.dir / GIN_FILE, operative_config)
         split = self._split('train')
         for phase in phases(self.config.run):
@@ -235,8 +239,7 @@ class Run:
         self.dir.data()
         path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
-            checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._global_step)
-            checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+            self.dir.read_weights(path, model=self._model, global_step=self._global_step)
             task = self._task()
             request = InputRequest(self._split(split_name))
             evaluator = SplitEvaluator(
