@@ -1,6 +1,8 @@
 """Baselines through the same commands as the LSTM: train, resume, evaluate, export, refuse."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -92,6 +94,26 @@ def test_the_export_answers_as_the_evaluation_did(trained):
 def documents(tmp_path_factory):
     """Records of one segment each: every number of segments would be traced anew."""
     return small_data.text_records(tmp_path_factory.mktemp('texts'), segment_steps=90)
+
+
+@pytest.mark.long
+def test_the_export_needs_nothing_but_tensorflow(trained):
+    _, folder = trained
+    data = next(data for _, _, data in raw_items())
+    code = (
+        'import sys, tensorflow as tf; '
+        'serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]; '
+        'answer = serve(data=tf.constant([sys.stdin.buffer.read()])); '
+        'print(answer["class_name"].numpy()[0].decode()); '
+        'assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
+    )
+    export = next((folder / 'export').iterdir())
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(export)], input=data, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    want = served(folder)([data])['class_name'].numpy()[0]
+    assert done.stdout.strip() == want
 
 
 @pytest.mark.parametrize('mode', ['train', 'eval', 'export'])
