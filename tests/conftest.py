@@ -1,6 +1,7 @@
 """Quiet TensorFlow, and small records that many tests share."""
 
 import os
+from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -27,3 +28,18 @@ def two_logical_cpus() -> None:
 
     cpu = tf.config.list_physical_devices('CPU')[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope='session')
+def strategies() -> dict[str, Any]:
+    """'one' device and 'two' mirrored replicas on CPUs.
+
+    Made once: the collectives of a second MirroredStrategy in one process clash with the first's.
+    """
+    import tensorflow as tf
+
+    cpus = [d.name for d in tf.config.list_logical_devices('CPU')]
+    return {
+        'one': tf.distribute.OneDeviceStrategy(cpus[0]),
+        'two': tf.distribute.MirroredStrategy(cpus[:2]),
+    }

@@ -4,6 +4,7 @@ import gin
 
 from pipelines.format.sequences import SequenceSpec
 from trainer.baselines.baseline import Baseline
+from trainer.baselines.gru import GRUClassifier
 from trainer.baselines.objective import SupervisedObjective
 from trainer.config import Config
 from trainer.model import LongSequenceModel
@@ -29,11 +30,10 @@ def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
         'seed': config.run.seed,
     }
     if config.model.architecture == 'gru':
-        from trainer.baselines.gru import GRUClassifier
-
         return GRUClassifier(config.model, **sizes)
     if config.model.architecture == 'transformer':
-        # Model Garden's layers register themselves with gin, which is locked once it has parsed.
+        # Not for everybody: it costs. Model Garden's layers register themselves with gin, which is
+        # locked once it has parsed.
         with gin.unlock_config():
             from trainer.baselines.transformer import TransformerClassifier
 

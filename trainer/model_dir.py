@@ -99,6 +99,22 @@ class ModelDir:
             content = json.loads(file.read())
         return content['gin_files'], content['gin_params']
 
+    def read_weights(self, path: str, **objects: tf.Module | tf.Variable) -> None:
+        """Reads some of a checkpoint's objects, `model` and `global_step` for example.
+
+        Raises:
+          LonghaulError: if it holds other variables than these objects have.
+        """
+        try:
+            checkpoint = tf.train.Checkpoint(**objects)
+            checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+        except (AssertionError, ValueError) as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: holds another model than the configuration describes; '
+                'set ModelConfig and the weights in ObjectiveConfig as its operative.gin does, or '
+                'name another --model_dir'
+            ) from error
+
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
         """Writes down what the run is trained on; refuses data of another kind later."""
         if tf.io.gfile.exists(self / _DATA_FILE):

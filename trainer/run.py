@@ -167,6 +167,10 @@ class Run:
         if gin_files:
             self.dir.remember_command(gin_files, gin_params or [])
         self.dir.remember_data(self._info.spec, self._info.class_names)
+        latest = tf.train.latest_checkpoint(self.dir.checkpoints)
+        if latest is not None:
+            with self._strategy.scope():
+                self.dir.read_weights(latest, model=self._model)
         write_atomically(self.dir / GIN_FILE, operative_config)
         self._write_summary('gin', gin.markdown(operative_config))
         split = self._split('train')
@@ -302,8 +306,7 @@ class Run:
         self.dir.data()
         path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
-            checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._global_step)
-            checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+            self.dir.read_weights(path, model=self._model, global_step=self._global_step)
             task = self._task()
             request = InputRequest(self._split(split_name))
             evaluator = SplitEvaluator(

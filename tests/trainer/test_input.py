@@ -85,6 +85,13 @@ def test_other_settings_than_the_stored_ones_are_drawn(digit_records):
     np.testing.assert_array_equal(batch['r_starts'], want.r_starts[:, 0])
 
 
+def test_without_a_loss_that_uses_them_anchors_need_not_fit(digit_records):
+    """A plain LSTM reads sequences shorter than the default `auxiliary_steps`."""
+    source = split(digit_records, ObjectiveConfig(auxiliary_steps=600, anchors_per_sequence=3))
+    for name in ('r_anchors', 'r_starts', 'p_anchors'):
+        np.testing.assert_array_equal(batches(source, 0, 1)[0][name], np.zeros([8, 3]))
+
+
 def test_documents_are_right_aligned(text_records):
     info = records.read_info(text_records)
     seen = set()

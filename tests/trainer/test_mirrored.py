@@ -31,12 +31,7 @@ def train(records, model_dir, strategy):
 
 
 @pytest.fixture(scope='module')
-def both(digit_records, tmp_path_factory):
-    cpus = [d.name for d in tf.config.list_logical_devices('CPU')]
-    strategies = {
-        'one': tf.distribute.OneDeviceStrategy(cpus[0]),
-        'two': tf.distribute.MirroredStrategy(cpus[:2]),
-    }
+def both(strategies, digit_records, tmp_path_factory):
     folder = tmp_path_factory.mktemp('mirrored')
     return {k: train(digit_records, folder / k, s) for k, s in strategies.items()}
 

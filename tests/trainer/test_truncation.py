@@ -66,6 +66,19 @@ def test_states_at_boundaries_and_at_any_start(inputs, weights, segment_steps, p
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-14)
 
 
+def test_xla_compiles_the_sweep(inputs, weights):
+    sequences = Sequences(inputs, tf.constant([0, 5, 16]), tf.float64)
+
+    def end(inputs):
+        states = truncation.sweep(
+            sequences._replace(inputs=inputs), weights, segment_steps=4, until=T
+        )
+        return states.c, states.h
+
+    got = tf.function(end, autograph=False, jit_compile=True)(inputs)
+    np.testing.assert_allclose(got, end(inputs), rtol=1e-10)
+
+
 @pytest.mark.parametrize('until', [0, 3, 11])
 def test_reads_no_further_than_anybody_needs(inputs, weights, until):
     sequences = Sequences(inputs, None, tf.float64)

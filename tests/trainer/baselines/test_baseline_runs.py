@@ -1,6 +1,8 @@
 """Baselines through the same commands as the LSTM: train, resume, evaluate, export, refuse."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -90,8 +92,43 @@ def test_the_export_answers_as_the_evaluation_did(trained):
 
 @pytest.fixture(scope='module')
 def documents(tmp_path_factory):
-    """Records of at most two segments: each number of segments is traced anew."""
-    return small_data.text_records(tmp_path_factory.mktemp('texts'), segment_steps=45)
+    """Records of one segment each: every number of segments would be traced anew."""
+    return small_data.text_records(tmp_path_factory.mktemp('texts'), segment_steps=90)
+
+
+@pytest.mark.long
+def test_the_export_needs_nothing_but_tensorflow(trained):
+    _, folder = trained
+    data = next(data for _, _, data in raw_items())
+    code = (
+        'import sys, tensorflow as tf; '
+        'serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]; '
+        'answer = serve(data=tf.constant([sys.stdin.buffer.read()])); '
+        'print(answer["class_name"].numpy()[0].decode()); '
+        'assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
+    )
+    export = next((folder / 'export').iterdir())
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(export)], input=data, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    want = served(folder)([data])['class_name'].numpy()[0]
+    assert done.stdout.strip() == want
+
+
+@pytest.mark.parametrize('mode', ['train', 'eval', 'export'])
+def test_refuses_to_go_on_with_another_architecture(
+    trained, mode, gin_files, digit_records, capsys
+):
+    """And leaves the run as it was."""
+    name, folder = trained
+    other = next(b for b in BASELINES if b != name)
+    before = (folder / 'operative.gin').read_text()
+    assert execute(gin_files[other], folder, mode, records=digit_records) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f'error: --model_dir={folder}: holds another model')
+    assert 'ModelConfig' in error
+    assert (folder / 'operative.gin').read_text() == before
 
 
 @pytest.mark.parametrize('name', BASELINES)
