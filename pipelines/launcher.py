@@ -122,12 +122,6 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
             f'  {split:<11}{count:>9,} examples  {steps:>14,} steps  {size:>9,.1f} MB  '
             f'{len(shards)} shard{"s" if len(shards) > 1 else ""}'
         )
-    if info.spec.vocabulary is not None:
-        unknown = info.counts['unknown']['train'] / max(1, info.counts['steps']['train'])
-        rows.append(
-            f'  vocabulary of {len(info.spec.vocabulary):,} characters; {unknown:.3%} of the '
-            'training steps are none of them'
-        )
     unlabelled = sum(classes.get('', 0) for classes in info.counts['classes'].values())
     if unlabelled:
         rows.append(f'  {unlabelled:,} of them have no label')

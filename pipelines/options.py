@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import MAX_VOCABULARY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +19,6 @@ class JobOptions:
     image_size: int | None = None
     channels: int | None = None
     max_steps: int | None = None
-    tokens: str | None = None
-    vocabulary_size: int | None = None
     segment_steps: int = 300
     auxiliary_steps: int | None = None
     anchors_per_sequence: int = 1
@@ -44,7 +41,7 @@ class JobOptions:
     def __post_init__(self) -> None:
         counts = (
             'image_size max_steps segment_steps auxiliary_steps anchors_per_sequence anchor_sets '
-            'limit shards vocabulary_size'
+            'limit shards'
         )
         for name in counts.split():
             value = getattr(self, name)
@@ -56,20 +53,6 @@ class JobOptions:
                 raise LonghaulError(f'--{name}={value}: a share in 0..1 is needed')
         if self.channels not in (None, 1, 3):
             raise LonghaulError(f'--channels={self.channels}: 1 (gray) or 3 (RGB) is needed')
-        if self.tokens not in (None, 'bytes', 'characters'):
-            raise LonghaulError(f'--tokens={self.tokens}: bytes or characters is needed')
-        self._check_vocabulary_size()
-
-    def _check_vocabulary_size(self) -> None:
-        size = self.vocabulary_size
-        if size is None:
-            return
-        if self.tokens != 'characters':
-            raise LonghaulError(
-                f'--vocabulary_size={size}: is for --tokens=characters; add that, or leave it out'
-            )
-        if size > MAX_VOCABULARY:
-            raise LonghaulError(f'--vocabulary_size={size}: at most {MAX_VOCABULARY} ids are there')
 
 
 _HELP = {
@@ -79,10 +62,6 @@ _HELP = {
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
     'max_steps': 'documents are cut to their first steps; default: whole',
-    'tokens': 'a step of a document: bytes (default) or characters, with a vocabulary of the '
-    'training split that the job counts first',
-    'vocabulary_size': 'so many characters, the most frequent, have an id of their own '
-    '(default 1000: alphabets with room to spare; Chinese or Japanese want some thousands)',
     'segment_steps': 'steps of a stored segment (default 300)',
     'auxiliary_steps': 'L of the stored anchors (default 600, a quarter of short images)',
     'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',

@@ -29,8 +29,7 @@ class RecordsInfo:
       class_names: by label.
       shards: by split, a list of {'name', 'examples', 'bytes', 'sha256', 'index_sha256'}.
       counts: 'splits': examples by split; 'classes': by split, examples by class name ('' for
-        those without a label); 'steps': steps by split; 'rejected': items that could not be used;
-        'unknown', for characters: steps by split that are none of the vocabulary.
+        those without a label); 'steps': steps by split; 'rejected': items that could not be used.
       lengths: by split, histogram of lengths: upper bound (a power of two) -> examples.
       options: the job's options that decide about the content.
       versions: of the libraries that decide about the content.

@@ -5,7 +5,6 @@ through `decode`, so that a model is never asked about pixels that it was not tr
 """
 
 import dataclasses
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,8 @@ _KNOWN = {
     'kind': ('image', 'text'),
     'dtype': ('uint8', 'uint16', 'float16'),
     'channels': (1, 3),
-    'tokens': (None, 'bytes', 'characters'),
+    'tokens': (None, 'bytes'),
 }
-# uint16 ids, one of them for all unknown characters.
-MAX_VOCABULARY = (1 << 16) - 1
-_UNKNOWN = 0
-_REPLACEMENT = '\ufffd'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,16 +28,11 @@ class SequenceSpec:
 
     Attributes:
       kind: 'image' (fixed length) or 'text'.
-      dtype: of the stored values, little-endian: 'uint8', or 'uint16' for characters ('float16' is
-        reserved).
+      dtype: of the stored values, little-endian: 'uint8' ('uint16', 'float16' are reserved).
       channels: values per step; 1 or 3 for images, 1 for text.
       image_size: images are resized to this side and square; None for text.
-      tokens: 'bytes' or 'characters' for text; None for images.
-      vocabulary_size: number of different ids: 256 for bytes; for characters those of `vocabulary`
-        and one for all others; None for images, and for characters not yet counted.
-      vocabulary: the characters known by id, most frequent first: id k is vocabulary[k - 1], id 0
-        any other. A character is a Unicode code point: nothing is normalised, and a byte order mark
-        is one too.
+      tokens: 'bytes' for text; None for images.
+      vocabulary_size: number of different ids; 256 for bytes; None for images.
       max_steps: documents are cut to their first max_steps steps; None: whole.
       permutation_seed: of `permutation`; None: raster order.
       permutation: step t shows pixel permutation[t] of the raster, row by row; None: raster order.
@@ -54,7 +44,6 @@ class SequenceSpec:
     image_size: int | None = None
     tokens: str | None = None
     vocabulary_size: int | None = None
-    vocabulary: str | None = None
     max_steps: int | None = None
     permutation_seed: int | None = None
     permutation: tuple[int, ...] | None = None
@@ -76,13 +65,6 @@ class SequenceSpec:
                 'are needed'
             )
 
-        known = None if self.vocabulary is None else len(self.vocabulary) + 1
-        if known is not None and known != self.vocabulary_size:
-            raise LonghaulError(
-                f'SequenceSpec.vocabulary_size={self.vocabulary_size}: the vocabulary has '
-                f'{known - 1} characters, and one id more is for all others'
-            )
-
     @property
     def fixed_length(self) -> int | None:
         """Steps of every sequence, or None when they differ."""
@@ -93,46 +75,20 @@ class SequenceSpec:
         values = dataclasses.asdict(self)
         if self.permutation is not None:
             values['permutation'] = list(self.permutation)
-        if self.vocabulary is not None:
-            values['vocabulary_sha256'] = _sha256(self.vocabulary)
         return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> 'SequenceSpec':
-        """The inverse of `to_json`.
-
-        Raises:
-          LonghaulError: for a vocabulary that is not the one that was written.
-        """
-        values = dict(values)
+        """The inverse of `to_json`."""
         permutation = values.get('permutation')
         if permutation is not None:
-            values['permutation'] = tuple(permutation)
-        expected = values.pop('vocabulary_sha256', None)
-        spec = cls(**values)
-        found = None if spec.vocabulary is None else _sha256(spec.vocabulary)
-        if found != expected:
-            raise LonghaulError(
-                f'the vocabulary is damaged (sha256 {found}, expected {expected}); run python -m '
-                'pipelines.main again with --overwrite'
-            )
-        return spec
+            values = {**values, 'permutation': tuple(permutation)}
+        return cls(**values)
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode('utf-8')).hexdigest()
-
-
-def text_spec(*, max_steps: int | None = None, tokens: str = 'bytes') -> SequenceSpec:
-    """Documents as bytes, or as characters of a vocabulary that is not known yet."""
-    if tokens == 'bytes':
-        return SequenceSpec('text', tokens='bytes', vocabulary_size=256, max_steps=max_steps)
-    return SequenceSpec('text', dtype='uint16', tokens='characters', max_steps=max_steps)
-
-
-def with_vocabulary(spec: SequenceSpec, vocabulary: str) -> SequenceSpec:
-    """The spec with the characters that have an id of their own, most frequent first."""
-    return dataclasses.replace(spec, vocabulary=vocabulary, vocabulary_size=len(vocabulary) + 1)
+def text_spec(*, max_steps: int | None = None) -> SequenceSpec:
+    """Documents as bytes."""
+    return SequenceSpec('text', tokens='bytes', vocabulary_size=256, max_steps=max_steps)
 
 
 def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
@@ -143,46 +99,16 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
       spec: of the records.
 
     Returns:
-      uint8 [T, C] for images (static shape), uint8 [T] for bytes, uint16 [T] for characters.
+      uint8 [T, C] for images (static shape), uint8 [T] for text.
 
     Raises:
       tf.errors.InvalidArgumentError: if the bytes are no image.
     """
     if spec.kind == 'text':
-        if spec.tokens == 'characters':
-            return _character_ids(code_points(data, spec), spec.vocabulary)
         ids = tf.io.decode_raw(data, tf.uint8)
         return ids if spec.max_steps is None else ids[: spec.max_steps]
     pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     return steps_from_pixels(tf.ensure_shape(pixels, [None, None, 3]), spec)
-
-
-def code_points(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """Scalar string -> int32 [T], cut to max_steps; U+FFFD for what is no UTF-8."""
-    found = tf.strings.unicode_decode(data, 'UTF-8', errors='replace')
-    return found if spec.max_steps is None else found[: spec.max_steps]
-
-
-def _character_ids(points: tf.Tensor, vocabulary: str) -> tf.Tensor:
-    """Code points int32 [T] -> ids uint16 [T].
-
-    By a search in a constant, not by a lookup table: nothing that an export could leave behind.
-    """
-    if not vocabulary:
-        return tf.zeros_like(points, tf.uint16)
-    known = np.array([ord(character) for character in vocabulary], np.int32)
-    order = np.argsort(known)
-    nearest = tf.minimum(tf.searchsorted(known[order], points), len(known) - 1)
-    ids = tf.gather((order + 1).astype(np.int32), nearest)
-    found = tf.equal(tf.gather(known[order], nearest), points)
-    return tf.cast(tf.where(found, ids, _UNKNOWN), tf.uint16)
-
-
-def text_of(ids: np.ndarray, spec: SequenceSpec) -> str:
-    """Ids [T] as a person reads them; U+FFFD for what has no id or is no UTF-8."""
-    if spec.tokens == 'bytes':
-        return bytes(ids.astype(np.uint8)).decode('utf-8', 'replace')
-    return ''.join(_REPLACEMENT if i == _UNKNOWN else spec.vocabulary[i - 1] for i in ids)
 
 
 def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:

@@ -10,7 +10,6 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import FILE_NAME, RecordsInfo
-from pipelines.format.sequences import SequenceSpec
 from pipelines.job.plan import Plan
 
 # Options that say where and how, not what: they must not change a byte of the output.
@@ -26,16 +25,13 @@ _NOT_CONTENT = (
 _DECIDING = ('tensorflow', 'numpy')
 
 
-def finish(
-    shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...], spec: SequenceSpec
-) -> str:
+def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...]) -> str:
     """Writes the description of the data set.
 
     Args:
       shards: what `write_shard` returned, in any order.
       plan: of the job.
       class_names: by label.
-      spec: of the records.
 
     Returns:
       Path of records.json.
@@ -55,12 +51,10 @@ def finish(
         'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
         'rejected': sum(rejected.values()),
     }
-    if spec.vocabulary is not None:
-        counts['unknown'] = {k: sum(s['unknown'] for s in v) for k, v in by_split.items()}
     options = plan.options
     lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
     info = RecordsInfo(
-        spec=spec,
+        spec=plan.spec,
         segment_steps=options.segment_steps,
         auxiliary_steps=plan.auxiliary_steps,
         anchors_per_sequence=options.anchors_per_sequence,

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Rejected
 
 
 class Labels(NamedTuple):
@@ -13,18 +12,6 @@ class Labels(NamedTuple):
 
     names: tuple[str, ...]
     numbers: dict[str, int]
-
-    def number_of(self, label: str | None) -> int:
-        """A class number, -1 for no label.
-
-        Raises:
-          Rejected: for a label that is none of the classes.
-        """
-        if label is None:
-            return -1
-        if label not in self.numbers:
-            raise Rejected('the label is none of the classes', label)
-        return self.numbers[label]
 
 
 def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> Labels:

@@ -123,11 +123,7 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
                 raise LonghaulError(
                     f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
                 )
-        return text_spec(max_steps=options.max_steps, tokens=options.tokens or 'bytes')
-    if options.tokens is not None:
-        raise LonghaulError(
-            f'--tokens={options.tokens}: {options.source} holds images; leave it out'
-        )
+        return text_spec(max_steps=options.max_steps)
     size = options.image_size or source.image_size()
     if size is None:
         raise LonghaulError(

@@ -17,7 +17,6 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format import anchors, examples, records, segments
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
-from pipelines.format.sequences import SequenceSpec
 from pipelines.job.encoder import encode
 from pipelines.job.items import Item, Payload, Rejected
 from pipelines.job.labels import Labels
@@ -63,12 +62,7 @@ class _File:
 
 
 def write_shard(
-    split: str,
-    shard: int,
-    hashed: list[Hashed],
-    plan: Plan,
-    labels: Labels,
-    spec: SequenceSpec,
+    split: str, shard: int, hashed: list[Hashed], plan: Plan, labels: Labels
 ) -> dict[str, Any]:
     """Writes a shard with its index and its rejected items.
 
@@ -78,7 +72,6 @@ def write_shard(
       hashed: its items, in any order.
       plan: of the job.
       labels: numbers of the labels.
-      spec: of the records: the plan's, with the vocabulary if there is one.
 
     Returns:
       JSON values: what `finish` adds up.
@@ -86,13 +79,13 @@ def write_shard(
     Raises:
       LonghaulError: for two items of one id.
     """
-    hashed = in_order(hashed)
+    hashed = sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
     _refuse_duplicates(hashed, plan)
     name = records.shard_name(split, shard, plan.shards)
     path = posixpath.join(plan.options.output, name)
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
-    tally = _Tally(plan, labels, spec)
-    for entry, payload in payloads(hashed, plan):
+    tally = _Tally(plan, labels)
+    for entry, payload in _payloads(hashed, plan):
         record = tally.encode(entry, payload)
         if record is not None:
             tally.index(data.bytes, record)
@@ -125,12 +118,7 @@ def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:
             )
 
 
-def in_order(hashed: list[Hashed]) -> list[Hashed]:
-    """The order of a shard, whatever the order of arrival."""
-    return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
-
-
-def payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
+def _payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
     """Payloads in order; each group's by a reader of its own, so that a table is read once."""
     by_group: dict[str, list[Item]] = {}
     for h in hashed:
@@ -143,26 +131,25 @@ def payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload
 class _Tally:
     """Serializes the items of a shard and counts."""
 
-    def __init__(self, plan: Plan, labels: Labels, spec: SequenceSpec) -> None:
+    def __init__(self, plan: Plan, labels: Labels) -> None:
         self._plan = plan
         self._labels = labels
-        self._spec = spec
         self.rows: list[tuple] = []
         self.rejected: list[dict[str, str]] = []
         self._classes: Counter[str] = Counter()
         self._lengths: Counter[str] = Counter()
         self._anchors: dict[str, Counter[int]] = {'r': Counter(), 'p': Counter()}
-        self._steps = self._unknown = 0
+        self._steps = 0
         self._pending: tuple | None = None
 
     def encode(self, hashed: Hashed, payload: Payload | Rejected) -> bytes | None:
         """The serialized example, or None for a rejected item."""
-        item = hashed.item
+        item, spec = hashed.item, self._plan.spec
         try:
             if isinstance(payload, Rejected):
                 raise payload
-            label = self._labels.number_of(item.label)
-            values = encode(payload, self._spec)
+            label = self._number(item)
+            values = encode(payload, spec)
         except Rejected as reason:
             line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
             if reason.detail:
@@ -170,7 +157,7 @@ class _Tally:
             self.rejected.append(line)
             return None
         drawn = self._draw(hashed.hash, len(values))
-        self._count(label, values, drawn)
+        self._count(label, len(values), drawn)
         count = segments.segment_count(len(values), self._plan.options.segment_steps)
         self._pending = (count, len(values), hashed.hash)
         return examples.serialize_example(
@@ -200,10 +187,14 @@ class _Tally:
             anchors_per_sequence=options.anchors_per_sequence,
         )
 
-    def _count(self, label: int, values: np.ndarray, drawn: anchors.AnchorSets) -> None:
-        length = len(values)
-        if self._spec.tokens == 'characters':
-            self._unknown += int(np.count_nonzero(values == 0))
+    def _number(self, item: Item) -> int:
+        if item.label is None:
+            return -1
+        if item.label not in self._labels.numbers:
+            raise Rejected('the label is none of the classes', item.label)
+        return self._labels.numbers[item.label]
+
+    def _count(self, label: int, length: int, drawn: anchors.AnchorSets) -> None:
         self._classes['' if label < 0 else self._labels.names[label]] += 1
         self._steps += length
         self._lengths[str(1 << (length - 1).bit_length())] += 1
@@ -218,7 +209,6 @@ class _Tally:
             'classes': dict(self._classes),
             'lengths': dict(self._lengths),
             'steps': self._steps,
-            'unknown': self._unknown,
             'rejected': dict(reasons),
             'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
         }

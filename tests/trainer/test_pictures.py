@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.sequences import SequenceSpec
 from trainer.pictures import draw_images, draw_texts
 
 
@@ -21,5 +21,4 @@ def test_texts_are_shown_as_code():
     row = np.frombuffer('..häuser'.encode(), np.uint8)[np.newaxis]
     said = np.frombuffer('häxser'.encode(), np.uint8)[:, np.newaxis]
     # The stretch begins after the column of x_s.
-    shown = draw_texts(text_spec(), row, np.array([1]), said)
-    assert shown == ["    'häuser'\n\n    'häxser'"]
+    assert draw_texts(row, np.array([1]), said) == ["    'häuser'\n\n    'häxser'"]

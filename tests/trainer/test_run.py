@@ -155,15 +155,11 @@ def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tm
         assert answer['probability'] == pytest.approx(want[example_id]['probability'], abs=1e-5)
 
 
-@pytest.fixture(scope='module', params=['bytes', 'characters'])
-def trained_on_text(request, gin_file, text_records, tmp_path_factory):
-    """Three steps; 20 characters are known, others occur."""
+@pytest.fixture(scope='module')
+def trained_on_text(gin_file, text_records, tmp_path_factory):
     folder = tmp_path_factory.mktemp('text_run')
-    if request.param == 'characters':
-        flags = ('--tokens=characters', '--vocabulary_size=20')
-        text_records = small_data.text_records(tmp_path_factory.mktemp('characters'), *flags)
     params = ('RunConfig.train_steps=3', 'ObjectiveConfig.prediction_weight=1.0')
-    assert execute(gin_file, folder, 'train_and_eval', *params, records=text_records) == 0
+    assert execute(gin_file, folder, 'train', *params, records=text_records) == 0
     assert execute(None, folder, 'eval') == 0
     assert execute(None, folder, 'export') == 0
     return folder
@@ -173,7 +169,6 @@ def test_documents_train_evaluate_and_export(trained_on_text):
     export = next((trained_on_text / 'export').iterdir())
     serve = tf.saved_model.load(str(export)).signatures['serving_default']
     texts = [text for _, text in small_data.documents()]
-    assert any(ord(character) > 127 for text in texts for character in text)
     rows = [
         json.loads(x) for x in (trained_on_text / 'predictions-test.jsonl').read_text().splitlines()
     ]
