@@ -125,9 +125,20 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     unlabelled = sum(classes.get('', 0) for classes in info.counts['classes'].values())
     if unlabelled:
         rows.append(f'  {unlabelled:,} of them have no label')
+    if info.spec.vocabulary is not None:
+        rows.append(_vocabulary_row(info))
     if info.counts['rejected']:
         rows.append(f'  {info.counts["rejected"]:,} items rejected: see rejected-*.jsonl')
     length = info.spec.fixed_length
     what = f'{length} steps each' if length else 'of different length'
     head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
     return '\n'.join([f'{head}, in {seconds:.0f} s:', *rows, f'records: {folder}'])
+
+
+def _vocabulary_row(info: RecordsInfo) -> str:
+    size, steps = info.counts['vocabulary']['characters'], info.counts['steps']['train']
+    known = steps - info.counts['vocabulary']['unknown']['train']
+    return (
+        f'  vocabulary of {size:,} characters: {known:,} of the {steps:,} in train '
+        f'({known / steps:.2%})'
+    )

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.sequences import MAX_VOCABULARY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,8 @@ class JobOptions:
     image_size: int | None = None
     channels: int | None = None
     max_steps: int | None = None
+    tokens: str | None = None
+    vocabulary_size: int | None = None
     segment_steps: int = 300
     auxiliary_steps: int | None = None
     anchors_per_sequence: int = 1
@@ -53,6 +56,13 @@ class JobOptions:
                 raise LonghaulError(f'--{name}={value}: a share in 0..1 is needed')
         if self.channels not in (None, 1, 3):
             raise LonghaulError(f'--channels={self.channels}: 1 (gray) or 3 (RGB) is needed')
+        if self.tokens not in (None, 'bytes', 'characters'):
+            raise LonghaulError(f'--tokens={self.tokens}: bytes or characters is needed')
+        if self.vocabulary_size is not None and not 1 <= self.vocabulary_size <= MAX_VOCABULARY:
+            raise LonghaulError(
+                f'--vocabulary_size={self.vocabulary_size}: a whole number in 1..{MAX_VOCABULARY} '
+                'is needed, since ids are stored in two bytes'
+            )
 
 
 _HELP = {
@@ -62,6 +72,9 @@ _HELP = {
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
     'max_steps': 'documents are cut to their first steps; default: whole',
+    'tokens': 'a step of a document: bytes (default) or characters (Unicode code points)',
+    'vocabulary_size': 'characters that get an id, the most frequent ones of the training split '
+    '(default 1000: any alphabet with its signs; Chinese and Japanese need several thousand)',
     'segment_steps': 'steps of a stored segment (default 300)',
     'auxiliary_steps': 'L of the stored anchors (default 600, a quarter of short images)',
     'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.sequences import SequenceSpec, text_of
 from trainer import truncation
 from trainer.auxiliary import values_of
 from trainer.model import LongSequenceModel
@@ -58,12 +58,21 @@ def draw_images(
     return np.stack(pictures)
 
 
-def draw_texts(inputs: np.ndarray, begins: np.ndarray, outputs: np.ndarray) -> list[str]:
-    """Truth and reconstruction of each row as Markdown; `begins`: column of x_s, [B]."""
+def draw_texts(
+    spec: SequenceSpec, inputs: np.ndarray, begins: np.ndarray, outputs: np.ndarray
+) -> list[str]:
+    """Writes truth and reconstruction of each row as Markdown.
+
+    Args:
+      spec: of the records; turns ids into text.
+      inputs: ids [B, T].
+      begins: int32 [B], column of x_s of each row.
+      outputs: ids [L-1, B].
+    """
     texts = []
     for row, begin, said in zip(inputs, begins, outputs.T, strict=True):
         truth = row[begin + 1 : begin + 1 + len(said)]
-        pair = (bytes(v.astype(np.uint8)).decode('utf-8', 'replace') for v in (truth, said))
+        pair = (text_of(v, spec) for v in (truth, said))
         texts.append('\n\n'.join(f'    {t!r}' for t in pair))
     return texts
 
@@ -106,6 +115,6 @@ class ReconstructionPictures:
                 tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
             else:
                 begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
-                for i, text in enumerate(draw_texts(inputs, begins, outputs)):
+                for i, text in enumerate(draw_texts(self._spec, inputs, begins, outputs)):
                     tf.summary.text(f'reconstruction/{i}', text)
         self._writer.flush()

@@ -29,7 +29,8 @@ class RecordsInfo:
       class_names: by label.
       shards: by split, a list of {'name', 'examples', 'bytes', 'sha256', 'index_sha256'}.
       counts: 'splits': examples by split; 'classes': by split, examples by class name ('' for
-        those without a label); 'steps': steps by split; 'rejected': items that could not be used.
+        those without a label); 'steps': steps by split; 'rejected': items that could not be used;
+        with a vocabulary, 'vocabulary': its 'characters', and 'unknown' steps by split.
       lengths: by split, histogram of lengths: upper bound (a power of two) -> examples.
       options: the job's options that decide about the content.
       versions: of the libraries that decide about the content.

@@ -51,6 +51,11 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
         'rejected': sum(rejected.values()),
     }
+    if plan.spec.vocabulary is not None:
+        counts['vocabulary'] = {
+            'characters': len(plan.spec.vocabulary),
+            'unknown': {k: sum(s['unknown'] for s in v) for k, v in by_split.items()},
+        }
     options = plan.options
     lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
     info = RecordsInfo(

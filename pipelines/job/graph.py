@@ -1,4 +1,4 @@
-"""The Beam graph: list -> split -> shard -> write -> finish."""
+"""The Beam graph: list -> split -> shard -> (count characters ->) write -> finish."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,10 +8,11 @@ import apache_beam as beam
 from pipelines.format import anchors
 from pipelines.job.encoder import set_up_worker
 from pipelines.job.finish import finish
-from pipelines.job.items import Group
+from pipelines.job.items import Group, Hashed
 from pipelines.job.labels import resolve
 from pipelines.job.plan import Plan
-from pipelines.job.shards import Hashed, shard_of, write_shard
+from pipelines.job.shards import shard_of, write_shard
+from pipelines.job.vocabulary import add_vocabulary
 
 
 class _List(beam.DoFn):
@@ -38,13 +39,16 @@ class _Write(beam.DoFn):
         set_up_worker()
 
     def process(
-        self, keyed: tuple[tuple[str, int], Iterable[Hashed | None]], labels: list[tuple[str, str]]
+        self,
+        keyed: tuple[tuple[str, int], Iterable[Hashed | None]],
+        labels: list[tuple[str, str]],
+        vocabulary: str | None,
     ) -> Iterable[dict[str, Any]]:
         """Writes a shard."""
         (split, shard), items = keyed
         hashed = [h for h in items if h is not None]
         resolved = resolve(labels, self._plan.source.class_names())
-        yield write_shard(split, shard, hashed, self._plan, resolved)
+        yield write_shard(split, shard, hashed, self._plan.resolved(vocabulary), resolved)
 
 
 def _label_pairs(keyed: tuple[str, Hashed]) -> Iterable[tuple[str, str]]:
@@ -69,22 +73,27 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
     # Every shard is written, an empty one too: one name too few would look like a loss.
     all_keys = pipeline | 'Shards' >> beam.Create([(key, None) for key in keys])
-    written = (
+    shards = (
         (items | 'Assign' >> beam.Map(_assign, plan.shards), all_keys)
         | 'Together' >> beam.Flatten()
         | 'Group' >> beam.GroupByKey()
-        | 'Write' >> beam.ParDo(_Write(plan), beam.pvalue.AsList(labels))
     )
+    pairs = beam.pvalue.AsList(labels)
+    vocabulary = beam.pvalue.AsSingleton(add_vocabulary(pipeline, shards, pairs, plan))
+    written = shards | 'Write' >> beam.ParDo(_Write(plan), pairs, vocabulary)
     _ = (
         pipeline
         | 'Once' >> beam.Create([None])
         | 'Finish'
         >> beam.Map(
-            lambda _, shards, labels: finish(
-                shards, plan, resolve(labels, plan.source.class_names()).names
+            lambda _, shards, labels, vocabulary: finish(
+                shards,
+                plan.resolved(vocabulary),
+                resolve(labels, plan.source.class_names()).names,
             ),
             beam.pvalue.AsList(written),
-            beam.pvalue.AsList(labels),
+            pairs,
+            vocabulary,
         )
     )
 

@@ -26,6 +26,13 @@ class Item(NamedTuple):
     place: str | int
 
 
+class Hashed(NamedTuple):
+    """An item and the hash of its id."""
+
+    hash: int
+    item: Item
+
+
 class Payload(NamedTuple):
     """What a source reads: raw bytes (an image file, text), or pixels uint8 [H, W, 1]."""
 

@@ -7,18 +7,24 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
 from pipelines.job.items import Source
 from pipelines.job.sources import make_source
 from pipelines.options import JobOptions
 
 _PERMUTATION, _TEST, _VALIDATION = 11, 12, 13
 _SHARD_BYTES = 64 << 20
+# Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
+_VOCABULARY_SIZE = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What every worker is told. Picklable, and free of anything that is bound elsewhere."""
+    """What every worker is told. Picklable, and free of anything that is bound elsewhere.
+
+    `vocabulary_size`: how many characters get an id at most, while `spec` waits for them; None for
+    anything but characters.
+    """
 
     options: JobOptions
     source: Source
@@ -27,6 +33,13 @@ class Plan:
     shards: int
     splits: tuple[str, ...]
     test_share: float
+    vocabulary_size: int | None = None
+
+    def resolved(self, vocabulary: str | None) -> 'Plan':
+        """The plan with the vocabulary that the job has counted; None: it needs none."""
+        if vocabulary is None:
+            return self
+        return dataclasses.replace(self, spec=self.spec.with_vocabulary(vocabulary))
 
     def split_of(self, own_split: str, id_hash: int) -> str:
         """The split of an item: the source's own, or cut out of its train by hash."""
@@ -74,6 +87,7 @@ def make_plan(options: JobOptions) -> Plan:
         shards=options.shards or _shards(source, spec),
         splits=tuple(splits),
         test_share=test_share,
+        vocabulary_size=_vocabulary_size(options, spec),
     )
 
 
@@ -123,7 +137,13 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
                 raise LonghaulError(
                     f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
                 )
-        return text_spec(max_steps=options.max_steps)
+        make = character_spec if options.tokens == 'characters' else text_spec
+        return make(max_steps=options.max_steps)
+    for name in ('tokens', 'vocabulary_size'):
+        if getattr(options, name) is not None:
+            raise LonghaulError(
+                f'--{name}={getattr(options, name)}: {options.source} holds images; leave it out'
+            )
     size = options.image_size or source.image_size()
     if size is None:
         raise LonghaulError(
@@ -146,6 +166,17 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         permutation_seed=options.permutation_seed,
         permutation=permutation,
     )
+
+
+def _vocabulary_size(options: JobOptions, spec: SequenceSpec) -> int | None:
+    if spec.tokens == 'characters':
+        return options.vocabulary_size or _VOCABULARY_SIZE
+    if options.vocabulary_size is not None:
+        raise LonghaulError(
+            f'--vocabulary_size={options.vocabulary_size}: a step is a byte, and there are 256 of '
+            'them; leave it out, or add --tokens=characters'
+        )
+    return None
 
 
 def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
@@ -172,5 +203,5 @@ def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
 
 
 def _shards(source: Source, spec: SequenceSpec) -> int:
-    per_item = (spec.fixed_length or 300) * spec.channels
+    per_item = (spec.fixed_length or 300) * spec.channels * np.dtype(spec.dtype).itemsize
     return max(1, min(1024, -(-source.estimated_items() * per_item // _SHARD_BYTES)))

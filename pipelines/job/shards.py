@@ -8,8 +8,7 @@ import hashlib
 import json
 import posixpath
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
@@ -17,19 +16,12 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format import anchors, examples, records, segments
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
-from pipelines.job.encoder import encode
-from pipelines.job.items import Item, Payload, Rejected
+from pipelines.job.items import Hashed, Payload, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
+from pipelines.job.reading import in_order, label_and_values, read_payloads
 
 _SHARD_STREAM = 21
-
-
-class Hashed(NamedTuple):
-    """An item and the hash of its id."""
-
-    hash: int
-    item: Item
 
 
 def shard_of(id_hash: int, shards: int) -> int:
@@ -79,13 +71,13 @@ def write_shard(
     Raises:
       LonghaulError: for two items of one id.
     """
-    hashed = sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
+    hashed = in_order(hashed)
     _refuse_duplicates(hashed, plan)
     name = records.shard_name(split, shard, plan.shards)
     path = posixpath.join(plan.options.output, name)
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
     tally = _Tally(plan, labels)
-    for entry, payload in _payloads(hashed, plan):
+    for entry, payload in read_payloads(hashed, plan):
         record = tally.encode(entry, payload)
         if record is not None:
             tally.index(data.bytes, record)
@@ -118,16 +110,6 @@ def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:
             )
 
 
-def _payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
-    """Payloads in order; each group's by a reader of its own, so that a table is read once."""
-    by_group: dict[str, list[Item]] = {}
-    for h in hashed:
-        by_group.setdefault(h.item.group, []).append(h.item)
-    readers = {group: plan.source.read(group, items) for group, items in by_group.items()}
-    for h in hashed:
-        yield h, next(readers[h.item.group])
-
-
 class _Tally:
     """Serializes the items of a shard and counts."""
 
@@ -139,17 +121,14 @@ class _Tally:
         self._classes: Counter[str] = Counter()
         self._lengths: Counter[str] = Counter()
         self._anchors: dict[str, Counter[int]] = {'r': Counter(), 'p': Counter()}
-        self._steps = 0
+        self._steps = self._unknown = 0
         self._pending: tuple | None = None
 
     def encode(self, hashed: Hashed, payload: Payload | Rejected) -> bytes | None:
         """The serialized example, or None for a rejected item."""
-        item, spec = hashed.item, self._plan.spec
+        item = hashed.item
         try:
-            if isinstance(payload, Rejected):
-                raise payload
-            label = self._number(item)
-            values = encode(payload, spec)
+            label, values = label_and_values(item, payload, self._plan, self._labels)
         except Rejected as reason:
             line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
             if reason.detail:
@@ -157,7 +136,7 @@ class _Tally:
             self.rejected.append(line)
             return None
         drawn = self._draw(hashed.hash, len(values))
-        self._count(label, len(values), drawn)
+        self._count(label, values, drawn)
         count = segments.segment_count(len(values), self._plan.options.segment_steps)
         self._pending = (count, len(values), hashed.hash)
         return examples.serialize_example(
@@ -187,16 +166,12 @@ class _Tally:
             anchors_per_sequence=options.anchors_per_sequence,
         )
 
-    def _number(self, item: Item) -> int:
-        if item.label is None:
-            return -1
-        if item.label not in self._labels.numbers:
-            raise Rejected('the label is none of the classes', item.label)
-        return self._labels.numbers[item.label]
-
-    def _count(self, label: int, length: int, drawn: anchors.AnchorSets) -> None:
+    def _count(self, label: int, values: np.ndarray, drawn: anchors.AnchorSets) -> None:
+        length = len(values)
         self._classes['' if label < 0 else self._labels.names[label]] += 1
         self._steps += length
+        if self._plan.spec.vocabulary is not None:
+            self._unknown += int((values == 0).sum())
         self._lengths[str(1 << (length - 1).bit_length())] += 1
         for name, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
             tenths = np.minimum(array.reshape(-1) * 10 // length, 9)
@@ -209,6 +184,7 @@ class _Tally:
             'classes': dict(self._classes),
             'lengths': dict(self._lengths),
             'steps': self._steps,
+            'unknown': self._unknown,
             'rejected': dict(reasons),
             'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
         }

@@ -26,6 +26,8 @@ def test_defaults():
         'image_size': None,
         'channels': None,
         'max_steps': None,
+        'tokens': None,
+        'vocabulary_size': None,
         'segment_steps': 300,
         'auxiliary_steps': None,
         'anchors_per_sequence': 1,
@@ -110,6 +112,19 @@ def test_shares_are_shares(name, value):
 @pytest.mark.parametrize('value', [0, 2, 4])
 def test_channels_are_one_or_three(value):
     assert refused(f'--channels={value}') == f'--channels={value}: 1 (gray) or 3 (RGB) is needed'
+
+
+@pytest.mark.parametrize('value', ['words', 'character', ''])
+def test_tokens_are_bytes_or_characters(value):
+    assert refused(f'--tokens={value}') == f'--tokens={value}: bytes or characters is needed'
+
+
+@pytest.mark.parametrize('value', [0, -1, 65536])
+def test_a_vocabulary_fits_two_bytes(value):
+    assert refused('--tokens=characters', f'--vocabulary_size={value}') == (
+        f'--vocabulary_size={value}: a whole number in 1..65535 is needed, since ids are stored in '
+        'two bytes'
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
 from trainer.pictures import draw_images, draw_texts
 
 
@@ -21,4 +21,11 @@ def test_texts_are_shown_as_code():
     row = np.frombuffer('..häuser'.encode(), np.uint8)[np.newaxis]
     said = np.frombuffer('häxser'.encode(), np.uint8)[:, np.newaxis]
     # The stretch begins after the column of x_s.
-    assert draw_texts(row, np.array([1]), said) == ["    'häuser'\n\n    'häxser'"]
+    assert draw_texts(text_spec(), row, np.array([1]), said) == ["    'häuser'\n\n    'häxser'"]
+
+
+def test_characters_are_shown_through_the_vocabulary():
+    spec = character_spec().with_vocabulary('ä漢x')
+    row = np.array([[0, 0, 1, 2, 0]], np.uint16)
+    texts = draw_texts(spec, row, np.array([1]), np.array([[3], [0], [2]]))
+    assert texts == ["    'ä漢\ufffd'\n\n    'x\ufffd漢'"]

@@ -1,14 +1,16 @@
 """records.json: what it holds, and one line for each way in which it can be wrong."""
 
+import hashlib
 import json
 
 import pytest
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
 
 IMAGE = SequenceSpec('image', image_size=2, permutation_seed=5, permutation=(3, 1, 0, 2))
+CHARACTERS = character_spec(max_steps=9).with_vocabulary('e 漢😀"\n\u2028\0')
 
 
 def info(spec=IMAGE, **changed):
@@ -39,7 +41,9 @@ def refused(text):
     return message
 
 
-@pytest.mark.parametrize('spec', [IMAGE, text_spec(max_steps=9)], ids=['image', 'text'])
+@pytest.mark.parametrize(
+    'spec', [IMAGE, text_spec(max_steps=9), CHARACTERS], ids=['image', 'bytes', 'characters']
+)
 def test_what_is_written_is_read_back(spec, tmp_path):
     (tmp_path / 'records.json').write_text(info(spec).to_json(), encoding='utf-8')
     assert records.read_info(str(tmp_path)) == info(spec)
@@ -52,6 +56,15 @@ def test_the_text_does_not_depend_on_the_order_of_keys():
     assert text.endswith('}\n')
     assert 'kätzchen' in text
     assert list(json.loads(text)) == sorted(json.loads(text))
+
+
+def test_a_vocabulary_can_be_read_and_has_a_hash():
+    text = info(CHARACTERS).to_json()
+    assert '"vocabulary": "e 漢😀\\"\\n\u2028\\u0000"' in text
+    expected = hashlib.sha256('e 漢😀"\n\u2028\0'.encode()).hexdigest()
+    assert json.loads(text)['spec']['vocabulary_sha256'] == expected
+    # Trainers that know of no vocabulary refuse keys that they do not know.
+    assert not {'vocabulary', 'vocabulary_sha256'} & json.loads(info().to_json())['spec'].keys()
 
 
 def test_names_of_shards():
@@ -126,6 +139,31 @@ def test_refuses_an_unknown_key():
 )
 def test_refuses_a_spec_of_another_kind(changed, expected):
     values = json.loads(info().to_json())
+    values['spec'] |= changed
+    assert expected in refused(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ('changed', 'expected'),
+    [
+        ({'vocabulary': 'e 漢😀"\n\u2029\0'}, 'damaged, its sha256 is '),
+        ({'vocabulary': ' e漢😀"\n\u2028\0'}, 'damaged, its sha256 is '),
+        ({'vocabulary': '\ud800 漢😀"\n\u2028\0'}, 'damaged, its sha256 is '),
+        ({'vocabulary_sha256': None}, 'and not None; run python -m pipelines.main again'),
+        ({'vocabulary': None}, 'SequenceSpec.vocabulary: missing, and characters need one'),
+        ({'vocabulary': ''}, '0 characters, 0 of them different; 1..65535 different ones'),
+        ({'vocabulary': 'ee'}, '2 characters, 1 of them different; 1..65535 different ones'),
+        ({'vocabulary': 'e'}, 'vocabulary_size=9: 2 is needed for a vocabulary of 1 characters'),
+        ({'vocabulary_size': 10}, 'vocabulary_size=10: 9 is needed for a vocabulary of 8 char'),
+        ({'dtype': 'uint8'}, "is for characters stored as uint16, not for tokens='characters'"),
+        ({'tokens': 'bytes'}, "is for characters stored as uint16, not for tokens='bytes'"),
+        ({'vocabulary': 3}, 'damaged ('),
+        ({'vocabulary': list('e 漢😀"\n\u2028\0')}, 'damaged ('),
+    ],
+    ids=str,
+)
+def test_refuses_a_damaged_vocabulary(changed, expected):
+    values = json.loads(info(CHARACTERS).to_json())
     values['spec'] |= changed
     assert expected in refused(json.dumps(values))
 

@@ -165,6 +165,64 @@ def test_text_is_its_bytes(text, max_steps, expected):
     assert (spec.vocabulary_size, spec.fixed_length) == (256, None)
 
 
+VOCABULARY = 'e a\n漢😀é\ufeff\u0301'
+
+
+def characters(data: bytes, vocabulary=VOCABULARY, max_steps=None) -> list[int]:
+    spec = sequences.character_spec(max_steps=max_steps).with_vocabulary(vocabulary)
+    assert spec.vocabulary_size == len(vocabulary) + 1
+    found = sequences.decode(tf.constant(data), spec)
+    assert found.dtype == tf.uint16
+    return found.numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        pytest.param('a e\n', [3, 2, 1, 4], id='ascii'),
+        pytest.param('漢😀', [5, 6], id='multi-byte'),
+        pytest.param('aZ漢字\0', [3, 0, 5, 0, 0], id='unknown'),
+        pytest.param('\xe9e\u0301', [7, 1, 9], id='not-normalised'),
+        pytest.param('\ufeffa\ufeff', [8, 3, 8], id='byte-order-mark'),
+        pytest.param('', [], id='empty'),
+    ],
+)
+def test_text_is_its_characters(text, expected):
+    assert characters(text.encode()) == expected
+
+
+def test_the_last_id_is_the_last_of_65535():
+    vocabulary = ''.join(map(chr, range(0x10000, 0x10000 + sequences.MAX_VOCABULARY)))
+    text = vocabulary[-1] + vocabulary[0] + '\uffff' + '\U0010ffff'
+    assert characters(text.encode(), vocabulary) == [65535, 1, 0, 0]
+
+
+@pytest.mark.parametrize('max_steps', [None, 1, 3, 7])
+def test_characters_are_those_of_python(max_steps):
+    """Any bytes, most of them no UTF-8: the same characters, cut after as many of them."""
+    spec = sequences.character_spec(max_steps=max_steps)
+    decode = tf.function(
+        lambda data: sequences.decode(data, spec), input_signature=[tf.TensorSpec([], tf.string)]
+    )
+    random = np.random.RandomState(0)
+    pieces = [p.encode() for p in 'aé漢😀\ufeff\0'] + [bytes([i]) for i in range(0x80, 0x100)]
+    pieces += [b'\xed\xa0\x80', b'\xf0\x9f\x98', b'\xe2\x82', b'\xf4\x90\x80\x80', b'\xc0\xaf']
+    for _ in range(3000):
+        data = b''.join(pieces[i] for i in random.randint(0, len(pieces), random.randint(0, 9)))
+        expected = [ord(c) for c in data.decode('utf-8', 'replace')][:max_steps]
+        assert decode(data).numpy().tolist() == expected, data
+
+
+def test_ids_are_text_again():
+    spec = sequences.character_spec().with_vocabulary(VOCABULARY)
+    ids = np.array(characters('漢 Zé😀'.encode()), np.uint16)
+    assert sequences.text_of(ids, spec) == '漢 \ufffdé😀'
+    assert (
+        sequences.text_of(np.frombuffer(b'\xc3\xa9\xff', np.uint8), sequences.text_spec())
+        == 'é\ufffd'
+    )
+
+
 def test_works_in_graphs_with_a_static_shape():
     spec = SequenceSpec('image', image_size=5, channels=3)
     function = tf.function(

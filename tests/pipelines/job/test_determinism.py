@@ -31,9 +31,10 @@ def write_inputs(root: Path) -> Path:
 
 
 def outputs(root: Path, into: Path, *flags: str) -> dict[str, dict[str, bytes]]:
-    """Both jobs; file name -> bytes of each."""
+    """All jobs; file name -> bytes of each."""
     jobs = {'images': (f'images:{root / "images"}', IMAGES)}
     jobs['table'] = (f'csv:{root / "table.csv"}', TABLES)
+    jobs['characters'] = (f'csv:{root / "table.csv"}', (*TABLES, '--tokens=characters'))
     for name, (source, own) in jobs.items():
         assert run_job(f'--source={source}', f'--output={into / name}', *own, *flags) == 0
     return {name: source_data.contents(into / name) for name in jobs}
@@ -47,7 +48,7 @@ def expected(tmp_path_factory):
 
 def test_the_jobs_hold_what_could_differ(expected):
     """Several shards, splits and classes, resized and rejected items: else nothing is proved."""
-    for name, count, bad in (('images', 30, 2), ('table', 40, 1)):
+    for name, count, bad in (('images', 30, 2), ('table', 40, 1), ('characters', 40, 1)):
         described = json.loads(expected[name]['records.json'])
         assert sum(described['counts']['splits'].values()) == count
         assert described['counts']['rejected'] == bad

@@ -158,6 +158,43 @@ def test_refuses_flags_of_images_for_text(table, name):
     assert str(caught.value) == f'--{name}=3: {table} holds text; leave it out'
 
 
+@pytest.mark.parametrize('size', [1, None, 65535])
+def test_characters_wait_for_their_vocabulary(table, size):
+    found = plan(table, tokens='characters', vocabulary_size=size, max_steps=9)
+    assert (found.spec.tokens, found.spec.dtype, found.spec.max_steps) == (
+        'characters',
+        'uint16',
+        9,
+    )
+    assert found.spec.vocabulary is None
+    assert found.vocabulary_size == (size or 1000)
+    spec = found.resolved('ab').spec
+    assert (spec.vocabulary, spec.vocabulary_size, spec.max_steps) == ('ab', 3, 9)
+
+
+@pytest.mark.parametrize('tokens', [None, 'bytes'])
+def test_bytes_have_no_vocabulary(table, tokens):
+    found = plan(table, tokens=tokens)
+    assert (found.spec.tokens, found.vocabulary_size) == ('bytes', None)
+    assert found.resolved(None) == found
+    with pytest.raises(LonghaulError) as caught:
+        plan(table, tokens=tokens, vocabulary_size=9)
+    assert str(caught.value).startswith('--vocabulary_size=9: a step is a byte, and there are 256')
+
+
+@pytest.mark.parametrize('options', [{'tokens': 'bytes'}, {'tokens': 'characters'}], ids=str)
+def test_refuses_tokens_for_images(options):
+    with pytest.raises(LonghaulError) as caught:
+        plan(**options)
+    expected = f'--tokens={options["tokens"]}: builtin:digits holds images; leave it out'
+    assert str(caught.value) == expected
+
+
+def test_refuses_a_vocabulary_for_images():
+    with pytest.raises(LonghaulError, match='^--vocabulary_size=9: builtin:digits holds images'):
+        plan(vocabulary_size=9)
+
+
 def test_refuses_a_second_test_split(mnist):
     with pytest.raises(LonghaulError, match='^--test_share=0.2: idx:.* has a test split of its'):
         plan(mnist, test_share=0.2)
