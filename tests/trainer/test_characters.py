@@ -14,7 +14,7 @@ from trainer.commands import Command
 FLAGS = (
     '--tokens=characters',
     '--vocabulary_size=25',
-    '--segment_steps=10',
+    '--segment_steps=50',
     '--auxiliary_steps=16',
 )
 
