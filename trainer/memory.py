@@ -1,8 +1,8 @@
 """How much memory a training step needs, before it is taken: an estimate from shapes alone.
 
 Counts what the forward pass keeps for the backward pass, and what the backward pass adds, in
-numbers of 4 bytes. It is there to refuse what cannot fit, not to plan the last megabyte: measured
-peaks lie between its two bounds (docs/memory.md has the table).
+numbers of 4 bytes. It is there to refuse what cannot fit, not to plan the last megabyte:
+docs/memory.md has measured peaks beside its two bounds.
 """
 
 import math

@@ -60,7 +60,7 @@ def warm_start(model: LongSequenceModel, source: str, spec: SequenceSpec) -> Non
     """
     folder = ModelDir(source)
     other, _ = folder.data()
-    for name in ('kind', 'dtype', 'channels', 'tokens', 'vocabulary_size'):
+    for name in ('kind', 'dtype', 'channels', 'tokens', 'vocabulary_sha256'):
         theirs, ours = getattr(other, name), getattr(spec, name)
         if theirs != ours:
             raise LonghaulError(
