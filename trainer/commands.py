@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
 
 import gin
 import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, export, run, strategies
+from trainer import bindings, cluster, export, run, strategies, workers
+from trainer.cluster import ClusterFlags
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
 
@@ -24,7 +26,7 @@ class Command:
     gin_params: list[str]
     records: str | None = None
     split: str = 'test'
-    strategy: str | None = None
+    cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
 
 
@@ -72,13 +74,34 @@ def _gin_files(command: Command) -> list[str]:
 
 def _carry_out(command: Command, settings: Config) -> None:
     if command.mode == 'export':
+        _refuse_workers(command)
         print(f'exported to {export.export(settings, command.model_dir)}')
         return
-    shards = strategies.configure_threads()
-    strategy = strategies.make_strategy(command.strategy)
-    this = run.Run(settings, command.model_dir, strategy=strategy, shards=shards)
+    shards = strategies.configure_threads(command.cluster)
+    strategy = strategies.make_strategy(command.cluster)
+    create = command.mode != 'eval' and not command.dry_run
+    with workers.joined(strategy, command.model_dir, create=create) as folder:
+        names = ('mode', 'split', 'dry_run')
+        workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
+        this = run.Run(settings, folder, strategy=strategy, shards=shards)
+        for line in _run(command, this):
+            if workers.is_chief(strategy):
+                print(line)
+
+
+def _refuse_workers(command: Command) -> None:
+    found = cluster.find_workers(command.cluster)
+    if found is not None and len(found.hosts) > 1:
+        raise LonghaulError(
+            f'--mode=export with {len(found.hosts)} workers: one process is enough; leave '
+            '--distribution_strategy out'
+        )
+
+
+def _run(command: Command, this: run.Run) -> Iterator[str]:
+    """Does what the command says; yields what to print."""
     if command.dry_run:
-        print(this.describe())
+        yield this.describe()
         return
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'
@@ -89,8 +112,8 @@ def _carry_out(command: Command, settings: Config) -> None:
             gin_params=command.gin_params,
         )
     if command.mode == 'train_and_eval':
-        print(json.dumps(this.finish()))
+        yield json.dumps(this.finish())
     if command.mode == 'eval':
         logs = this.evaluate(command.split)
-        print(f'{command.split}  {run.summarize(logs)}')
-        print(json.dumps(logs))
+        yield f'{command.split}  {run.summarize(logs)}'
+        yield json.dumps(logs)

@@ -21,27 +21,32 @@ def size(count: float) -> str:
     return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
 
 
-def check_memory(config: Config, info: RecordsInfo, *, replicas: int) -> None:
+def check_memory(config: Config, info: RecordsInfo, *, replicas: int, here: int) -> None:
     """Refuses, before the first step, what cannot fit into this machine's memory.
 
     An accelerator's memory is not known beforehand: nothing is checked there.
 
+    Args:
+      config: of the run.
+      info: of its records.
+      replicas: among which a global batch is divided.
+      here: how many of them share this machine's memory.
+
     Raises:
       LonghaulError: with the estimate, and the gin value to lower.
     """
-    if tf.config.list_physical_devices('GPU'):
+    if any(tf.config.list_logical_devices(kind) for kind in ('GPU', 'TPU')):
         return
     free = memory.available_bytes()
     if free is None:
         return
     found = memory.estimate(config, info, replicas=replicas)
-    # Replicas on a CPU share its memory.
-    needed = found.at_least * replicas
+    needed = found.at_least * here
     if needed > free:
         raise LonghaulError(_too_large(config, found, needed=needed, free=free))
-    if found.at_most * replicas > free:
+    if found.at_most * here > free:
         print(
-            f'note: a training step may need up to {size(found.at_most * replicas)}, and '
+            f'note: a training step may need up to {size(found.at_most * here)}, and '
             f'{size(free)} are free; {_way_out(config, found, needed=2 * needed, free=free)}',
             file=sys.stderr,
         )

@@ -93,6 +93,15 @@ class SplitInput:
 
         return self._dataset(tf.data.Dataset.range(len(batches) * len(parts)), load)
 
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """The ids of these rows of the index, read from the records; bytes that are no UTF-8 as
+        \\xe9."""
+        found = []
+        for serialized in self.reader.read_batch(rows):
+            features = tf.train.Example.FromString(serialized).features.feature
+            found.append(features['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace'))
+        return found
+
     def evaluation_steps(self, batch_size: int) -> int:
         """Number of global batches in `evaluation`."""
         return sum(1 for _ in evaluation_batches(self.segments, batch_size))
@@ -104,7 +113,8 @@ class SplitInput:
         entries = self.reader.entries[rows]
         drawn = self._draw_anchors(entries, epoch)
         fed = self._draw_fed(entries['id_hash'], step)
-        return serialized, counted, np.int32(segments), np.int32(epoch), *drawn, fed
+        batch = (serialized, rows.astype(np.int32), counted)
+        return *batch, np.int32(segments), np.int32(epoch), *drawn, fed
 
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
         """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
@@ -139,7 +149,7 @@ class SplitInput:
         return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
 
     def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
-        types = (tf.string, tf.bool, tf.int32, tf.int32, tf.int32, tf.int32, tf.int32, tf.bool)
+        types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 5, tf.bool)
         dataset = elements.map(
             lambda e: self._parse(*tf.numpy_function(load, [e], types)),
             num_parallel_calls=2,
@@ -154,6 +164,7 @@ class SplitInput:
     def _parse(
         self,
         serialized: tf.Tensor,
+        rows: tf.Tensor,
         counted: tf.Tensor,
         segments: tf.Tensor,
         epoch: tf.Tensor,
@@ -162,7 +173,10 @@ class SplitInput:
         p_anchors: tf.Tensor,
         fed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are."""
+        """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are.
+
+        No strings, for no accelerator holds them: `rows` are what `ids` turns into ids.
+        """
         total = self.info.spec.fixed_length
         padded = segments * self.info.segment_steps if total is None else total
         parsed = examples.parse_examples(
@@ -178,7 +192,7 @@ class SplitInput:
                 for k, v in drawn.items()
             }
         return {
-            'id': parsed['id'],
+            'rows': tf.ensure_shape(rows, [None]),
             'inputs': parsed['inputs'],
             'lengths': parsed['length'],
             'labels': parsed['label'],

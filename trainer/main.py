@@ -22,7 +22,16 @@ _MODE = flags.DEFINE_enum(
 )
 _SPLIT = flags.DEFINE_string('split', 'test', 'Split to evaluate in --mode=eval.')
 _STRATEGY = flags.DEFINE_string(
-    'distribution_strategy', None, 'one_device or mirrored; default: as many GPUs as there are.'
+    'distribution_strategy',
+    None,
+    'one_device, mirrored, multi_worker_mirrored or tpu; default: as many GPUs as there are.',
+)
+_TPU = flags.DEFINE_string('tpu', None, "Name or address of the TPU; 'local' on a TPU VM.")
+_WORKER_HOSTS = flags.DEFINE_string(
+    'worker_hosts', None, 'host:port,host:port of all workers, the same on each of them.'
+)
+_TASK_INDEX = flags.DEFINE_integer(
+    'task_index', None, 'Which of --worker_hosts this process is, from 0.'
 )
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
@@ -36,7 +45,7 @@ def main(argv: list[str]) -> None:
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     # TensorFlow talks before anybody can ask it not to; --help needs none of it.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    from trainer import commands
+    from trainer import cluster, commands
 
     if len(argv) > 1:
         raise app.UsageError(f'unexpected arguments: {argv[1:]}')
@@ -49,7 +58,12 @@ def main(argv: list[str]) -> None:
                 gin_params=_GIN_PARAM.value or [],
                 records=_RECORDS.value,
                 split=_SPLIT.value,
-                strategy=_STRATEGY.value,
+                cluster=cluster.ClusterFlags(
+                    strategy=_STRATEGY.value,
+                    tpu=_TPU.value,
+                    worker_hosts=_WORKER_HOSTS.value,
+                    task_index=_TASK_INDEX.value,
+                ),
                 dry_run=_DRY_RUN.value,
             )
         )

@@ -17,6 +17,7 @@ from trainer import checks
 
 GIN_FILE = 'operative.gin'
 _COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
+_STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
 _STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
 _SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
 
@@ -61,6 +62,18 @@ class ModelDir:
                 f'--model_dir={self.path}: cannot be written to ({_reason(error)}); '
                 'name a folder that you may write to'
             ) from error
+
+    def copy_state(self, target: str) -> None:
+        """Copies what a run reads of its own folder (weights and small files, no logs)."""
+        for part in ('', *_STATE_FOLDERS):
+            source, place = self / part, tf.io.gfile.join(target, part)
+            if not tf.io.gfile.isdir(source):
+                continue
+            tf.io.gfile.makedirs(place)
+            for name in tf.io.gfile.listdir(source):
+                if part or name.endswith(('.json', '.gin')):
+                    copy = tf.io.gfile.join(place, name)
+                    tf.io.gfile.copy(tf.io.gfile.join(source, name), copy)
 
     def latest_step(self) -> int:
         """Global step of the latest checkpoint to resume from; 0 when there is none."""

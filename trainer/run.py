@@ -9,11 +9,11 @@ import json
 import math
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import gin
-import numpy as np
 import orbit
 import tensorflow as tf
 from official.core import train_utils
@@ -21,7 +21,7 @@ from official.core import train_utils
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from trainer import checks, dry_run, results
+from trainer import checks, dry_run, predictions, results, workers
 from trainer.architectures import Model
 from trainer.config import Config, RunConfig
 from trainer.input import Rows, SplitInput, first_batch
@@ -31,6 +31,7 @@ from trainer.objective import Batch
 from trainer.optimizers import make_optimizer
 from trainer.pictures import ReconstructionPictures
 from trainer.progress import ProgressLine
+from trainer.replicas import local_parts
 from trainer.task import InputRequest, LonghaulTask
 from trainer.warm_start import KeepPretrained, warm_start
 
@@ -81,6 +82,7 @@ class Run:
         self._info: RecordsInfo = records.read_info(config.data.records)
         checks.check(config, self._info)
         self._check_replicas()
+        self._check_workers()
         with strategy.scope():
             self._model: Model = self._task().build_model()
             self._global_step = tf.Variable(
@@ -107,6 +109,19 @@ class Run:
                     f'DataConfig.{name}={size}: not a multiple of the {replicas} replicas; '
                     f'{math.ceil(size / replicas) * replicas} is the next that is'
                 )
+
+    def _check_workers(self) -> None:
+        """Before any of them waits for another in vain."""
+        facts = {
+            'configuration': results.config_hash(self.config),
+            'records.json': zlib.crc32(self._info.to_json().encode()),
+            'latest checkpoint': self.dir.latest_step(),
+        }
+        workers.agree(self._strategy, facts)
+
+    def _say(self, line: str) -> None:
+        if workers.is_chief(self._strategy):
+            print(line, flush=True, file=sys.stderr)
 
     def _task(self, *, supervised: bool = True) -> LonghaulTask:
         return LonghaulTask(self.config, self._info, supervised=supervised, shards=self._shards)
@@ -159,7 +174,8 @@ class Run:
           gin_params: bindings beside them.
         """
         replicas = self._strategy.num_replicas_in_sync
-        dry_run.check_memory(self.config, self._info, replicas=replicas)
+        here = len(local_parts(self._strategy))
+        dry_run.check_memory(self.config, self._info, replicas=replicas, here=here)
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(self._model, source, self._info.spec)
@@ -257,7 +273,10 @@ class Run:
 
     def _train_actions(self, phase: Phase) -> list[orbit.Action]:
         place = {'global_step': self._global_step, 'last_step': phase.last_step}
-        actions = [ProgressLine(phase=phase.name, **place), results.Stopwatch(self._seconds)]
+        actions = [
+            ProgressLine(phase=phase.name, write=self._say, **place),
+            results.Stopwatch(self._seconds),
+        ]
         if not phase.supervised:
             actions.append(KeepPretrained(self._model, self.dir, **place))
         return actions
@@ -287,7 +306,7 @@ class Run:
         return actions
 
     def _print_validation(self, logs: dict[str, float]) -> None:
-        print(f'validation  {summarize(logs)}', flush=True, file=sys.stderr)
+        self._say(f'validation  {summarize(logs)}')
 
     def _keep_best(self, logs: dict[str, float]) -> None:
         exporter = train_utils.BestCheckpointExporter(self.dir.best, 'accuracy', 'higher')
@@ -307,20 +326,24 @@ class Run:
         path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
             self.dir.read_weights(path, model=self._model, global_step=self._global_step)
-            task = self._task()
-            request = InputRequest(self._split(split_name))
+            workers.agree(self._strategy, {'evaluated checkpoint': self._global_step.numpy()})
+            task, split = self._task(), self._split(split_name)
             evaluator = SplitEvaluator(
-                task, model=self._model, dataset=distribute(self._strategy, task, request)
+                task,
+                model=self._model,
+                dataset=distribute(self._strategy, task, InputRequest(split)),
             )
             logs = evaluator.evaluate(tf.constant(-1))
+            found = predictions.gather(self._strategy, evaluator.predictions)
         logs = {
             'split': split_name,
             'global_step': int(self._global_step.numpy()),
             'checkpoint': os.path.relpath(path, self.dir.path),
             **logs,
         }
-        lines = _predictions(evaluator.predictions, self._info.class_names)
-        write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
+        if workers.is_chief(self._strategy):
+            lines = predictions.lines(found, split.ids(found['row']), self._info.class_names)
+            write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
         write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
         return logs
 
@@ -341,25 +364,6 @@ def summarize(logs: dict[str, float]) -> str:
             if f'{name}_{unit}' in logs:
                 parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
     return '  '.join(parts)
-
-
-def _predictions(batches: list[dict[str, np.ndarray]], class_names: tuple[str, ...]) -> str:
-    """One JSON line per counted example, sorted by id."""
-    rows = []
-    for batch in batches:
-        columns = (batch[k] for k in ('id', 'label', 'counted', 'probabilities'))
-        for example_id, label, counted, probabilities in zip(*columns, strict=True):
-            if counted:
-                best = int(probabilities.argmax())
-                row = {
-                    'id': example_id.decode(),
-                    'label': class_names[label] if label >= 0 else None,
-                    'predicted': class_names[best] if class_names else None,
-                    'probability': round(float(probabilities[best]), 6),
-                }
-                rows.append(row)
-    rows.sort(key=lambda row: row['id'])
-    return ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)
 
 
 @contextlib.contextmanager

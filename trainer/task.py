@@ -111,17 +111,8 @@ class LonghaulTask(base_task.Task):
         step: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """One step on this replica's rows of the global batch; `step`: the global step, int64."""
-        batch_size = self.config.data.batch_size
-        mask = model.classifier.dropconnect_mask(
-            self.config.model.dropconnect_rate, self.config.run.seed, step
-        )
         variables = model.trainable_variables
-        with tf.GradientTape() as tape:
-            losses = self._losses(self.objective, model, inputs, mask)
-            total = self.objective.total(losses, batch_size)
-        gradients = tape.gradient(
-            total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        losses, gradients = self.gradients(inputs, model, step)
         gradients = tf.distribute.get_replica_context().all_reduce(
             tf.distribute.ReduceOp.SUM, gradients
         )
@@ -132,7 +123,30 @@ class LonghaulTask(base_task.Task):
         )
         counted = tf.ones_like(inputs['labels'], tf.bool)
         self._update(metrics or [], self.objective, losses, inputs['labels'], counted, norm)
-        return {self.loss: total}
+        return {self.loss: self.objective.total(losses, self.config.data.batch_size)}
+
+    def gradients(
+        self, inputs: dict[str, tf.Tensor], model: LongSequenceModel, step: tf.Tensor
+    ) -> tuple[Losses, list[tf.Tensor]]:
+        """What one replica computes of a step by itself: all static, nothing that needs a host.
+
+        Args:
+          inputs: this replica's rows of the global batch.
+          model: whose trainable variables the gradients are of.
+          step: the global step, int64.
+
+        Returns:
+          The losses of each row, and the gradients of their share of the global batch's loss.
+        """
+        mask = model.classifier.dropconnect_mask(
+            self.config.model.dropconnect_rate, self.config.run.seed, step
+        )
+        with tf.GradientTape() as tape:
+            losses = self._losses(self.objective, model, inputs, mask)
+            total = self.objective.total(losses, self.config.data.batch_size)
+        return losses, tape.gradient(
+            total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
 
     def validation_step(
         self,
@@ -140,13 +154,17 @@ class LonghaulTask(base_task.Task):
         model: Model,
         metrics: Sequence[tf_keras.metrics.Metric] | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Losses and probabilities of this replica's rows: id [B], label [B], counted [B],
-        probabilities [B, classes]."""
+        """Losses and probabilities of this replica's rows.
+
+        Returns:
+          'row' int32 [B], numbers of the split's index; 'label' int32 [B]; 'counted' bool [B];
+          'probabilities' [B, classes]. Nothing that an accelerator could not hold: ids are strings.
+        """
         losses = self._losses(self._evaluation, model, inputs, None)
         counted = inputs['counted']
         self._update(metrics or [], self._evaluation, losses, inputs['labels'], counted, None)
         return {
-            'id': inputs['id'],
+            'row': inputs['rows'],
             'label': inputs['labels'],
             'counted': counted,
             'probabilities': tf.nn.softmax(losses.logits),

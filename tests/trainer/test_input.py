@@ -45,12 +45,12 @@ def test_two_replicas_and_two_workers_see_the_global_batch(digit_records):
             np.testing.assert_array_equal(np.concatenate(halves), whole[step][key], err_msg=key)
 
 
-def drawn(batch, epoch, seed=0, k=1, steps=16):
+def drawn(source, batch, epoch, seed=0, k=1, steps=16):
     lengths = batch['lengths']
     return anchors.sample_anchors(
         seed=seed,
         sets=[epoch],
-        id_hashes=np.array([anchors.id_hash(i.decode()) for i in batch['id']], np.uint64),
+        id_hashes=np.array([anchors.id_hash(i) for i in source.ids(batch['rows'])], np.uint64),
         lengths=lengths,
         auxiliary_steps=anchors.auxiliary_length(lengths, steps, fixed_length=True),
         anchors_per_sequence=k,
@@ -62,7 +62,7 @@ def test_anchors_are_those_of_the_epoch_stored_or_drawn(digit_records, epoch):
     source = split(digit_records)
     first = epoch * source.order(8).steps_per_epoch
     batch = batches(source, first, 1)[0]
-    want = drawn(batch, epoch)
+    want = drawn(source, batch, epoch)
     for name, array in zip(('r_anchors', 'r_starts', 'p_anchors'), want, strict=True):
         np.testing.assert_array_equal(batch[name], array[:, 0])
 
@@ -80,8 +80,9 @@ def test_other_settings_than_the_stored_ones_are_drawn(digit_records):
     objective = ObjectiveConfig(
         auxiliary_steps=10, anchors_per_sequence=3, reconstruction_weight=1.0
     )
-    batch = batches(split(digit_records, objective, seed=5), 0, 1)[0]
-    want = drawn(batch, 0, seed=5, k=3, steps=10)
+    source = split(digit_records, objective, seed=5)
+    batch = batches(source, 0, 1)[0]
+    want = drawn(source, batch, 0, seed=5, k=3, steps=10)
     np.testing.assert_array_equal(batch['r_starts'], want.r_starts[:, 0])
 
 
@@ -110,8 +111,16 @@ def test_evaluation_has_every_example_once(text_records):
     found = []
     dataset = source.evaluation(batch_size=8, parts=[Rows(0, 1)])
     for batch in dataset.as_numpy_iterator():
-        found.extend(batch['id'][batch['counted']])
-    assert len(found) == len(set(found)) == len(source.reader)
+        found.extend(batch['rows'][batch['counted']])
+    assert sorted(found) == list(range(len(source.reader)))
+    hashes = [anchors.id_hash(name) for name in source.ids(found)]
+    np.testing.assert_array_equal(hashes, source.reader.entries['id_hash'][found])
+
+
+def test_no_batch_holds_a_string(text_records):
+    """Ids stay on the host: accelerators hold numbers only."""
+    batch = batches(split(text_records), 0, 1)[0]
+    assert {v.dtype.kind for v in batch.values()} == {'u', 'i', 'b'}
 
 
 def test_coins_follow_the_teacher_forcing_rate_and_the_step(digit_records):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from whole_runs import execute, killed_after, variables
 
 from pipelines.job.sources.digits import raw_items
+from trainer.cluster import ClusterFlags
 from trainer.model_dir import ModelDir
 
 ROOT = Path(__file__).parents[2]
@@ -241,8 +242,9 @@ def test_refuses_missing_and_foreign_folders(
     assert "split 'tset'" in refusal(
         capsys, None, trained, 'eval', records=digit_records, split='tset'
     )
+    cluster = ClusterFlags(strategy='mirored')
     assert 'one_device' in refusal(
-        capsys, gin_file, tmp_path, 'train', records=digit_records, strategy='mirored'
+        capsys, gin_file, tmp_path, 'train', records=digit_records, cluster=cluster
     )
 
 
