@@ -136,5 +136,9 @@ class Classifier(tf.Module):
             return None
         kernel = self.hidden_2.kernel
         seeds = tf.stack([tf.constant(seed & 0x7FFFFFFF, tf.int64), tf.cast(step, tf.int64)])
-        kept = tf.random.stateless_uniform(kernel.shape, seeds) >= rate
+        # Random bits, for XLA makes other floats of the same bits than TensorFlow's own kernels.
+        bits = tf.random.stateless_uniform(
+            kernel.shape, seeds, minval=None, maxval=None, dtype=tf.int32, alg='philox'
+        )
+        kept = tf.cast(tf.bitwise.bitwise_and(bits, 0x7FFFFF), tf.float32) / 0x800000 >= rate
         return tf.cast(kept, kernel.dtype) / tf.cast(1 - rate, kernel.dtype)

@@ -126,7 +126,7 @@ class LonghaulTask(base_task.Task):
         return {self.loss: self.objective.total(losses, self.config.data.batch_size)}
 
     def gradients(
-        self, inputs: dict[str, tf.Tensor], model: LongSequenceModel, step: tf.Tensor
+        self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor
     ) -> tuple[Losses, list[tf.Tensor]]:
         """What one replica computes of a step by itself: all static, nothing that needs a host.
 

@@ -1,0 +1,184 @@
+"""A replica's gradient step, compiled by XLA for the CPU and compared with the uncompiled one.
+
+There is no TPU compiler to be had offline. What a TPU demands of a step can be checked all the
+same: that XLA compiles it, that every shape in it is static, that nothing in it needs the host.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format import anchors
+from pipelines.format.records import RecordsInfo
+from pipelines.format.sequences import SequenceSpec, text_spec
+from trainer.config import Config
+from trainer.task import LonghaulTask
+
+ROWS, CLASSES, UNITS = 2, 7, 4
+# Digits say nothing of their size in gin; documents come in buckets of segments.
+SIDE, SEGMENTS = 16, 5
+HOST_OPS = ('PyFunc', 'EagerPyFunc', 'PyFuncStateless', 'Print', 'PrintV2', 'Assert')
+# Of the norm of all gradients, below which a weight's own gradient counts as zero.
+FLOOR = 1e-4
+
+
+def tiny(config: Config) -> Config:
+    """The same experiment with the narrowest layers: T, S, L and K stay."""
+    names = [f.name for f in dataclasses.fields(config.model) if f.name.endswith('_units')]
+    sizes = dict.fromkeys(names, UNITS)
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, **sizes))
+
+
+def make_info(config: Config, *, segment_steps: int = 300, side: int | None = None) -> RecordsInfo:
+    """Records that the experiment would accept, without any example."""
+    spec = text_spec()
+    if config.data.kind != 'text':
+        side = side or config.data.image_size or SIDE
+        spec = SequenceSpec('image', image_size=side, channels=config.data.channels or 1)
+    return RecordsInfo(
+        spec=spec,
+        segment_steps=segment_steps,
+        auxiliary_steps=config.objective.auxiliary_steps,
+        anchors_per_sequence=config.objective.anchors_per_sequence,
+        anchor_sets=1,
+        seed=0,
+        class_names=tuple(f'class {i}' for i in range(CLASSES)),
+        shards={},
+        counts={},
+        lengths={},
+    )
+
+
+def make_inputs(
+    config: Config, info: RecordsInfo, *, segments: int = SEGMENTS
+) -> dict[str, tf.Tensor]:
+    """A replica's rows, as the input pipeline gives them; documents fill `segments` segments."""
+    rng, spec = np.random.default_rng(0), info.spec
+    total = spec.fixed_length or segments * info.segment_steps
+    lengths = np.full([ROWS], total)
+    if spec.fixed_length is None:
+        lengths[1:] = total - info.segment_steps // 2
+    shape = [ROWS, total, spec.channels] if spec.kind == 'image' else [ROWS, total]
+    inputs = rng.integers(0, 256, shape).astype(spec.dtype)
+    inputs[np.arange(total) < (total - lengths)[:, np.newaxis]] = 0
+    objective = config.objective
+    steps, k = objective.auxiliary_steps, objective.anchors_per_sequence
+    drawn = [np.zeros([ROWS, 1, k])] * 3
+    if objective.auxiliary:
+        drawn = anchors.sample_anchors(
+            seed=0,
+            sets=[0],
+            id_hashes=np.arange(ROWS, dtype=np.uint64),
+            lengths=lengths,
+            auxiliary_steps=anchors.auxiliary_length(
+                lengths, steps, fixed_length=spec.fixed_length is not None
+            ),
+            anchors_per_sequence=k,
+        )
+    unfed = 0 if objective.always_fed else steps - 1
+    names = ('r_anchors', 'r_starts', 'p_anchors')
+    return {
+        'rows': tf.range(ROWS),
+        'inputs': tf.constant(inputs),
+        'lengths': tf.constant(lengths, tf.int32),
+        'labels': tf.constant([3, -1]),
+        'counted': tf.constant([True, False]),
+        'fed': tf.constant(rng.random([ROWS, k, unfed]) < 0.5),
+        **{n: tf.constant(a[:, 0], tf.int32) for n, a in zip(names, drawn, strict=True)},
+    }
+
+
+def check_graph(function: tf.types.experimental.ConcreteFunction) -> None:
+    """Asserts that no op needs the host and that all shapes are static, in loops' bodies too."""
+    graph = function.graph.as_graph_def(add_shapes=True)
+    nodes = list(graph.node)
+    for body in graph.library.function:
+        nodes += body.node_def
+    assert len(nodes) > 100
+    for node in nodes:
+        assert node.op not in HOST_OPS, f'{node.op} {node.name}'
+        for name, value in node.attr.items():
+            types = [value.type, *value.list.type]
+            assert tf.string.as_datatype_enum not in types, f'{node.op} {node.name}: {name}'
+        for shape in node.attr['_output_shapes'].list.shape:
+            static = tf.TensorShape(shape).is_fully_defined()
+            assert static, f'{node.op} {node.name}: {tf.TensorShape(shape)}'
+
+
+def _compiled(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.Callable:
+    return tf.function(lambda *arguments: function(*arguments), autograph=False, jit_compile=True)
+
+
+class Step:
+    """A task's step on made-up rows, at the narrowest width."""
+
+    def __init__(
+        self,
+        config: Config,
+        info: RecordsInfo,
+        *,
+        supervised: bool = True,
+        segments: int = SEGMENTS,
+    ) -> None:
+        config = tiny(config)
+        self.task = LonghaulTask(config, info, supervised=supervised)
+        self.model = self.task.build_model()
+        self.inputs = make_inputs(config, info, segments=segments)
+        self.step = tf.constant(2, tf.int64)
+
+    def gradients(self) -> tf.types.experimental.ConcreteFunction:
+        """inputs, step -> losses and gradients by name."""
+
+        def compute(inputs: dict[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
+            losses, gradients = self.task.gradients(inputs, self.model, step)
+            variables = self.model.trainable_variables
+            named = {v.name: g for v, g in zip(variables, gradients, strict=True)}
+            return named | {'losses': tf.stack(losses[:3])}
+
+        function = tf.function(compute, autograph=False)
+        return function.get_concrete_function(self.inputs, self.step)
+
+    def evaluation(self) -> tf.types.experimental.ConcreteFunction:
+        """inputs -> what an evaluation computes of a batch, and the metrics' sums."""
+        metrics = self.task.build_metrics(training=False)
+
+        def compute(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            for metric in metrics:
+                metric.reset_states()
+            found = self.task.validation_step(inputs, self.model, metrics)
+            return found | {m.name: m.total.read_value() for m in metrics}
+
+        return tf.function(compute, autograph=False).get_concrete_function(self.inputs)
+
+
+def check_gradients(step: Step) -> None:
+    """Asserts that the compiled step gives the losses and gradients of the uncompiled one."""
+    function = step.gradients()
+    check_graph(function)
+    want = function(step.inputs, step.step)
+    got = _compiled(function)(step.inputs, step.step)
+    np.testing.assert_allclose(got.pop('losses'), want.pop('losses'), rtol=1e-4, atol=1e-6)
+    norm = float(tf.linalg.global_norm(list(want.values())))
+    assert norm > 0
+    for name, gradient in want.items():
+        tolerance = 1e-3 * max(float(tf.norm(gradient)), FLOOR * norm)
+        assert float(tf.norm(got[name] - gradient)) <= tolerance, name
+
+
+def check_evaluation(step: Step) -> None:
+    """Asserts the same of an evaluation's batch."""
+    function = step.evaluation()
+    check_graph(function)
+    want, got = function(step.inputs), _compiled(function)(step.inputs)
+    assert want.keys() == got.keys()
+    for name, value in want.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def check_compiles(step: Step) -> None:
+    """For what is too large to run here: it compiles, and nothing in it is dynamic."""
+    function = step.gradients()
+    check_graph(function)
+    make = _compiled(function).experimental_get_compiler_ir(step.inputs, step.step)
+    assert make(stage='optimized_hlo').startswith('HloModule')

@@ -1,0 +1,107 @@
+"""A replica's step is one that XLA compiles: static, without the host, and with the same result.
+
+The offline half of "runs on a TPU"; what it leaves open is in docs/scaling.md.
+"""
+
+import functools
+from pathlib import Path
+
+import pytest
+import xla_step
+from xla_step import Step
+
+from trainer import bindings
+from trainer.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RunConfig,
+)
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = [
+    f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in ('model', 'data')
+]
+# Attention over so many steps takes minutes and gigabytes here, compiled or not.
+LONGEST_ATTENTION = 1100
+
+R, P = {'reconstruction_weight': 1.0}, {'prediction_weight': 0.5}
+# 64 steps in segments of 20, with anchors for L = 16, as in the small records.
+CASES = {
+    'plain': {},
+    'r': {**R, 'anchors_per_sequence': 2},
+    'p': P,
+    'rp': {**R, **P, 'anchors_per_sequence': 3},
+    'rp_uncut': {**R, **P, 'supervised_bptt_steps': 64, 'auxiliary_bptt_steps': 1000},
+    'head_alone': {**R, 'supervised_bptt_steps': 0, 'auxiliary_bptt_steps': 0},
+    'unfed': {**R, 'teacher_forcing_rate': 0.5},
+    'unfed_levels': {**R, **P, 'teacher_forcing_rate': 0.0, 'pixel_loss': 'cross_entropy'},
+}
+
+
+def make_config(*, kind: str = 'image', **objective) -> Config:
+    sizes = {'supervised_bptt_steps': 20, 'auxiliary_bptt_steps': 20, 'auxiliary_steps': 16}
+    return Config(
+        ModelConfig(),
+        ObjectiveConfig(**{**sizes, **objective}),
+        DataConfig(kind=kind, batch_size=4),
+        OptimizerConfig(),
+        RunConfig(),
+    )
+
+
+def make_step(config: Config, **options) -> Step:
+    return Step(config, xla_step.make_info(config, segment_steps=20, side=8), **options)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_gradients(name):
+    xla_step.check_gradients(make_step(make_config(**CASES[name])))
+
+
+@pytest.mark.parametrize('name', ['rp', 'unfed'])
+def test_gradients_of_documents(name):
+    xla_step.check_gradients(make_step(make_config(kind='text', **CASES[name]), segments=4))
+
+
+def test_gradients_of_documents_without_a_cut():
+    config = make_config(kind='text', **CASES['rp_uncut'])
+    xla_step.check_gradients(make_step(config, segments=1))
+
+
+def test_gradients_of_the_auxiliary_phase():
+    xla_step.check_gradients(make_step(make_config(**R, **P), supervised=False))
+
+
+@pytest.mark.parametrize('kind', ['image', 'text'])
+def test_evaluation(kind):
+    xla_step.check_evaluation(make_step(make_config(kind=kind, **R, **P), segments=3))
+
+
+@functools.cache
+def check(config: Config) -> None:
+    """Once for experiments that differ in nothing that a step is made of."""
+    info = xla_step.make_info(config)
+    long = info.spec.fixed_length or xla_step.SEGMENTS * info.segment_steps
+    for supervised in [True, False] if config.run.pretrain_steps else [True]:
+        step = Step(config, info, supervised=supervised)
+        if getattr(config.model, 'architecture', 'lstm') == 'transformer' and (
+            long > LONGEST_ATTENTION
+        ):
+            xla_step.check_compiles(step)
+        else:
+            xla_step.check_gradients(step)
+    xla_step.check_evaluation(step)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    'path', EXPERIMENTS, ids=lambda p: p.relative_to(ROOT / 'gin').with_suffix('').as_posix()
+)
+def test_every_experiment(path):
+    """At its own T, S, L and K."""
+    config = bindings.load(gin_files=[str(path)], gin_params=[], records='nowhere')
+    run = RunConfig(pretrain_steps=min(1, config.run.pretrain_steps))
+    check(Config(config.model, config.objective, config.data, OptimizerConfig(), run))
