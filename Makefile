@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_SIDE ?= 16
 DEMO_OUTPUT ?= demo_output
+# Each process imports TensorFlow, and uses what cores there are.
+TEST_PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: setup demo test test-long lint format clean
@@ -23,7 +25,7 @@ demo: setup
 	$(BIN)/python -m tools.demo --side=$(DEMO_SIDE) --output=$(DEMO_OUTPUT)
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile
 
 test-long: setup
 	$(BIN)/python -m pytest -q -m long

@@ -30,6 +30,14 @@ def two_logical_cpus() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+@pytest.fixture(autouse=True)
+def no_bindings() -> None:
+    """What one test has bound is no default of another's dataclasses."""
+    import gin
+
+    gin.clear_config()
+
+
 @pytest.fixture(scope='session')
 def strategies() -> dict[str, Any]:
     """'one' device and 'two' mirrored replicas on CPUs.
