@@ -222,7 +222,7 @@ def test_the_job_stores_them_and_the_trainer_draws_them(digit_records):
         epoch = order.epoch_of(step)
         dataset = source.training(order, first_step=step, parts=[Rows(0, 1)])
         batch = next(iter(dataset.take(1).as_numpy_iterator()))
-        for i, example_id in enumerate(batch['id']):
+        for i, example_id in enumerate(source.ids(batch['rows'])):
             found = tuple(int(batch[n][i, 0]) for n in ('r_anchors', 'r_starts', 'p_anchors'))
-            assert found == reference(0, epoch, example_id.decode(), 0, 64, 16)
+            assert found == reference(0, epoch, example_id, 0, 64, 16)
     assert epoch >= info.anchor_sets  # The last one is drawn, not stored.
