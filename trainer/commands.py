@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, cluster, export, run, strategies, workers
+from trainer import bindings, cluster, export, progress, run, strategies, workers
 from trainer.cluster import ClusterFlags
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
@@ -115,5 +115,5 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
         yield json.dumps(this.finish())
     if command.mode == 'eval':
         logs = this.evaluate(command.split)
-        yield f'{command.split}  {run.summarize(logs)}'
+        yield f'{command.split}  {progress.summarize(logs)}'
         yield json.dumps(logs)

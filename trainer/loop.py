@@ -1,5 +1,8 @@
 """Orbit's inner loops over our task: training one phase, evaluating one split."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -117,3 +120,10 @@ class SplitEvaluator(orbit.StandardEvaluator):
             low, high = wilson_interval(round(float(accuracy.total.read_value())), labelled)
             logs |= {'accuracy_low': low, 'accuracy_high': high}
         return logs
+
+
+@contextlib.contextmanager
+def quiet_orbit() -> Iterator[None]:
+    """Orbit prints to stdout what it also logs; our progress line says it on stderr."""
+    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
+        yield

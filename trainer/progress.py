@@ -1,4 +1,4 @@
-"""The line that a person watches: phase, step, losses, accuracy, speed, time left."""
+"""Lines that a person watches: phase, step, losses, accuracy, speed, time left; evaluations."""
 
 import sys
 import time
@@ -30,6 +30,24 @@ def describe(logs: dict[str, float]) -> str:
             continue
         value = f'{logs[name]:6.1%}' if name == 'accuracy' else f'{logs[name]:.4f}'
         parts.append(f'{label} {value}')
+    return '  '.join(parts)
+
+
+def summarize(logs: dict[str, float]) -> str:
+    """An evaluation in one line: accuracy with interval, losses and their units."""
+    parts = []
+    if logs.get('labelled'):
+        parts.append(
+            f'accuracy {logs["accuracy"]:.2%} (95 % interval {logs["accuracy_low"]:.2%} to '
+            f'{logs["accuracy_high"]:.2%}, {logs["labelled"]:.0f} examples)'
+        )
+        if 'top_5_accuracy' in logs:
+            parts.append(f'top 5 {logs["top_5_accuracy"]:.2%}')
+        parts.append(f'supervised {logs["supervised_loss"]:.4f}')
+    for name in ('reconstruction', 'prediction'):
+        for unit in ('bits_per_step', 'squared_error'):
+            if f'{name}_{unit}' in logs:
+                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
     return '  '.join(parts)
 
 

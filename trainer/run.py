@@ -3,56 +3,36 @@
 Serves the command line (`trainer.main`) and whoever trains from Python alike.
 """
 
-import contextlib
-import dataclasses
 import json
 import math
 import os
 import sys
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import gin
 import orbit
 import tensorflow as tf
-from official.core import train_utils
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from trainer import checks, dry_run, predictions, results, workers
 from trainer.architectures import Model
-from trainer.config import Config, RunConfig
+from trainer.best import KeepBest
+from trainer.config import Config
 from trainer.input import Rows, SplitInput, first_batch
-from trainer.loop import PhaseTrainer, SplitEvaluator, distribute
+from trainer.loop import PhaseTrainer, SplitEvaluator, distribute, quiet_orbit
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
-from trainer.objective import Batch
 from trainer.optimizers import make_optimizer
+from trainer.phases import Phase, phases
 from trainer.pictures import ReconstructionPictures
-from trainer.progress import ProgressLine
+from trainer.progress import ProgressLine, summarize
 from trainer.replicas import local_parts
 from trainer.task import InputRequest, LonghaulTask
 from trainer.warm_start import KeepPretrained, warm_start
 
 _PICTURES = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """Steps first_step..last_step-1 of a run."""
-
-    name: str
-    first_step: int
-    last_step: int
-    supervised: bool
-
-
-def phases(config: RunConfig) -> list[Phase]:
-    """The auxiliary losses alone, then all together (paper, section 3.3); empty ones left out."""
-    middle, end = config.pretrain_steps, config.total_steps
-    both = [Phase('pretrain', 0, middle, False), Phase('joint', middle, end, True)]
-    return [p for p in both if p.last_step > p.first_step]
 
 
 class Run:
@@ -251,7 +231,7 @@ class Run:
             checkpoint_interval=config.checkpoint_interval,
         )
         validate = validate and phase.supervised
-        with _quiet_orbit():
+        with quiet_orbit():
             controller = orbit.Controller(
                 strategy=self._strategy,
                 trainer=trainer,
@@ -287,15 +267,15 @@ class Run:
         return SplitEvaluator(task, model=self._model, dataset=dataset)
 
     def _eval_actions(self, task: LonghaulTask) -> list[orbit.Action]:
-        actions: list[orbit.Action] = [self._keep_best, self._print_validation]
+        keep_best = KeepBest(self._model, self.dir, global_step=self._global_step)
+        actions = [keep_best, lambda logs: self._say(f'validation  {summarize(logs)}')]
         if self._model.reconstruction is not None:
             split = self._split('validation')
             inputs = first_batch(split.evaluation(batch_size=_PICTURES, parts=[Rows(0, 1)]))
-            batch: Batch = task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
             actions.append(
                 ReconstructionPictures(
                     model=self._model,
-                    batch=batch,
+                    batch=task.to_batch({k: tf.constant(v) for k, v in inputs.items()}),
                     spec=self._info.spec,
                     segment_steps=self._info.segment_steps,
                     auxiliary_steps=self.config.objective.auxiliary_steps,
@@ -304,15 +284,6 @@ class Run:
                 )
             )
         return actions
-
-    def _print_validation(self, logs: dict[str, float]) -> None:
-        self._say(f'validation  {summarize(logs)}')
-
-    def _keep_best(self, logs: dict[str, float]) -> None:
-        exporter = train_utils.BestCheckpointExporter(self.dir.best, 'accuracy', 'higher')
-        checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._global_step)
-        step = int(self._global_step.numpy())
-        exporter.maybe_export_checkpoint(checkpoint, dict(logs), step)
 
     def evaluate(self, split_name: str) -> dict[str, Any]:
         """Evaluates a split with the best weights (the latest while there are no best ones).
@@ -346,28 +317,3 @@ class Run:
             write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
         write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
         return logs
-
-
-def summarize(logs: dict[str, float]) -> str:
-    """An evaluation in one line: accuracy with interval, losses and their units."""
-    parts = []
-    if logs.get('labelled'):
-        parts.append(
-            f'accuracy {logs["accuracy"]:.2%} (95 % interval {logs["accuracy_low"]:.2%} to '
-            f'{logs["accuracy_high"]:.2%}, {logs["labelled"]:.0f} examples)'
-        )
-        if 'top_5_accuracy' in logs:
-            parts.append(f'top 5 {logs["top_5_accuracy"]:.2%}')
-        parts.append(f'supervised {logs["supervised_loss"]:.4f}')
-    for name in ('reconstruction', 'prediction'):
-        for unit in ('bits_per_step', 'squared_error'):
-            if f'{name}_{unit}' in logs:
-                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
-    return '  '.join(parts)
-
-
-@contextlib.contextmanager
-def _quiet_orbit() -> Iterator[None]:
-    """Orbit prints to stdout what it also logs; our progress line says it on stderr."""
-    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
