@@ -5,6 +5,7 @@ same: that XLA compiles it, that every shape in it is static, that nothing in it
 """
 
 import dataclasses
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,8 @@ SIDE, SEGMENTS = 16, 5
 HOST_OPS = ('PyFunc', 'EagerPyFunc', 'PyFuncStateless', 'Print', 'PrintV2', 'Assert')
 # Of the norm of all gradients, below which a weight's own gradient counts as zero.
 FLOOR = 1e-4
+
+Function = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 
 def tiny(config: Config) -> Config:
@@ -89,12 +92,23 @@ def make_inputs(
     }
 
 
+def _nodes(graph: tf.compat.v1.GraphDef) -> Iterator[tf.compat.v1.NodeDef]:
+    """The nodes of a graph and of all functions that it calls (it may know others: cuDNN's)."""
+    bodies = {body.signature.name: body.node_def for body in graph.library.function}
+    reached, waiting = set(), [list(graph.node)]
+    while waiting:
+        for node in waiting.pop():
+            yield node
+            called = {node.op}
+            for value in node.attr.values():
+                called |= {value.func.name} | {f.name for f in value.list.func}
+            waiting += [bodies[name] for name in called & bodies.keys() - reached]
+            reached |= called
+
+
 def check_graph(function: tf.types.experimental.ConcreteFunction) -> None:
     """Asserts that no op needs the host and that all shapes are static, in loops' bodies too."""
-    graph = function.graph.as_graph_def(add_shapes=True)
-    nodes = list(graph.node)
-    for body in graph.library.function:
-        nodes += body.node_def
+    nodes = list(_nodes(function.graph.as_graph_def(add_shapes=True)))
     assert len(nodes) > 100
     for node in nodes:
         assert node.op not in HOST_OPS, f'{node.op} {node.name}'
@@ -104,10 +118,6 @@ def check_graph(function: tf.types.experimental.ConcreteFunction) -> None:
         for shape in node.attr['_output_shapes'].list.shape:
             static = tf.TensorShape(shape).is_fully_defined()
             assert static, f'{node.op} {node.name}: {tf.TensorShape(shape)}'
-
-
-def _compiled(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.Callable:
-    return tf.function(lambda *arguments: function(*arguments), autograph=False, jit_compile=True)
 
 
 class Step:
@@ -124,40 +134,41 @@ class Step:
         config = tiny(config)
         self.task = LonghaulTask(config, info, supervised=supervised)
         self.model = self.task.build_model()
+        self.metrics = self.task.build_metrics(training=False)
         self.inputs = make_inputs(config, info, segments=segments)
-        self.step = tf.constant(2, tf.int64)
+        self.step = tf.Variable(2, dtype=tf.int64)
 
-    def gradients(self) -> tf.types.experimental.ConcreteFunction:
-        """inputs, step -> losses and gradients by name."""
+    def gradients(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Losses and gradients by name, of the third step."""
+        losses, gradients = self.task.gradients(inputs, self.model, self.step.read_value())
+        variables = self.model.trainable_variables
+        named = {v.name: g for v, g in zip(variables, gradients, strict=True)}
+        return named | {'losses': tf.stack(losses[:3])}
 
-        def compute(inputs: dict[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
-            losses, gradients = self.task.gradients(inputs, self.model, step)
-            variables = self.model.trainable_variables
-            named = {v.name: g for v, g in zip(variables, gradients, strict=True)}
-            return named | {'losses': tf.stack(losses[:3])}
+    def evaluate(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What an evaluation computes of a batch, and its metrics' sums."""
+        for metric in self.metrics:
+            metric.reset_states()
+        found = self.task.validation_step(inputs, self.model, self.metrics)
+        return found | {m.name: m.total.read_value() for m in self.metrics}
 
-        function = tf.function(compute, autograph=False)
-        return function.get_concrete_function(self.inputs, self.step)
+    def trace(
+        self, function: Function, *, compiled: bool
+    ) -> tf.types.experimental.ConcreteFunction:
+        """The function for these inputs; a compiled one is built for XLA from the start."""
+        traced = tf.function(function, autograph=False, jit_compile=compiled or None)
+        return traced.get_concrete_function(self.inputs)
 
-    def evaluation(self) -> tf.types.experimental.ConcreteFunction:
-        """inputs -> what an evaluation computes of a batch, and the metrics' sums."""
-        metrics = self.task.build_metrics(training=False)
-
-        def compute(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            for metric in metrics:
-                metric.reset_states()
-            found = self.task.validation_step(inputs, self.model, metrics)
-            return found | {m.name: m.total.read_value() for m in metrics}
-
-        return tf.function(compute, autograph=False).get_concrete_function(self.inputs)
+    def compare(self, function: Function) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """What the function gives uncompiled and compiled, its compiled graph checked."""
+        compiled = self.trace(function, compiled=True)
+        check_graph(compiled)
+        return self.trace(function, compiled=False)(self.inputs), compiled(self.inputs)
 
 
 def check_gradients(step: Step) -> None:
     """Asserts that the compiled step gives the losses and gradients of the uncompiled one."""
-    function = step.gradients()
-    check_graph(function)
-    want = function(step.inputs, step.step)
-    got = _compiled(function)(step.inputs, step.step)
+    want, got = step.compare(step.gradients)
     np.testing.assert_allclose(got.pop('losses'), want.pop('losses'), rtol=1e-4, atol=1e-6)
     norm = float(tf.linalg.global_norm(list(want.values())))
     assert norm > 0
@@ -167,10 +178,8 @@ def check_gradients(step: Step) -> None:
 
 
 def check_evaluation(step: Step) -> None:
-    """Asserts the same of an evaluation's batch."""
-    function = step.evaluation()
-    check_graph(function)
-    want, got = function(step.inputs), _compiled(function)(step.inputs)
+    """Asserts the same of what an evaluation computes of a batch, and of its metrics."""
+    want, got = step.compare(step.evaluate)
     assert want.keys() == got.keys()
     for name, value in want.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -178,7 +187,8 @@ def check_evaluation(step: Step) -> None:
 
 def check_compiles(step: Step) -> None:
     """For what is too large to run here: it compiles, and nothing in it is dynamic."""
-    function = step.gradients()
-    check_graph(function)
-    make = _compiled(function).experimental_get_compiler_ir(step.inputs, step.step)
-    assert make(stage='optimized_hlo').startswith('HloModule')
+    for function in (step.gradients, step.evaluate):
+        check_graph(step.trace(function, compiled=True))
+        compiled = tf.function(function, autograph=False, jit_compile=True)
+        make = compiled.experimental_get_compiler_ir(step.inputs)
+        assert make(stage='optimized_hlo').startswith('HloModule')
