@@ -33,6 +33,12 @@ MODES = {
 TOLERANCE = 2e-5
 
 
+@pytest.fixture(autouse=True)
+def _copies_in_tmp_path(tmp_path, monkeypatch):
+    """A killed worker leaves its copy of the model_dir behind."""
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+
+
 @pytest.fixture
 def gin_file(tmp_path):
     path = tmp_path / 'tiny.gin'
@@ -112,11 +118,8 @@ def assert_same_evaluation(model_dir: Path, expected_dir: Path, split: str) -> N
         assert found[name] == same, name
 
 
-def test_two_workers_train_and_evaluate_as_one_device_does(
-    gin_file, digit_records, tmp_path, monkeypatch
-):
+def test_two_workers_train_and_evaluate_as_one_device_does(gin_file, digit_records, tmp_path):
     """Both auxiliary losses, validation, the best weights, the test split."""
-    monkeypatch.setenv('TMPDIR', str(tmp_path))
     params = ['ObjectiveConfig.prediction_weight=1.0', 'RunConfig.train_steps=4']
     two, one = tmp_path / 'two', tmp_path / 'one'
     out = with_two_workers(gin_file, digit_records, two, params, 'train_and_eval')
