@@ -41,22 +41,22 @@ def check_memory(config: Config, info: RecordsInfo, *, replicas: int, here: int)
     if free is None:
         return
     found = memory.estimate(config, info, replicas=replicas)
-    needed = found.at_least * here
+    needed, at_most = found.at_least * here, found.at_most * here
     if needed > free:
-        raise LonghaulError(_too_large(config, found, needed=needed, free=free))
-    if found.at_most * here > free:
+        raise LonghaulError(_too_large(config, found, needed=needed, at_most=at_most, free=free))
+    if at_most > free:
         print(
-            f'note: a training step may need up to {size(found.at_most * here)}, and '
-            f'{size(free)} are free; {_way_out(config, found, needed=2 * needed, free=free)}',
+            f'note: a training step may need up to {size(at_most)}, and {size(free)} are free; '
+            f'{_way_out(config, found, needed=at_most, free=free)}',
             file=sys.stderr,
         )
 
 
-def _too_large(config: Config, found: Estimate, *, needed: int, free: int) -> str:
+def _too_large(config: Config, found: Estimate, *, needed: int, at_most: int, free: int) -> str:
     largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in found.parts[:3])
     way_out = _way_out(config, found, needed=needed, free=free)
     return (
-        f'a training step needs at least {size(needed)} and up to {size(found.at_most)} of memory '
+        f'a training step needs at least {size(needed)} and up to {size(at_most)} of memory '
         f'({largest}), and {size(free)} are free: {way_out}'
     )
 

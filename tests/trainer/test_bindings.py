@@ -2,24 +2,21 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 import pytest
+from experiments import EXPERIMENTS, ROOT, name_of
 
 from pipelines.format.errors import LonghaulError
 from trainer import bindings
 
-ROOT = Path(__file__).parents[2]
-PARTS = ('model', 'data')
 LOSSES = {'r_lstm': (True, False), 'p_lstm': (False, True), 'rp_lstm': (True, True)}
-EXPERIMENTS = [f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in PARTS]
 
 
 def load(*params, files=(), **kwargs):
     return bindings.load(gin_files=[str(f) for f in files], gin_params=list(params), **kwargs)
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: f'{p.parent.name}/{p.stem}')
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
 def test_every_experiment_resolves_from_any_folder(path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = load(files=[path], records='somewhere')
@@ -33,7 +30,7 @@ def test_every_experiment_resolves_from_any_folder(path, monkeypatch, tmp_path):
         load(files=[path])
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: f'{p.parent.name}/{p.stem}')
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
 def test_an_experiment_is_what_its_name_says(path):
     config = load(files=[path], records='somewhere')
     name = 'r_lstm_128' if path.stem == 'dogs_16k' else path.stem

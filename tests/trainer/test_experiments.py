@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 import small_data
 import tensorflow as tf
+from experiments import EXPERIMENTS, ROOT, name_of
 
 from trainer import bindings, commands
 from trainer.commands import Command
 from trainer.config import DataConfig
 from trainer.model_dir import ModelDir
-
-ROOT = Path(__file__).parents[2]
-EXPERIMENTS = [
-    f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in ('model', 'data')
-]
 
 
 @pytest.fixture(scope='module')
@@ -57,9 +53,7 @@ def losses(model_dir: Path) -> list[float]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    'path', EXPERIMENTS, ids=lambda p: p.relative_to(ROOT / 'gin').with_suffix('').as_posix()
-)
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
 def test_takes_two_steps(path, make_records, tmp_path, capsys):
     config = bindings.load(gin_files=[str(path)], gin_params=[], records='none yet')
     pretrain = min(1, config.run.pretrain_steps)

@@ -4,10 +4,10 @@ The offline half of "runs on a TPU"; what it leaves open is in docs/scaling.md.
 """
 
 import functools
-from pathlib import Path
 
 import pytest
 import xla_step
+from experiments import EXPERIMENTS, name_of
 from xla_step import Step
 
 from trainer import bindings
@@ -20,10 +20,6 @@ from trainer.config import (
     RunConfig,
 )
 
-ROOT = Path(__file__).parents[2]
-EXPERIMENTS = [
-    f for f in sorted((ROOT / 'gin').rglob('*.gin')) if f.parent.name not in ('model', 'data')
-]
 # Attention over so many steps takes minutes and gigabytes here, compiled or not.
 LONGEST_ATTENTION = 1100
 
@@ -96,9 +92,7 @@ def check(config: Config) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    'path', EXPERIMENTS, ids=lambda p: p.relative_to(ROOT / 'gin').with_suffix('').as_posix()
-)
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
 def test_every_experiment(path):
     """At its own T, S, L and K."""
     config = bindings.load(gin_files=[str(path)], gin_params=[], records='nowhere')
