@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, cluster, export, progress, run, strategies, workers
+from trainer import bindings, cluster, execution, export, progress, run, strategies, workers
 from trainer.cluster import ClusterFlags
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
@@ -77,13 +77,15 @@ def _carry_out(command: Command, settings: Config) -> None:
         _refuse_workers(command)
         print(f'exported to {export.export(settings, command.model_dir)}')
         return
-    shards = strategies.configure_threads(command.cluster)
+    how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')
     strategy = strategies.make_strategy(command.cluster)
     create = command.mode != 'eval' and not command.dry_run
     with workers.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')
         workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
-        this = run.Run(settings, folder, strategy=strategy, shards=shards)
+        if workers.is_chief(strategy):
+            print(how, file=sys.stderr)
+        this = run.Run(settings, folder, strategy=strategy, execution=how)
         for line in _run(command, this):
             if workers.is_chief(strategy):
                 print(line)

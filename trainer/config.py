@@ -231,7 +231,8 @@ class RunConfig:
 
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
     losses together. `warm_start`: model_dir of another run, from whose auxiliary phase the weights
-    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep.
+    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep. `path`: what reads
+    the sequences: auto (by the devices), scan, compiled_scan or cudnn, see `trainer.execution`.
     """
 
     train_steps: int = 10_000
@@ -242,10 +243,13 @@ class RunConfig:
     eval_interval: int = 500
     keep_checkpoints: int = 2
     warm_start: str = ''
+    path: str = 'auto'
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
         _require(self, 'warm_start', text, 'the model_dir of another run is needed')
+        paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
+        _require(self, 'path', self.path in paths, f'one of {paths} is needed')
         least = {
             'train_steps': 0,
             'pretrain_steps': 0,

@@ -6,6 +6,7 @@ once for all. Source: Trinh et al. 2018, section 3.
 """
 
 import dataclasses
+import itertools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -14,7 +15,7 @@ from trainer import truncation
 from trainer.config import ObjectiveConfig
 from trainer.model import LongSequenceModel
 from trainer.recurrent import LSTMState, LSTMWeights
-from trainer.truncation import Sequences, SweptStates
+from trainer.truncation import Sequences
 
 
 class Batch(NamedTuple):
@@ -46,7 +47,10 @@ class Losses(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """Which losses, and how far their gradients reach, on records of one `segment_steps`."""
+    """Which losses, and how far their gradients reach, on records of one `segment_steps`.
+
+    The sweep walks in strides no longer than a segment: documents are padded to whole ones.
+    """
 
     config: ObjectiveConfig
     segment_steps: int
@@ -81,18 +85,31 @@ class Objective:
         return _Composer(self, model, batch).losses(dropconnect)
 
 
+def _split(state: LSTMState, sizes: list[int]) -> list[LSTMState]:
+    """Rows [sum of sizes, U] -> one state of each size."""
+    # Not tf.split: XLA (TensorFlow 2.20) dies of it behind a loop of unknown length.
+    ends = list(itertools.accumulate(sizes))
+    return [
+        LSTMState(*(s[end - size : end] for s in state))
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
 def supervised_losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of logits [B, classes] with labels int32 [B]; 0 where a label is -1."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
     return tf.where(labels >= 0, losses, tf.zeros_like(losses))
 
 
-class _Ending(NamedTuple):
-    """Windows that end where a loss begins: starts [B, W], before which the state is known."""
+class _Window(NamedTuple):
+    """Stretches of the rows that the main LSTM reads with gradient.
+
+    `starts` int32 [B, W], positions in the padded batch; `steps` static; `held`: whether a start
+    can lie before its row's first step.
+    """
 
     starts: tf.Tensor
     steps: int
-    state: LSTMState
     held: bool
 
 
@@ -107,14 +124,8 @@ class _Composer:
         self.rows, self.total_steps = batch.inputs.shape[0], self.sequences.total_steps
         self.anchors = batch.r_anchors.shape[1]
         self.steps = self._auxiliary_steps()
-        self.reconstructs = self.config.reconstruction_weight != 0
-        self.predicts = self.config.prediction_weight != 0
-        self.states: SweptStates = truncation.sweep(
-            self.sequences,
-            self.weights,
-            segment_steps=objective.segment_steps,
-            until=self._latest_start(),
-        )
+        self.windows: dict[str, _Window] = self._windows()
+        self.states: dict[str, LSTMState] = self._sweep(objective.segment_steps)
 
     def _auxiliary_steps(self) -> int:
         """L of this batch: documents shorter than 2L have their own, shorter ones."""
@@ -129,35 +140,87 @@ class _Composer:
         halves = tf.maximum(self.batch.lengths // 2, 1)
         return tf.minimum(halves, self.config.auxiliary_steps)
 
-    def _latest_start(self) -> int:
-        """The last position at which any window can start."""
-        total = self.total_steps
-        latest = [0]
-        if self.supervised:
-            latest.append(total - self.config.supervised_bptt_steps)
-        if self.reconstructs:
-            latest.append(total - self.config.auxiliary_bptt_steps)
-        if self.predicts:
-            latest.append(total - 1 - (self.steps if self.batch.lengths is None else 0))
-        return max(latest)
-
     def _padded(self, positions: tf.Tensor) -> tf.Tensor:
         """Positions in the rows [B, K] -> positions in the padded batch."""
         if self.sequences.padding is None:
             return positions
         return positions + self.sequences.padding[:, tf.newaxis]
 
+    def _windows(self) -> dict[str, _Window]:
+        """The windows of the losses in use."""
+        windows = {}
+        if self.supervised:
+            windows['supervised'] = self._supervised_window()
+        if self.config.reconstruction_weight:
+            windows['reconstruction'] = self._reconstruction_windows()
+        if self.config.prediction_weight:
+            windows['prediction'] = self._prediction_windows()
+        return windows
+
+    def _supervised_window(self) -> _Window:
+        """The last S steps; the padding of a shorter row is held at zero."""
+        steps = min(self.config.supervised_bptt_steps, self.total_steps)
+        starts = tf.fill([self.rows, 1], self.total_steps - steps)
+        return _Window(starts, steps, held=self.sequences.padding is not None)
+
+    def _reconstruction_windows(self) -> _Window:
+        """The S steps before each r anchor, fewer where the row begins later."""
+        steps = min(self.config.auxiliary_bptt_steps, self.total_steps)
+        # Anchors of fixed-length data are at L or later: no window begins before the sequence.
+        held = self.sequences.padding is not None or steps > self.steps
+        return _Window(self._padded(self.batch.r_anchors) - steps, steps, held)
+
+    def _prediction_windows(self) -> _Window:
+        """From each p anchor on.
+
+        A row with no more than S steps has no cut at all: its window begins with the row, and the
+        auxiliary LSTM joins at the anchor.
+        """
+        bptt_steps = self.config.auxiliary_bptt_steps
+        starts, steps = self._padded(self.batch.p_anchors), self.steps
+        if self.sequences.padding is not None:
+            whole = (self.batch.lengths <= bptt_steps)[:, tf.newaxis]
+            starts = tf.where(whole, self.sequences.padding[:, tf.newaxis], starts)
+            steps = max(steps, min(bptt_steps, self.total_steps))
+        elif bptt_steps >= self.total_steps:
+            starts, steps = tf.zeros_like(starts), self.total_steps
+        return _Window(starts, steps, held=False)
+
+    def _latest_start(self) -> int:
+        """The last position at which any window can start."""
+        latest = {
+            'supervised': self.total_steps - self.config.supervised_bptt_steps,
+            'reconstruction': self.total_steps - self.config.auxiliary_bptt_steps,
+            'prediction': self.total_steps - 1 - (self.steps if self.batch.lengths is None else 0),
+        }
+        if self.config.auxiliary_bptt_steps >= self.total_steps and self.batch.lengths is None:
+            latest['prediction'] = 0
+        return max(0, *(latest[name] for name in self.windows))
+
+    def _sweep(self, segment_steps: int) -> dict[str, LSTMState]:
+        """The states at the starts of all windows, by loss; [W*B, U] each."""
+        starts = [window.starts for window in self.windows.values()]
+        state = truncation.sweep(
+            self.sequences,
+            self.weights,
+            tf.concat(starts, axis=1),
+            until=self._latest_start(),
+            stride_steps=min(segment_steps, truncation.STRIDE_STEPS),
+        )
+        parts = _split(state, [s.shape[1] * self.rows for s in starts])
+        return dict(zip(self.windows, parts, strict=True))
+
     def losses(self, dropconnect: tf.Tensor | None) -> Losses:
         """The losses of each example, see `Objective.losses`."""
         ends = self._end_states()
         zeros = tf.zeros([self.rows], self.model.dtype)
         logits, supervised, reconstruction, prediction = None, zeros, zeros, zeros
-        if self.supervised:
+        if 'supervised' in self.windows:
             logits = self.model.classifier(ends['supervised'].h, dropconnect)
             supervised = supervised_losses(logits, self.batch.labels)
-        if self.reconstructs:
+        if 'reconstruction' in self.windows:
             reconstruction = self._over_anchors(self._reconstruction_losses(ends['reconstruction']))
-        if self.predicts:
+        if 'prediction' in self.windows:
             prediction = self._over_anchors(self._prediction_losses())
         return Losses(supervised, reconstruction, prediction, logits)
 
@@ -167,49 +230,28 @@ class _Composer:
 
     def _end_states(self) -> dict[str, LSTMState]:
         """States with gradient at the ends of the supervised and the r windows."""
-        windows = {}
-        if self.supervised:
-            windows['supervised'] = self._supervised_window()
-        if self.reconstructs:
-            windows['reconstruction'] = self._reconstruction_windows()
+        windows = {name: w for name, w in self.windows.items() if name != 'prediction'}
         ends = {}
         for steps in {w.steps for w in windows.values()}:
-            ends |= self._run_stacked({k: w for k, w in windows.items() if w.steps == steps})
+            ends |= self._run_stacked([name for name, w in windows.items() if w.steps == steps])
         return ends
 
-    def _run_stacked(self, windows: dict[str, _Ending]) -> dict[str, LSTMState]:
-        """Reads windows of equal length by one LSTM, stacked along the batch axis."""
-        stacked = list(windows.values())
-        state = LSTMState(*(tf.concat(s, 0) for s in zip(*(w.state for w in stacked), strict=True)))
-        if stacked[0].steps:
-            _, state = truncation.run(
+    def _run_stacked(self, names: list[str]) -> dict[str, LSTMState]:
+        """Reads windows of equal length to their ends by one LSTM, stacked along the batch axis."""
+        windows = [self.windows[name] for name in names]
+        states = [self.states[name] for name in names]
+        state = LSTMState(*(tf.concat(parts, 0) for parts in zip(*states, strict=True)))
+        if windows[0].steps:
+            state = truncation.run_to_end(
                 self.sequences,
                 self.weights,
                 state,
-                tf.concat([w.starts for w in stacked], axis=1),
-                steps=stacked[0].steps,
-                held=any(w.held for w in stacked),
+                tf.concat([w.starts for w in windows], axis=1),
+                steps=windows[0].steps,
+                held=any(w.held for w in windows),
             )
-        sizes = [w.starts.shape[1] * self.rows for w in stacked]
-        parts = (tf.split(s, sizes) for s in state)
-        return {k: LSTMState(c, h) for k, c, h in zip(windows, *parts, strict=True)}
-
-    def _supervised_window(self) -> _Ending:
-        """The last S steps; the padding of a shorter row is held at zero."""
-        steps = min(self.config.supervised_bptt_steps, self.total_steps)
-        start = self.total_steps - steps
-        state = truncation.state_at(self.sequences, self.weights, self.states, start)
-        starts = tf.fill([self.rows, 1], start)
-        return _Ending(starts, steps, state, held=self.sequences.padding is not None)
-
-    def _reconstruction_windows(self) -> _Ending:
-        """The S steps before each r anchor, fewer where the row begins later."""
-        steps = min(self.config.auxiliary_bptt_steps, self.total_steps)
-        starts = self._padded(self.batch.r_anchors) - steps
-        state = truncation.seek(self.sequences, self.weights, self.states, starts)
-        # Anchors of fixed-length data are at L or later: no window begins before the sequence.
-        held = self.sequences.padding is not None or steps > self.steps
-        return _Ending(starts, steps, state, held)
+        parts = _split(state, [w.starts.shape[1] * self.rows for w in windows])
+        return dict(zip(names, parts, strict=True))
 
     def _reconstruction_losses(self, state: LSTMState) -> tf.Tensor:
         starts = self._padded(self.batch.r_starts)
@@ -226,26 +268,17 @@ class _Composer:
         )
 
     def _prediction_losses(self) -> tf.Tensor:
-        """Reads from each p anchor on; cuts lie at a, a+S, a+2S, ... for both LSTMs alike.
-
-        A row with no more than S steps has no cut at all: its window begins with the row, and the
-        auxiliary LSTM joins at the anchor.
-        """
-        bptt_steps = self.config.auxiliary_bptt_steps
-        anchors = starts = self._padded(self.batch.p_anchors)
-        first, steps = None, self.steps
-        if self.sequences.padding is not None:
-            whole = (self.batch.lengths <= bptt_steps)[:, tf.newaxis]
-            starts = tf.where(whole, self.sequences.padding[:, tf.newaxis], anchors)
-            steps = max(steps, min(bptt_steps, self.total_steps))
-        elif bptt_steps >= self.total_steps:
-            starts, steps = tf.zeros_like(anchors), self.total_steps
-        if starts is not anchors:
-            first = truncation.stack_rows(anchors - starts)
-        cuts = bptt_steps if bptt_steps < steps else None
-        state = truncation.seek(self.sequences, self.weights, self.states, starts)
-        hidden, _ = truncation.run(
-            self.sequences, self.weights, state, starts, steps=steps, held=False, bptt_steps=cuts
+        """Reads from each p anchor on; cuts lie at a, a+S, a+2S, ... for both LSTMs alike."""
+        starts, steps, _ = self.windows['prediction']
+        anchors = self._padded(self.batch.p_anchors)
+        # Where windows can begin with their rows, the auxiliary LSTM joins later.
+        joins = self.sequences.padding is not None or steps > self.steps
+        first = truncation.stack_rows(anchors - starts) if joins else None
+        cuts = self.config.auxiliary_bptt_steps
+        cuts = cuts if cuts < steps else None
+        state = self.states['prediction']
+        hidden = truncation.run(
+            self.sequences, self.weights, state, starts, steps=steps, bptt_steps=cuts
         )
         targets = truncation.gather_columns(self.sequences, starts + 1, steps)
         valid = self._predicted(starts, first, steps)

@@ -10,9 +10,7 @@ from trainer.model import LongSequenceModel
 from trainer.objective import Batch
 
 
-def reconstruct(
-    model: LongSequenceModel, batch: Batch, *, segment_steps: int, auxiliary_steps: int
-) -> tf.Tensor:
+def reconstruct(model: LongSequenceModel, batch: Batch, *, auxiliary_steps: int) -> tf.Tensor:
     """What the decoder says for x_{s+1}..x_{s+L-1} of each row's first anchor, all inputs fed.
 
     Returns:
@@ -21,10 +19,8 @@ def reconstruct(
     sequences = model.sequences(batch.inputs, batch.lengths)
     weights = model.main_weights()
     padding = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
-    states = truncation.sweep(
-        sequences, weights, segment_steps=segment_steps, until=sequences.total_steps
-    )
-    state = truncation.seek(sequences, weights, states, batch.r_anchors[:, :1] + padding)
+    anchors = batch.r_anchors[:, :1] + padding
+    state = truncation.sweep(sequences, weights, anchors, until=sequences.total_steps)
     columns = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, auxiliary_steps)
     decoder = model.reconstruction
     outputs = decoder.outputs(state, columns, tf.convert_to_tensor(model.embedding))
@@ -86,7 +82,6 @@ class ReconstructionPictures:
         model: LongSequenceModel,
         batch: Batch,
         spec: SequenceSpec,
-        segment_steps: int,
         auxiliary_steps: int,
         writer: tf.summary.SummaryWriter,
         global_step: tf.Variable,
@@ -96,10 +91,7 @@ class ReconstructionPictures:
         self._batch, self._spec, self._steps = batch, spec, auxiliary_steps
         self._writer, self._global_step = writer, global_step
         self._reconstruct = tf.function(
-            lambda: reconstruct(
-                model, batch, segment_steps=segment_steps, auxiliary_steps=auxiliary_steps
-            ),
-            autograph=False,
+            lambda: reconstruct(model, batch, auxiliary_steps=auxiliary_steps), autograph=False
         )
 
     def __call__(self, logs: dict[str, float]) -> None:

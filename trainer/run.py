@@ -21,6 +21,7 @@ from trainer import checks, dry_run, predictions, results, workers
 from trainer.architectures import Model
 from trainer.best import KeepBest
 from trainer.config import Config
+from trainer.execution import SCAN, Execution
 from trainer.input import Rows, SplitInput, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, distribute, quiet_orbit
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
@@ -39,7 +40,12 @@ class Run:
     """One run in one model_dir."""
 
     def __init__(
-        self, config: Config, model_dir: str, *, strategy: tf.distribute.Strategy, shards: int = 1
+        self,
+        config: Config,
+        model_dir: str,
+        *,
+        strategy: tf.distribute.Strategy,
+        execution: Execution = SCAN,
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -47,7 +53,7 @@ class Run:
           config: of the run.
           model_dir: its folder.
           strategy: the replicas to train on.
-          shards: independent parts of a replica's batch, from `strategies.configure_threads`.
+          execution: how a replica computes, from `execution.prepare`.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -58,7 +64,7 @@ class Run:
                 'python -m pipelines.main'
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
-        self._shards = shards
+        self._execution = execution
         self._info: RecordsInfo = records.read_info(config.data.records)
         checks.check(config, self._info)
         self._check_replicas()
@@ -104,7 +110,9 @@ class Run:
             print(line, flush=True, file=sys.stderr)
 
     def _task(self, *, supervised: bool = True) -> LonghaulTask:
-        return LonghaulTask(self.config, self._info, supervised=supervised, shards=self._shards)
+        return LonghaulTask(
+            self.config, self._info, supervised=supervised, execution=self._execution
+        )
 
     def _split(self, name: str) -> SplitInput:
         counts = self._info.counts['splits']
@@ -277,7 +285,6 @@ class Run:
                     model=self._model,
                     batch=task.to_batch({k: tf.constant(v) for k, v in inputs.items()}),
                     spec=self._info.spec,
-                    segment_steps=self._info.segment_steps,
                     auxiliary_steps=self.config.objective.auxiliary_steps,
                     writer=tf.summary.create_file_writer(self.dir / 'validation'),
                     global_step=self._global_step,

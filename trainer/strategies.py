@@ -1,13 +1,11 @@
-"""The devices of a run: TensorFlow's threads on a CPU, and a strategy of Model Garden's by name."""
+"""The devices of a run: a strategy of Model Garden's by name."""
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator
 
 import tensorflow as tf
-from absl import logging
 from official.common import distribute_utils
 
 from pipelines.format.errors import LonghaulError
@@ -15,25 +13,6 @@ from trainer import cluster, rendezvous
 from trainer.cluster import ClusterFlags, Workers
 
 _TPU_SECONDS = 60.0
-
-
-def configure_threads(flags: ClusterFlags) -> int:
-    """Sets TensorFlow's threads for recurrent work on a CPU; call before TensorFlow computes.
-
-    Returns:
-      The number of independent parts to split a replica's batch into.
-    """
-    if flags.strategy == 'tpu' or tf.config.list_physical_devices('GPU'):
-        return 1
-    cores = len(os.sched_getaffinity(0))
-    try:
-        # The products of a step are too small for two cores; two halves of the batch are not.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
-    except RuntimeError:
-        logging.warning('TensorFlow has computed in this process already: its threads stay.')
-    logging.info('CPU: one thread per operation, the batch in %d independent parts.', cores)
-    return cores
 
 
 def make_strategy(flags: ClusterFlags) -> tf.distribute.Strategy:

@@ -1,16 +1,20 @@
 """Thin glue between the objective and Model Garden's Task: what one replica does in a step."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
+from trainer import recurrent
 from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
+from trainer.execution import SCAN, Execution
 from trainer.input import Rows, SplitInput
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
@@ -18,6 +22,15 @@ from trainer.replicas import local_parts
 
 _TOP = 5
 _TOP_ACCURACY = f'top_{_TOP}_accuracy'
+
+
+def _join(losses: Sequence[Losses]) -> Losses:
+    """The losses of consecutive rows, one after another."""
+    logits = [part.logits for part in losses if part.logits is not None]
+    per_example = (
+        tf.concat(values, axis=0) for values in zip(*(p[:3] for p in losses), strict=True)
+    )
+    return Losses(*per_example, tf.concat(logits, axis=0) if logits else None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +52,12 @@ class LonghaulTask(base_task.Task):
     """
 
     def __init__(
-        self, config: Config, info: RecordsInfo, *, supervised: bool = True, shards: int = 1
+        self,
+        config: Config,
+        info: RecordsInfo,
+        *,
+        supervised: bool = True,
+        execution: Execution = SCAN,
     ) -> None:
         """Prepares a phase.
 
@@ -47,11 +65,10 @@ class LonghaulTask(base_task.Task):
           config: of the run.
           info: of the records.
           supervised: False in the phase that trains the auxiliary losses alone.
-          shards: parts of a replica's batch whose graphs are independent of each other; on a CPU
-            one per core, since each of the LSTM's products is too small for more than one.
+          execution: how a replica computes.
         """
         super().__init__(config)
-        self.config, self.info, self._shards = config, info, shards
+        self.config, self.info, self._execution = config, info, execution
         self.objective = make_objective(config, info.segment_steps, supervised=supervised)
         self._evaluation = make_objective(config, info.segment_steps)
 
@@ -141,12 +158,37 @@ class LonghaulTask(base_task.Task):
         mask = model.classifier.dropconnect_mask(
             self.config.model.dropconnect_rate, self.config.run.seed, step
         )
-        with tf.GradientTape() as tape:
-            losses = self._losses(self.objective, model, inputs, mask)
-            total = self.objective.total(losses, self.config.data.batch_size)
-        return losses, tape.gradient(
-            total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+
+        @self._reader
+        def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
+            with tf.GradientTape() as tape:
+                losses = self.objective.losses(model, self.to_batch(rows), mask)
+                total = self.objective.total(losses, self.config.data.batch_size)
+            return losses, tape.gradient(
+                total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+
+        losses, gradients = zip(*(part(rows, mask) for rows in self._parts(inputs)), strict=True)
+        return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
+
+    def _reader(self, function: Callable) -> Callable:
+        """The function on the path that reads sequences here, compiled if the path is."""
+
+        def on_path(*args: Any) -> Any:
+            with contextlib.ExitStack() as stack:
+                if self._execution.path == 'cudnn':
+                    stack.enter_context(recurrent.cudnn_where_it_can())
+                return function(*args)
+
+        if not self._execution.compiles:
+            return on_path
+        return tf.function(on_path, autograph=False, jit_compile=True)
+
+    def _parts(self, inputs: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
+        """The rows in as many equal parts as this replica computes independently."""
+        count = math.gcd(self._execution.parts, inputs['labels'].shape[0])
+        split = {key: tf.split(value, count) for key, value in inputs.items()}
+        return [{key: values[i] for key, values in split.items()} for i in range(count)]
 
     def validation_step(
         self,
@@ -160,7 +202,12 @@ class LonghaulTask(base_task.Task):
           'row' int32 [B], numbers of the split's index; 'label' int32 [B]; 'counted' bool [B];
           'probabilities' [B, classes]. Nothing that an accelerator could not hold: ids are strings.
         """
-        losses = self._losses(self._evaluation, model, inputs, None)
+
+        @self._reader
+        def part(rows: dict[str, tf.Tensor]) -> Losses:
+            return self._evaluation.losses(model, self.to_batch(rows), None)
+
+        losses = _join([part(rows) for rows in self._parts(inputs)])
         counted = inputs['counted']
         self._update(metrics or [], self._evaluation, losses, inputs['labels'], counted, None)
         return {
@@ -182,27 +229,6 @@ class LonghaulTask(base_task.Task):
             inputs['p_anchors'],
             inputs['fed'] if inputs['fed'].shape[2] else None,
         )
-
-    def _losses(
-        self,
-        objective: Objective,
-        model: Model,
-        inputs: dict[str, tf.Tensor],
-        mask: tf.Tensor | None,
-    ) -> Losses:
-        shards = self._shards if inputs['labels'].shape[0] % self._shards == 0 else 1
-        split = {key: tf.split(value, shards) for key, value in inputs.items()}
-        parts = [
-            objective.losses(model, self.to_batch({k: v[i] for k, v in split.items()}), mask)
-            for i in range(shards)
-        ]
-        logits = None
-        if parts[0].logits is not None:
-            logits = tf.concat([p.logits for p in parts], axis=0)
-        per_example = (
-            tf.concat(values, axis=0) for values in zip(*(p[:3] for p in parts), strict=True)
-        )
-        return Losses(*per_example, logits)
 
     def _update(
         self,

@@ -1,22 +1,24 @@
-"""Sweep, seek, run: exact truncated BPTT over a batch of long sequences.
+"""Sweep and run: exact truncated BPTT over a batch of long sequences.
 
 One notion carries it: a window = (starts, steps). The main LSTM first reads the batch without
-gradient and keeps its state at each segment's start (`sweep`); from the nearest kept state it is
-moved, still without gradient, to the starts of the windows (`seek`); then all windows of equal
-length are read with gradient, stacked along the batch axis (`run`). The state carried forward is
-always exact; only gradients are cut. Source: Trinh et al. 2018, sections 3.2 and 3.3.
+gradient, up to each window's start (`sweep`); then all windows of equal length are read with
+gradient, stacked along the batch axis (`run`). The state carried forward is always exact; only
+gradients are cut. Source: Trinh et al. 2018, sections 3.2 and 3.3.
 
 Sequences are right-aligned: padding, if any, comes first, and the state is held at zero there.
 Positions here are positions in the padded batch; position p means "after p columns were read".
 """
 
-import itertools
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from trainer import recurrent
 from trainer.recurrent import LSTMState, LSTMWeights
+
+# The sweep looks this often whose window begins: rarely enough to cost nothing, often enough that
+# few steps are read a second time.
+STRIDE_STEPS = 50
 
 
 class Sequences(NamedTuple):
@@ -50,27 +52,6 @@ def right_aligned(
     """Stored inputs [B, T(, C)], padding first; `lengths` int32 [B], None: all rows are T."""
     total = inputs.shape[1] or tf.shape(inputs)[1]
     return Sequences(inputs, None if lengths is None else total - lengths, dtype)
-
-
-class SweptStates(NamedTuple):
-    """States at the segment boundaries: `c` and `h` [N, B, U], at `boundaries` (N positions).
-
-    `until`: the last position that may be sought from here.
-    """
-
-    c: tf.Tensor
-    h: tf.Tensor
-    boundaries: tuple[int, ...]
-    until: int
-
-    def at(self, k: int) -> LSTMState:
-        """The state [B, U] at boundary number k."""
-        return LSTMState(self.c[k], self.h[k])
-
-
-def segment_boundaries(total_steps: int, segment_steps: int) -> tuple[int, ...]:
-    """Positions 0, ..., total_steps at which segments meet: cut from the end, the first short."""
-    return (0, *range((total_steps - 1) % segment_steps + 1, total_steps + 1, segment_steps))
 
 
 def _time_major(inputs: tf.Tensor) -> tf.Tensor:
@@ -126,62 +107,64 @@ def _repeat_rows(values: tf.Tensor, windows: int) -> tf.Tensor:
 
 
 def sweep(
-    sequences: Sequences, weights: LSTMWeights, *, segment_steps: int, until: int
-) -> SweptStates:
-    """Reads the batch without gradient, keeping the state at each segment's start.
+    sequences: Sequences,
+    weights: LSTMWeights,
+    starts: tf.Tensor,
+    *,
+    until: int,
+    stride_steps: int = STRIDE_STEPS,
+) -> LSTMState:
+    """The exact state, without gradient, at each window's own start.
+
+    The batch is read once, stride by stride; where a stride begins, the windows that start within
+    it take over the state. From there each window is read on, step by step, up to its start. So
+    memory is O(B W U), whatever T is.
 
     Args:
       sequences: of the batch.
       weights: of the main LSTM.
-      segment_steps: distance of the kept states; memory is O(B U T / segment_steps).
-      until: the last position that anybody needs; later segments are not read.
+      starts: int32 [B, W], at most `until`; negative ones mean "before the sequence": zero.
+      until: the last position at which any window can start; nothing is read beyond.
+      stride_steps: steps of a stride; they are cut from the end, the first one may be shorter.
 
     Returns:
-      The states at position 0 and at every boundary up to `until`.
+      c, h: [W*B, U], in the order of `gather_columns`.
     """
-    boundaries = tuple(
-        p for p in segment_boundaries(sequences.total_steps, segment_steps) if p <= until
-    )
+    windows = starts.shape[1]
+    flat = tf.maximum(stack_rows(starts), 0)
+    first = until % stride_steps
+    strides = until // stride_steps
+    # Stride 0 is the short one, if there is one; begins[k] is where stride k begins.
+    begins = ([0] if first else []) + [first + k * stride_steps for k in range(strides + 1)]
+    place = tf.searchsorted(tf.constant(begins), flat, side='right') - 1
+
+    def take(kept: LSTMState, state: LSTMState, k: int | tf.Tensor) -> LSTMState:
+        here = tf.equal(place, k)[:, tf.newaxis]
+        pairs = zip(kept, state, strict=True)
+        return LSTMState(*(tf.where(here, tf.tile(new, [windows, 1]), old) for old, new in pairs))
+
     state = recurrent.zero_state(sequences.inputs.shape[0], weights)
-    states = [state]
-    if len(boundaries) > 1:
-        state = _advance(sequences, weights, state, begin=0, steps=boundaries[1])
-        states.append(state)
-    c, h = (tf.stack(s) for s in zip(*states, strict=True))
-    if len(boundaries) > 2:
-        later_c, later_h = _sweep_whole_segments(
-            sequences, weights, state, boundaries=boundaries[1:], segment_steps=segment_steps
+    kept = recurrent.zero_state(windows * sequences.inputs.shape[0], weights)
+    if first:
+        state = _advance(sequences, weights, state, begin=0, steps=first)
+
+    def body(k: tf.Tensor, state: LSTMState, kept: LSTMState) -> tuple:
+        begin = first + k * stride_steps
+        kept = take(kept, state, k + (1 if first else 0))
+        return k + 1, _advance(sequences, weights, state, begin=begin, steps=stride_steps), kept
+
+    if strides:
+        # A loop, so that the graph does not grow with T.
+        _, state, kept = tf.while_loop(
+            lambda k, *_: k < strides,
+            body,
+            (tf.constant(0), state, kept),
+            parallel_iterations=1,
+            maximum_iterations=strides,
         )
-        c, h = tf.concat([c, later_c], axis=0), tf.concat([h, later_h], axis=0)
-    return SweptStates(tf.stop_gradient(c), tf.stop_gradient(h), boundaries, until)
-
-
-def _sweep_whole_segments(
-    sequences: Sequences,
-    weights: LSTMWeights,
-    state: LSTMState,
-    *,
-    boundaries: tuple[int, ...],
-    segment_steps: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """States after each whole segment; a loop, so that the graph does not grow with T."""
-    segments = len(boundaries) - 1
-    kept = [tf.TensorArray(s.dtype, segments, element_shape=s.shape) for s in state]
-
-    def body(k: tf.Tensor, state: LSTMState, kept: list[tf.TensorArray]) -> tuple:
-        begin = boundaries[0] + k * segment_steps
-        state = _advance(sequences, weights, state, begin=begin, steps=segment_steps)
-        kept = [array.write(k, s) for array, s in zip(kept, state, strict=True)]
-        return k + 1, state, kept
-
-    _, _, kept = tf.while_loop(
-        lambda k, *_: k < segments,
-        body,
-        (tf.constant(0), state, kept),
-        parallel_iterations=1,
-        maximum_iterations=segments,
-    )
-    return kept[0].stack(), kept[1].stack()
+    kept = take(kept, state, len(begins) - 1)
+    longest = max(first, stride_steps if strides else 1) - 1
+    return _seek(sequences, weights, kept, starts, tf.gather(begins, place), longest=longest)
 
 
 def _advance(
@@ -196,48 +179,26 @@ def _advance(
     return recurrent.final_state(columns_at(sequences, begin, steps), weights, state, first=first)
 
 
-def state_at(
-    sequences: Sequences, weights: LSTMWeights, states: SweptStates, position: int
+def _seek(
+    sequences: Sequences,
+    weights: LSTMWeights,
+    state: LSTMState,
+    starts: tf.Tensor,
+    begins: tf.Tensor,
+    *,
+    longest: int,
 ) -> LSTMState:
-    """The exact state [B, U], without gradient, at one position common to all rows."""
-    k = max(i for i, p in enumerate(states.boundaries) if p <= max(position, 0))
-    begin = states.boundaries[k]
-    if position <= begin:
-        return states.at(k)
-    return _advance(sequences, weights, states.at(k), begin=begin, steps=position - begin)
-
-
-def seek(
-    sequences: Sequences, weights: LSTMWeights, states: SweptStates, starts: tf.Tensor
-) -> LSTMState:
-    """The exact state, without gradient, at each window's own start.
-
-    Args:
-      sequences: of the batch.
-      weights: of the main LSTM.
-      states: from `sweep`; its `until` is no smaller than any start.
-      starts: int32 [B, W]; negative ones mean "before the sequence": the zero state.
-
-    Returns:
-      c, h: [W*B, U], in the order of `gather_columns`.
-    """
-    batch, windows = starts.shape
-    boundaries = tf.constant(states.boundaries)
-    flat = tf.maximum(stack_rows(starts), 0)
-    k = tf.searchsorted(boundaries, flat, side='right') - 1
-    begins = tf.gather(boundaries, k)
-    rows = _repeat_rows(tf.range(batch), windows)
-    state = LSTMState(*(tf.gather_nd(s, tf.stack([k, rows], axis=1)) for s in (states.c, states.h)))
-    reached = (*states.boundaries, states.until)
-    longest = max(b - a for a, b in itertools.pairwise(reached))
+    """Moves each window's state from `begins` int32 [W*B] to its start, `longest` steps at most."""
     if longest == 0:
         return state
+    batch, windows = starts.shape
     by_row = tf.transpose(tf.reshape(begins, [windows, batch]))
     columns = gather_columns(sequences, by_row, longest)
     first = None
     if sequences.padding is not None:
         first = _repeat_rows(sequences.padding, windows) - begins
-    return recurrent.final_state(columns, weights, state, first=first, last=flat - begins)
+    last = tf.maximum(stack_rows(starts), 0) - begins
+    return recurrent.final_state(columns, weights, state, first=first, last=last)
 
 
 def run(
@@ -247,33 +208,42 @@ def run(
     starts: tf.Tensor,
     *,
     steps: int,
-    held: bool,
     bptt_steps: int | None = None,
-) -> tuple[tf.Tensor, LSTMState]:
-    """Reads all windows of one length with gradient, stacked along the batch axis.
+) -> tf.Tensor:
+    """The hidden states of windows of one length, read with gradient, stacked along the batch axis.
 
     Args:
       sequences: of the batch.
       weights: of the main LSTM.
       state: [W*B, U], at the starts; no gradient flows into it.
-      starts: int32 [B, W]; may lie before a row's first step, where the state is held.
+      starts: int32 [B, W], none before its row's first step.
       steps: static length of the windows.
-      held: whether any start can lie before its row's first step.
       bptt_steps: cuts inside the windows, see `recurrent.lstm`.
 
     Returns:
-      outputs: [steps, W*B, U], in the order of `gather_columns`.
-      state: [W*B, U], at the windows' ends.
+      [steps, W*B, U], in the order of `gather_columns`.
+    """
+    columns = gather_columns(sequences, starts, steps)
+    state = recurrent.stop_gradient(state)
+    return recurrent.lstm(columns, weights, state, bptt_steps=bptt_steps)[0]
+
+
+def run_to_end(
+    sequences: Sequences,
+    weights: LSTMWeights,
+    state: LSTMState,
+    starts: tf.Tensor,
+    *,
+    steps: int,
+    held: bool,
+) -> LSTMState:
+    """The states [W*B, U] at the ends of windows of one length, with gradient; see `run`.
+
+    A start may lie before its row's first step if `held`: the state is held until there.
     """
     columns = gather_columns(sequences, starts, steps)
     first = None
     if held:
         begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
         first = stack_rows(begin - starts)
-    return recurrent.lstm(
-        columns,
-        weights,
-        recurrent.stop_gradient(state),
-        first=first,
-        bptt_steps=bptt_steps,
-    )
+    return recurrent.end_state(columns, weights, recurrent.stop_gradient(state), first=first)

@@ -70,10 +70,12 @@ def test_what_is_free_is_a_number_of_this_machine():
 
 MEASURE = """
 import sys
-from trainer import bindings, run, strategies
+from trainer import bindings, execution, run, strategies
+from trainer.cluster import ClusterFlags
 settings = bindings.load(gin_files=[], gin_params=sys.argv[3:], records=sys.argv[1])
-shards = strategies.configure_threads()
-this = run.Run(settings, sys.argv[2], strategy=strategies.make_strategy(None), shards=shards)
+how = execution.prepare(settings, tpu=False)
+strategy = strategies.make_strategy(ClusterFlags())
+this = run.Run(settings, sys.argv[2], strategy=strategy, execution=how)
 this.train(operative_config='', validate=False)
 status = dict(line.split(':', 1) for line in open('/proc/self/status'))
 print(int(status['VmHWM'].split()[0]) << 10)

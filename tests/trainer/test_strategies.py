@@ -22,10 +22,6 @@ def test_one_machine():
     assert isinstance(mirrored, tf.distribute.MirroredStrategy)
 
 
-def test_a_tpu_compiles_whole_batches():
-    assert strategies.configure_threads(ClusterFlags('tpu', 'local')) == 1
-
-
 @pytest.mark.parametrize('address', ['grpc://', pytest.param('local', marks=pytest.mark.long)])
 def test_a_tpu_that_is_not_there(digit_records, tmp_path, address):
     """Through the flags, in a process of its own: TensorFlow remembers that it was asked."""

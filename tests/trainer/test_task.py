@@ -14,6 +14,7 @@ from trainer.config import (
     OptimizerConfig,
     RunConfig,
 )
+from trainer.execution import Execution
 from trainer.input import Rows, SplitInput
 from trainer.model import LongSequenceModel
 from trainer.optimizers import make_optimizer
@@ -78,7 +79,7 @@ def keras_twin(model, total):
 
 
 def train(settings, info, model, elements):
-    task = LonghaulTask(settings, info, shards=2)
+    task = LonghaulTask(settings, info, execution=Execution(parts=2))
     optimizer = make_optimizer(settings.optimizer, phase_steps=STEPS)
     step = tf.function(lambda x, n: task.train_step(x, model, optimizer, step=n), autograph=False)
     return [float(step(x, tf.constant(n, tf.int64))['loss']) for n, x in enumerate(elements)]

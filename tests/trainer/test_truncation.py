@@ -31,63 +31,63 @@ def state_after(inputs, weights, row, begin, end):
     return np.concatenate([state.c, state.h])
 
 
-@pytest.mark.parametrize(
-    ('total', 'segment', 'want'),
-    [
-        (10, 3, (0, 1, 4, 7, 10)),
-        (9, 3, (0, 3, 6, 9)),
-        (3, 5, (0, 3)),
-        (5, 5, (0, 5)),
-        (1, 1, (0, 1)),
-    ],
-)
-def test_segments_are_cut_from_the_end(total, segment, want):
-    assert truncation.segment_boundaries(total, segment) == want
+STARTS = np.array([[-2, 3, 17], [6, 0, 9], [16, 1, 11]], np.int32)
 
 
-@pytest.mark.parametrize('segment_steps', [1, 4, 6, 17, 20])
+def check_states(state, inputs, weights, starts, pads):
+    """Each window's state against its row, read step by step up to the window's start."""
+    windows = starts.shape[1]
+    assert state.c.shape == [windows * B, U]
+    for row in range(B):
+        for w in range(windows):
+            got = np.stack([state.c[w * B + row], state.h[w * B + row]])
+            want = state_after(inputs, weights, row, pads[row], starts[row, w])
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize('stride_steps', [1, 4, 6, 17, 20])
 @pytest.mark.parametrize('padding', [None, [0, 5, 16]])
-def test_states_at_boundaries_and_at_any_start(inputs, weights, segment_steps, padding):
+def test_sweeps_to_the_start_of_each_window(inputs, weights, stride_steps, padding):
     pads = [0] * B if padding is None else padding
     padding = None if padding is None else tf.constant(padding)
     sequences = Sequences(inputs, padding, tf.float64)
-    states = truncation.sweep(sequences, weights, segment_steps=segment_steps, until=T)
-    for k, position in enumerate(states.boundaries):
-        for row in range(B):
-            got = np.stack([states.c[k, row], states.h[k, row]])
-            want = state_after(inputs, weights, row, pads[row], position)
-            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-14)
-    starts = np.array([[-2, 3, 17], [6, 0, 9], [16, 1, 11]], np.int32)
-    found = truncation.seek(sequences, weights, states, tf.constant(starts))
-    for row in range(B):
-        for w in range(3):
-            got = np.stack([found.c[w * B + row], found.h[w * B + row]])
-            want = state_after(inputs, weights, row, pads[row], starts[row, w])
-            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-14)
+    state = truncation.sweep(
+        sequences, weights, tf.constant(STARTS), until=T, stride_steps=stride_steps
+    )
+    check_states(state, inputs, weights, STARTS, pads)
+
+
+@pytest.mark.parametrize('until', [0, 1, 4, 11, 12])
+@pytest.mark.parametrize('stride_steps', [1, 4, 50])
+def test_reads_no_further_than_anybody_needs(inputs, weights, until, stride_steps):
+    """What lies behind `until` may be anything; every position before it can be a start."""
+    spoilt = tf.concat([inputs[:, :until], 255 - inputs[:, until:]], axis=1)
+    starts = np.array([range(-1, until + 1)] * B, np.int32)
+    state = truncation.sweep(
+        Sequences(spoilt, None, tf.float64),
+        weights,
+        tf.constant(starts),
+        until=until,
+        stride_steps=stride_steps,
+    )
+    check_states(state, inputs, weights, starts, [0] * B)
 
 
 def test_xla_compiles_the_sweep(inputs, weights):
     sequences = Sequences(inputs, tf.constant([0, 5, 16]), tf.float64)
 
     def end(inputs):
-        states = truncation.sweep(
-            sequences._replace(inputs=inputs), weights, segment_steps=4, until=T
+        return truncation.sweep(
+            sequences._replace(inputs=inputs),
+            weights,
+            tf.constant(STARTS),
+            until=T,
+            stride_steps=4,
         )
-        return states.c, states.h
 
     got = tf.function(end, autograph=False, jit_compile=True)(inputs)
-    np.testing.assert_allclose(got, end(inputs), rtol=1e-10)
-
-
-@pytest.mark.parametrize('until', [0, 3, 11])
-def test_reads_no_further_than_anybody_needs(inputs, weights, until):
-    sequences = Sequences(inputs, None, tf.float64)
-    states = truncation.sweep(sequences, weights, segment_steps=4, until=until)
-    assert states.boundaries[-1] <= until
-    got = truncation.state_at(sequences, weights, states, until)
-    for row in range(B):
-        want = state_after(inputs, weights, row, 0, until)
-        np.testing.assert_allclose(np.stack([got.c[row], got.h[row]]), want, rtol=1e-10)
+    for mine, want in zip(got, end(inputs), strict=True):
+        np.testing.assert_allclose(mine, want, rtol=1e-10)
 
 
 def test_gathers_columns_of_each_row(inputs):
@@ -116,10 +116,9 @@ def saved_lists(total_steps: int) -> dict[int, int]:
             w = LSTMWeights(*(tf.convert_to_tensor(v) for v in weights))
             sequences = Sequences(inputs, None)
             begin = total_steps - 20
-            states = truncation.sweep(sequences, w, segment_steps=25, until=begin)
-            start = truncation.state_at(sequences, w, states, begin)
             starts = tf.fill([B, 1], begin)
-            _, end = truncation.run(sequences, w, start, starts, steps=20, held=False)
+            start = truncation.sweep(sequences, w, starts, until=begin, stride_steps=25)
+            end = truncation.run_to_end(sequences, w, start, starts, steps=20, held=False)
             loss = tf.reduce_sum(end.h)
         return tape.gradient(loss, weights)
 
@@ -145,9 +144,7 @@ def all_graphs(graph):
                     yield from all_graphs(inner)
 
 
-def test_the_sweep_keeps_no_step():
-    """Lists of 20 belong to the window, those of the number of segments to the kept states."""
-    short, long = saved_lists(20 + 25 * 7), saved_lists(20 + 25 * 70)
-    # 8 in the window's forward pass: 5 activations, c and h before, outputs.
-    assert short == {20: 8, 6: 2}
-    assert long == {20: 8, 69: 2}
+def test_the_sweep_keeps_nothing_that_grows():
+    """The lists of 20 belong to the window: gates, and c and h before each step."""
+    assert saved_lists(20 + 25 * 7) == {20: 3}
+    assert saved_lists(20 + 25 * 70 + 3) == {20: 3}

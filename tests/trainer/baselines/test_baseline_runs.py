@@ -13,6 +13,7 @@ from whole_runs import execute, killed_after, variables
 from pipelines.format import records
 from pipelines.job.sources.digits import raw_items
 from trainer import bindings
+from trainer.execution import Execution
 from trainer.input import Rows, SplitInput
 from trainer.model_dir import ModelDir
 from trainer.optimizers import make_optimizer
@@ -162,7 +163,7 @@ def test_training_reduces_the_loss(name, digit_records):
     ]
     config = bindings.load(gin_files=[], gin_params=params, records=digit_records)
     info = records.read_info(digit_records)
-    task = LonghaulTask(config, info, shards=2)
+    task = LonghaulTask(config, info, execution=Execution(parts=2))
     model, optimizer = task.build_model(), make_optimizer(config.optimizer, phase_steps=100)
     split = SplitInput(digit_records, 'train', info, config.objective, seed=1)
     dataset = split.training(split.order(32), first_step=0, parts=[Rows(0, 1)])

@@ -1,0 +1,135 @@
+"""Which path is taken on which device, and that all paths compute the same step."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import xla_step
+
+from pipelines.format.errors import LonghaulError
+from trainer import execution
+from trainer.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RunConfig,
+)
+from trainer.execution import Execution
+from trainer.task import LonghaulTask
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_config(path='auto', architecture='lstm', **objective) -> Config:
+    sizes = {'supervised_bptt_steps': 20, 'auxiliary_bptt_steps': 20, 'auxiliary_steps': 16}
+    return Config(
+        ModelConfig(architecture, hidden_units=8, embedding_units=8, head_units=8),
+        ObjectiveConfig(**{**sizes, **objective}),
+        DataConfig(kind='image', batch_size=8),
+        OptimizerConfig(),
+        RunConfig(path=path),
+    )
+
+
+@pytest.mark.parametrize(
+    ('devices', 'path', 'want'),
+    [
+        ({}, 'auto', ('compiled_scan', 3, True)),
+        ({'gpu': True}, 'auto', ('cudnn', 1, False)),
+        ({'tpu': True}, 'auto', ('compiled_scan', 1, False)),
+        ({}, 'scan', ('scan', 3, False)),
+        ({'gpu': True}, 'scan', ('scan', 1, False)),
+        ({'gpu': True}, 'compiled_scan', ('compiled_scan', 1, True)),
+        ({'tpu': True}, 'compiled_scan', ('compiled_scan', 1, False)),
+    ],
+)
+def test_chooses_by_device_and_by_name(devices, path, want):
+    devices = {'tpu': False, 'gpu': False, **devices}
+    found = execution.choose(make_config(path), cores=3, **devices)
+    assert (found.path, found.parts, found.compiles) == want
+    assert found.reason
+
+
+@pytest.mark.parametrize('architecture', ['gru', 'transformer'])
+def test_baselines_are_not_compiled(architecture):
+    found = execution.choose(make_config('auto', architecture), tpu=False, gpu=False, cores=2)
+    assert (found.path, found.compiles) == ('scan', False)
+
+
+def test_cudnn_without_a_gpu_is_refused():
+    with pytest.raises(LonghaulError, match="path='cudnn': TensorFlow sees no GPU; set .*'auto'"):
+        execution.choose(make_config('cudnn'), tpu=False, gpu=False, cores=2)
+
+
+def test_an_unknown_path_is_refused():
+    with pytest.raises(LonghaulError, match="RunConfig.path='fast': one of"):
+        RunConfig(path='fast')
+
+
+PREPARE = """
+import tensorflow as tf
+from trainer import execution, bindings
+how = execution.prepare(bindings.load(gin_files=[], gin_params=[]), tpu=False)
+import os
+print(how)
+print(os.environ['XLA_FLAGS'])
+print(tf.config.threading.get_intra_op_parallelism_threads())
+print(tf.config.threading.get_inter_op_parallelism_threads() == len(os.sched_getaffinity(0)))
+print(float(tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))))
+"""
+
+
+def test_sets_threads_and_flags_of_a_process_and_keeps_the_user_s():
+    flag = '--xla_disable_hlo_passes=nothing'
+    done = subprocess.run(
+        [sys.executable, '-c', PREPARE],
+        cwd=ROOT,
+        env=os.environ | {'XLA_FLAGS': flag},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    how, flags, *rest = done.stdout.splitlines()[-5:]
+    assert how.startswith('path compiled_scan: a CPU')
+    assert flags == f'{flag} --xla_cpu_use_thunk_runtime=false'
+    assert rest == ['1', 'True', '2.0']
+
+
+@pytest.mark.parametrize('how', [Execution(parts=2), Execution('compiled_scan', 2, True)])
+def test_parts_and_compilation_change_no_gradient(how):
+    config = make_config(reconstruction_weight=1.0, prediction_weight=1.0)
+    info = xla_step.make_info(config, segment_steps=20, side=8)
+    inputs = xla_step.make_inputs(config, info)
+    # Twice the rows, so that there is something to split.
+    inputs = {key: tf.concat([v, v[::-1]], axis=0) for key, v in inputs.items()}
+    model = LonghaulTask(config, info).build_model()
+    found = []
+    for execution_ in (Execution(), how):
+        task = LonghaulTask(config, info, execution=execution_)
+        step = tf.function(
+            lambda x, task=task: task.gradients(x, model, tf.constant(3, tf.int64)),
+            autograph=False,
+        )
+        losses, gradients = step(inputs)
+        metrics = task.build_metrics(training=False)
+        predicted = tf.function(
+            lambda x, task=task, m=metrics: task.validation_step(x, model, m), autograph=False
+        )(inputs)
+        found.append([*losses, *gradients, predicted['probabilities'], metrics[0].result()])
+    for want, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, want, rtol=2e-4, atol=1e-6)
+
+
+def test_a_batch_that_does_not_divide_is_split_as_far_as_it_goes():
+    config = make_config()
+    info = xla_step.make_info(config, segment_steps=20, side=8)
+    task = LonghaulTask(config, info, execution=Execution(parts=4))
+    for rows, want in ((8, 4), (6, 2), (5, 1)):
+        parts = task._parts({'labels': tf.zeros([rows])})
+        assert [p['labels'].shape[0] for p in parts] == [rows // want] * want
