@@ -83,8 +83,6 @@ def _carry_out(command: Command, settings: Config) -> None:
     with workers.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')
         workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
-        if workers.is_chief(strategy):
-            print(how, file=sys.stderr)
         this = run.Run(settings, folder, strategy=strategy, execution=how)
         for line in _run(command, this):
             if workers.is_chief(strategy):

@@ -9,7 +9,6 @@ import dataclasses
 import os
 
 import tensorflow as tf
-from absl import logging
 
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
@@ -58,9 +57,12 @@ def prepare(config: Config, *, tpu: bool) -> Execution:
     """
     gpu = bool(tf.config.list_physical_devices('GPU'))
     found = choose(config, tpu=tpu, gpu=gpu, cores=len(os.sched_getaffinity(0)))
-    if not tpu and not gpu:
-        _set_threads(found.parts)
-    if found.compiles and not gpu:
+    if tpu or gpu:
+        return found
+    if not _set_threads(found.parts) and found.compiles:
+        reason = 'TensorFlow computed in this process before its threads could be set'
+        return dataclasses.replace(found, path='scan', compiles=False, reason=reason)
+    if found.compiles:
         _set_xla_flags()
     return found
 
@@ -85,12 +87,14 @@ def choose(config: Config, *, tpu: bool, gpu: bool, cores: int) -> Execution:
     return Execution('compiled_scan', parts, compiles=True, reason='a CPU')
 
 
-def _set_threads(cores: int) -> None:
+def _set_threads(cores: int) -> bool:
+    """Whether they could be set: XLA's older runtime has no code for several in one operation."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
     except RuntimeError:
-        logging.warning('TensorFlow has computed in this process already: its threads stay.')
+        return False
+    return True
 
 
 def _set_xla_flags() -> None:

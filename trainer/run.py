@@ -64,7 +64,7 @@ class Run:
                 'python -m pipelines.main'
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
-        self._execution = execution
+        self._execution, self._said_how = execution, False
         self._info: RecordsInfo = records.read_info(config.data.records)
         checks.check(config, self._info)
         self._check_replicas()
@@ -108,6 +108,12 @@ class Run:
     def _say(self, line: str) -> None:
         if workers.is_chief(self._strategy):
             print(line, flush=True, file=sys.stderr)
+
+    def _say_how(self) -> None:
+        """Says once how this run computes, when nothing is left that could refuse it."""
+        if not self._said_how:
+            self._say(str(self._execution))
+        self._said_how = True
 
     def _task(self, *, supervised: bool = True) -> LonghaulTask:
         return LonghaulTask(
@@ -239,6 +245,7 @@ class Run:
             checkpoint_interval=config.checkpoint_interval,
         )
         validate = validate and phase.supervised
+        self._say_how()
         with quiet_orbit():
             controller = orbit.Controller(
                 strategy=self._strategy,
@@ -306,6 +313,7 @@ class Run:
             self.dir.read_weights(path, model=self._model, global_step=self._global_step)
             workers.agree(self._strategy, {'evaluated checkpoint': self._global_step.numpy()})
             task, split = self._task(), self._split(split_name)
+            self._say_how()
             evaluator = SplitEvaluator(
                 task,
                 model=self._model,

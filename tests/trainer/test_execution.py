@@ -101,6 +101,14 @@ def test_sets_threads_and_flags_of_a_process_and_keeps_the_user_s():
     assert rest == ['1', 'True', '2.0']
 
 
+def test_a_process_that_has_computed_is_not_compiled():
+    """XLA's older runtime knows one thread in an operation alone, and would crash."""
+    tf.zeros([1]).numpy()
+    found = execution.prepare(make_config(), tpu=False)
+    assert (found.path, found.compiles) == ('scan', False)
+    assert 'before its threads could be set' in str(found)
+
+
 @pytest.mark.parametrize('how', [Execution(parts=2), Execution('compiled_scan', 2, True)])
 def test_parts_and_compilation_change_no_gradient(how):
     config = make_config(reconstruction_weight=1.0, prediction_weight=1.0)
