@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pipelines.format.errors import LonghaulError
 from tools.benchmark import implementations
+from tools.benchmark.implementations.batches import AUXILIARY_MODELS
 from tools.benchmark.rows import Spec
 
-# Models that reconstruct or predict stretches of L steps.
-_AUXILIARY = ('r', 'p', 'rp')
 _PICTURES = ('.png', '.svg', '.pdf')
 _LEAST = {
     'batch': 2,
@@ -91,13 +90,11 @@ class Options:
         names = ('command', 'batch', 'units', 'bptt_steps', 'auxiliary_steps', 'anchors', 'steps')
         shared = {name: getattr(self, name) for name in names}
         length = min(self.lengths)
-        return [
-            Spec(implementation=i, model=m, length=length, **shared) for i, m in self.lines()
-        ]
+        return [Spec(implementation=i, model=m, length=length, **shared) for i, m in self.lines()]
 
     def _check_auxiliary_steps(self) -> None:
         shortest = min(self.lengths)
-        used = any(model in _AUXILIARY for _, model in self.lines())
+        used = any(model in AUXILIARY_MODELS for _, model in self.lines())
         if used and self.auxiliary_steps >= shortest:
             raise LonghaulError(
                 f'--auxiliary_steps={self.auxiliary_steps}: fewer than the {shortest} steps of the '

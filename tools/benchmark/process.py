@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.benchmark.rows import OK, OUT_OF_MEMORY, OUT_OF_TIME, Outcome
+from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Outcome
 
 _POLL_SECONDS = 0.05
 # What libraries say when they are refused memory, and die of it.

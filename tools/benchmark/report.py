@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.benchmark.rows import Row
@@ -29,18 +30,21 @@ def table(rows: list[Row]) -> str:
     by_length = {r.length: r for r in rows if (r.implementation, r.model) == reference}
     cells = [_HEAD, *(_cells(row, by_length.get(row.length)) for row in rows)]
     widths = [max(len(c[i]) for c in cells) for i in range(len(_HEAD))]
-    left = {'implementation', 'model', 'status'}
-    lines = [
-        '| ' + ' | '.join(_pad(c, w, h in left) for c, w, h in zip(line, widths, _HEAD, strict=True))
-        for line in cells
+    left = [head in ('implementation', 'model', 'status') for head in _HEAD]
+    lines = [_line(c, widths, left) for c in cells]
+    rules = [
+        '-' * width if is_left else '-' * (width - 1) + ':'
+        for width, is_left in zip(widths, left, strict=True)
     ]
-    rules = ['-' * w if h in left else '-' * (w - 1) + ':' for w, h in zip(widths, _HEAD, strict=True)]
-    lines.insert(1, '| ' + ' | '.join(rules))
-    return '\n'.join(line + ' |' for line in lines)
+    return '\n'.join([lines[0], _line(rules, widths, left), *lines[1:]])
 
 
-def _pad(cell: str, width: int, left: bool) -> str:
-    return cell.ljust(width) if left else cell.rjust(width)
+def _line(cells: Sequence[str], widths: list[int], left: list[bool]) -> str:
+    padded = (
+        cell.ljust(width) if is_left else cell.rjust(width)
+        for cell, width, is_left in zip(cells, widths, left, strict=True)
+    )
+    return f'| {" | ".join(padded)} |'
 
 
 def _cells(row: Row, reference: Row | None) -> tuple[str, ...]:

@@ -82,10 +82,8 @@ class Session:
 
     def _tell(self, spec: Spec) -> Outcome:
         outcome = self._measure(spec)
-        took = ' '.join(f'{s:.3f}' for s in outcome.seconds)
-        settings = ' '.join(f'{k}={v}' for k, v in spec.candidate.settings().items())
-        self._say(
-            f'{spec.length:>7,} steps  {spec.implementation} {spec.model}  {outcome.status}  '
-            f'{took} s  {settings}'.rstrip()
-        )
+        took = [f'{s:.3f} s' for s in outcome.seconds]
+        settings = [f'{k}={v}' for k, v in spec.candidate.settings().items()]
+        what = [f'{spec.length:>7,} steps', *spec.line, outcome.status, *took, *settings]
+        self._say('  '.join(what))
         return outcome

@@ -1,26 +1,35 @@
 """An LSTM classifier in Keras, full BPTT, trained as Keras trains it: for both Keras packages."""
 
-import os
 from types import ModuleType
+from typing import Any
 
 from tools.benchmark.implementations import Built, cores
+from tools.benchmark.implementations.batches import CLASSES, made_up_batch
 from tools.benchmark.rows import Candidate, Spec
 
-_CLASSES, _HEAD_UNITS = 10, 256
-_OLD_RUNTIME = {'XLA_FLAGS': '--xla_cpu_use_thunk_runtime=false'}
+_HEAD_UNITS = 256
 
 
 def candidates(spec: Spec) -> list[Candidate]:
-    """One thread per operation or one per core; compiled by XLA, by either of its runtimes."""
+    """One thread per operation or all cores; compiled by XLA, by either of its runtimes, or not.
+
+    The old runtime knows one thread alone: with more, TensorFlow 2.20 dies of a missing symbol.
+    """
     del spec
-    found = []
-    for threads in dict.fromkeys((cores(), 1)):
-        found += [
-            Candidate({'intra_op_threads': threads, 'jit_compile': False}),
-            Candidate({'intra_op_threads': threads, 'jit_compile': True}),
-            Candidate({'intra_op_threads': threads, 'jit_compile': True}, _OLD_RUNTIME),
-        ]
+    one, compiled = _options(threads=1), _options(threads=1, jit_compile=True)
+    found = [
+        Candidate(one),
+        Candidate(compiled),
+        Candidate(compiled, {'XLA_FLAGS': '--xla_cpu_use_thunk_runtime=false'}),
+    ]
+    if cores() > 1:
+        several = (_options(threads=cores(), jit_compile=jit) for jit in (False, True))
+        found += map(Candidate, several)
     return found
+
+
+def _options(*, threads: int, jit_compile: bool = False) -> dict[str, Any]:
+    return {'intra_op_threads': threads, 'jit_compile': jit_compile}
 
 
 def set_threads(spec: Spec) -> None:
@@ -48,7 +57,7 @@ def build(keras: ModuleType, spec: Spec) -> Built:
             layers.LSTM(spec.units),
             layers.Dense(_HEAD_UNITS, activation='relu'),
             layers.Dense(_HEAD_UNITS, activation='relu'),
-            layers.Dense(_CLASSES),
+            layers.Dense(CLASSES),
         ]
     )
     model.compile(
@@ -56,15 +65,15 @@ def build(keras: ModuleType, spec: Spec) -> Built:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=spec.candidate.options['jit_compile'],
     )
-    inputs = tf.random.stateless_uniform([spec.batch, spec.length, 1], seed=[0, 0])
-    labels = tf.range(spec.batch) % _CLASSES
+    batch = made_up_batch(spec)
+    inputs = tf.constant(batch['inputs'], tf.float32) / 255
+    labels = tf.constant(batch['labels'])
 
     def step() -> float:
         return float(model.train_on_batch(inputs, labels))
 
     settings = {
         'inter_op_threads': tf.config.threading.get_inter_op_parallelism_threads() or 'default',
-        'XLA_FLAGS': os.environ.get('XLA_FLAGS', ''),
         'holds': 'LSTM on float values, full BPTT, classifier 256-256; no embedding',
         'parameters': model.count_params(),
     }

@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tools.benchmark.implementations import Built
+from tools.benchmark.implementations.batches import CLASSES, made_up_batch
 from tools.benchmark.rows import Candidate, Spec
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from trainer.task import LonghaulTask
 
 LIBRARIES = ('tensorflow', 'tf_keras', 'tf-models-official')
-_CLASSES, _FIRST_STEP = 10, 0
 # Weights of the reconstruction and the prediction loss.
 _WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0)}
 
@@ -70,7 +70,7 @@ def make_task(
         anchors_per_sequence=spec.anchors,
         anchor_sets=1,
         seed=0,
-        class_names=tuple(map(str, range(_CLASSES))),
+        class_names=tuple(map(str, range(CLASSES))),
         shards={},
         counts={},
         lengths={},
@@ -79,29 +79,16 @@ def make_task(
 
 
 def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
-    """A made-up batch, as the input pipeline gives it; anchors are uniform."""
-    import numpy as np
+    """The made-up batch, as the input pipeline gives it."""
     import tensorflow as tf
 
-    rng = np.random.default_rng(0)
-    shape, steps = [spec.batch, spec.anchors], spec.auxiliary_steps
-    anchors = dict.fromkeys(('r_anchors', 'r_starts', 'p_anchors'), np.zeros(shape))
-    if spec.model in _WEIGHTS:
-        r_anchors = rng.integers(steps, spec.length + 1, shape)
-        anchors = {
-            'r_anchors': r_anchors,
-            'r_starts': rng.integers(0, r_anchors - steps + 1),
-            'p_anchors': rng.integers(0, spec.length - steps, shape),
-        }
     return {
         'rows': tf.range(spec.batch),
-        'inputs': tf.constant(rng.integers(0, 256, [spec.batch, spec.length, 1]), tf.uint8),
         'lengths': tf.fill([spec.batch], spec.length),
-        'labels': tf.range(spec.batch) % _CLASSES,
         'counted': tf.fill([spec.batch], True),
-        # Nothing of it: all decoder inputs are the truth.
+        # None of it: all decoder inputs are the truth.
         'fed': tf.zeros([spec.batch, spec.anchors, 0], tf.bool),
-        **{name: tf.constant(a, tf.int32) for name, a in anchors.items()},
+        **{name: tf.constant(values) for name, values in made_up_batch(spec).items()},
     }
 
 
@@ -126,7 +113,7 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
             task,
             model=model,
             optimizer=optimizer,
-            global_step=tf.Variable(_FIRST_STEP, dtype=tf.int64),
+            global_step=tf.Variable(0, dtype=tf.int64),
             dataset=ReplicaBatches(
                 strategy, tf.data.Dataset.from_tensors(make_inputs(spec)).repeat()
             ),
