@@ -58,7 +58,9 @@ def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float 
                 height = _TOP - _APART * marked[row.length]
                 marked[row.length] += 1
                 _mark(axes, row, height, drawn.get_color())
-    axes.set(xlabel='steps of a sequence', ylabel=title, xscale='log', yscale='log')
+    axes.set(xlabel='steps of a sequence', ylabel=title, xscale='log')
+    if any(value(row) is not None for row in rows):
+        axes.set_yscale('log')
     axes.set_xlim(lengths[0] / 1.15, lengths[-1] * 1.15)
     axes.set_xticks(lengths, [f'{length:,}' for length in lengths])
     axes.minorticks_off()
