@@ -1,0 +1,1 @@
+"""Measures training steps, each in a process of its own, beside those of other libraries."""

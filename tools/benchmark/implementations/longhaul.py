@@ -1,0 +1,167 @@
+"""Our own models, trained as `trainer.main` trains them; all that knows the trainer is here."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from tools.benchmark.implementations import Built
+from tools.benchmark.implementations.batches import CLASSES, made_up_batch
+from tools.benchmark.rows import Candidate, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from trainer.task import LonghaulTask
+
+LIBRARIES = ('tensorflow', 'tf_keras', 'tf-models-official')
+# Weights of the reconstruction and the prediction loss.
+_WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0)}
+
+
+def candidates(spec: Spec) -> list[Candidate]:
+    """The trainer decides by itself."""
+    del spec
+    return [Candidate()]
+
+
+def load(spec: Spec) -> None:
+    """Imports the trainer."""
+    del spec
+    from trainer import commands  # noqa: F401
+
+
+def build(spec: Spec) -> Built:
+    """A training step of a model, or a sweep."""
+    return build_sweep(spec) if spec.command == 'sweep' else build_training(spec)
+
+
+def make_task(
+    spec: Spec, *, shards: int, architecture: str = 'lstm', dropconnect_rate: float = 0.5
+) -> 'LonghaulTask':
+    """The task of a model on sequences of one channel."""
+    from pipelines.format.records import RecordsInfo
+    from pipelines.format.sequences import SequenceSpec
+    from trainer import config as c
+    from trainer.task import LonghaulTask
+
+    reconstruction, prediction = _WEIGHTS.get(spec.model, (0.0, 0.0))
+    objective = c.ObjectiveConfig(
+        supervised_bptt_steps=spec.length if spec.model == 'full' else spec.bptt_steps,
+        auxiliary_bptt_steps=spec.bptt_steps,
+        auxiliary_steps=spec.auxiliary_steps,
+        anchors_per_sequence=spec.anchors,
+        reconstruction_weight=reconstruction,
+        prediction_weight=prediction,
+    )
+    model = c.ModelConfig(
+        architecture=architecture,
+        embedding_units=spec.units,
+        hidden_units=spec.units,
+        transformer_inner_units=spec.units,
+        dropconnect_rate=dropconnect_rate,
+    )
+    data = c.DataConfig(batch_size=spec.batch)
+    config = c.Config(model, objective, data, c.OptimizerConfig(), c.RunConfig())
+    info = RecordsInfo(
+        # Any side will do: how long the sequences are is read off the batch.
+        spec=SequenceSpec('image', image_size=math.isqrt(spec.length)),
+        segment_steps=spec.bptt_steps,
+        auxiliary_steps=spec.auxiliary_steps,
+        anchors_per_sequence=spec.anchors,
+        anchor_sets=1,
+        seed=0,
+        class_names=tuple(map(str, range(CLASSES))),
+        shards={},
+        counts={},
+        lengths={},
+    )
+    return LonghaulTask(config, info, shards=shards)
+
+
+def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
+    """The made-up batch, as the input pipeline gives it."""
+    import tensorflow as tf
+
+    return {
+        'rows': tf.range(spec.batch),
+        'lengths': tf.fill([spec.batch], spec.length),
+        'counted': tf.fill([spec.batch], True),
+        # None of it: all decoder inputs are the truth.
+        'fed': tf.zeros([spec.batch, spec.anchors, 0], tf.bool),
+        **{name: tf.constant(values) for name, values in made_up_batch(spec).items()},
+    }
+
+
+def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
+    """One step of the trainer's own inner loop on one device."""
+    import tensorflow as tf
+
+    from trainer import strategies
+    from trainer.cluster import ClusterFlags
+    from trainer.loop import PhaseTrainer
+    from trainer.optimizers import make_optimizer
+    from trainer.replicas import ReplicaBatches
+
+    shards = strategies.configure_threads(ClusterFlags())
+    strategy = strategies.make_strategy(ClusterFlags())
+    task = make_task(spec, shards=shards, architecture=architecture)
+    with strategy.scope():
+        model = task.build_model()
+        optimizer = make_optimizer(task.config.optimizer, phase_steps=1)
+        optimizer.build(model.trainable_variables)
+        trainer = PhaseTrainer(
+            task,
+            model=model,
+            optimizer=optimizer,
+            global_step=tf.Variable(0, dtype=tf.int64),
+            dataset=ReplicaBatches(
+                strategy, tf.data.Dataset.from_tensors(make_inputs(spec)).repeat()
+            ),
+        )
+
+    def step() -> float:
+        return float(trainer.train(tf.constant(1))['loss'])
+
+    return Built(step, _settings(shards, task, model.trainable_variables))
+
+
+def _settings(shards: int, task: 'LonghaulTask', variables: list) -> dict[str, Any]:
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    return {
+        'intra_op_threads': threading.get_intra_op_parallelism_threads(),
+        'inter_op_threads': threading.get_inter_op_parallelism_threads(),
+        'shards': shards,
+        'objective': dataclasses.asdict(task.config.objective),
+        'model_config': dataclasses.asdict(task.config.model),
+        'parameters': sum(v.shape.num_elements() for v in variables),
+    }
+
+
+def build_sweep(spec: Spec) -> Built:
+    """The gradient-free pass over all T steps, in as many parts as training has."""
+    import tensorflow as tf
+
+    from trainer import strategies, truncation
+    from trainer.cluster import ClusterFlags
+
+    shards = strategies.configure_threads(ClusterFlags())
+    task = make_task(spec, shards=shards)
+    model = task.build_model()
+    parts = tf.split(make_inputs(spec)['inputs'], shards if spec.batch % shards == 0 else 1)
+
+    @tf.function(autograph=False)
+    def sweep() -> tf.Tensor:
+        ends = []
+        for part in parts:
+            swept = truncation.sweep(
+                model.sequences(part, None),
+                model.main_weights(),
+                segment_steps=spec.bptt_steps,
+                until=spec.length,
+            )
+            ends.append(tf.reduce_sum(swept.h[-1]))
+        return tf.add_n(ends)
+
+    return Built(lambda: float(sweep()), _settings(shards, task, model.trainable_variables))

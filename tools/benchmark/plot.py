@@ -1,0 +1,74 @@
+"""Seconds and memory over length, as a picture."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Row
+
+_MARKS = {OUT_OF_MEMORY: 'x', OUT_OF_TIME: '+'}
+# Of the height of a panel: the topmost mark, and how far below each other marks of one length lie.
+_TOP, _APART = 0.96, 0.035
+
+
+def draw(rows: list[Row], path: str) -> None:
+    """Draws a line for each implementation and model; both axes are logarithmic.
+
+    Where one ran out of memory or time, its mark stands at the top of that length: it has no
+    seconds and no memory to be drawn at.
+
+    Args:
+      rows: of any lengths.
+      path: the picture to write, in the format that its suffix names.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout='constrained')
+    _panel(left, rows, 'seconds per step', lambda row: row.seconds)
+    _panel(right, rows, 'peak memory (GB)', _gigabytes)
+    handles, labels = left.get_legend_handles_labels()
+    for status, mark in _MARKS.items():
+        if any(row.status == status for row in rows):
+            handles.append(pyplot.Line2D([], [], color='black', linestyle='none', marker=mark))
+            labels.append(status)
+    figure.legend(handles, labels, loc='outside right upper', frameon=False)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _gigabytes(row: Row) -> float | None:
+    return row.peak_bytes / 1e9 if row.seconds is not None and row.peak_bytes else None
+
+
+def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float | None]) -> None:
+    lengths = sorted({row.length for row in rows})
+    marked = dict.fromkeys(lengths, 0)
+    for line in dict.fromkeys((row.implementation, row.model) for row in rows):
+        mine = sorted(
+            (r for r in rows if (r.implementation, r.model) == line), key=lambda r: r.length
+        )
+        points = [(row.length, value(row)) for row in mine if value(row) is not None]
+        x, y = zip(*points, strict=True) if points else ((), ())
+        style = '-' if line[0] == 'longhaul' else '--'
+        (drawn,) = axes.plot(x, y, style, marker='o', markersize=3.5, label=' '.join(line))
+        for row in mine:
+            if row.status in _MARKS and 'not_started' not in row.settings:
+                height = _TOP - _APART * marked[row.length]
+                marked[row.length] += 1
+                _mark(axes, row, height, drawn.get_color())
+    axes.set(xlabel='steps of a sequence', ylabel=title, xscale='log')
+    if any(value(row) is not None for row in rows):
+        axes.set_yscale('log')
+    axes.set_xlim(lengths[0] / 1.15, lengths[-1] * 1.15)
+    axes.set_xticks(lengths, [f'{length:,}' for length in lengths])
+    axes.minorticks_off()
+    axes.margins(y=0.15)
+    axes.grid(alpha=0.3)
+
+
+def _mark(axes: Any, row: Row, height: float, color: Any) -> None:
+    """At the row's length, and at a height that is a share of the panel's."""
+    place = axes.get_xaxis_transform()
+    axes.plot([row.length], [height], marker=_MARKS[row.status], color=color, transform=place)
