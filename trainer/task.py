@@ -68,7 +68,7 @@ class LonghaulTask(base_task.Task):
           execution: how a replica computes.
         """
         super().__init__(config)
-        self.config, self.info, self._execution = config, info, execution
+        self.config, self.info, self.execution = config, info, execution
         self.objective = make_objective(config, info.segment_steps, supervised=supervised)
         self._evaluation = make_objective(config, info.segment_steps)
 
@@ -159,7 +159,7 @@ class LonghaulTask(base_task.Task):
             self.config.model.dropconnect_rate, self.config.run.seed, step
         )
 
-        @self._reader
+        @self.on_path
         def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
             with tf.GradientTape() as tape:
                 losses = self.objective.losses(model, self.to_batch(rows), mask)
@@ -168,25 +168,25 @@ class LonghaulTask(base_task.Task):
                 total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
 
-        losses, gradients = zip(*(part(rows, mask) for rows in self._parts(inputs)), strict=True)
+        losses, gradients = zip(*(part(rows, mask) for rows in self.parts(inputs)), strict=True)
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
 
-    def _reader(self, function: Callable) -> Callable:
+    def on_path(self, function: Callable) -> Callable:
         """The function on the path that reads sequences here, compiled if the path is."""
 
-        def on_path(*args: Any) -> Any:
+        def read(*args: Any) -> Any:
             with contextlib.ExitStack() as stack:
-                if self._execution.path == 'cudnn':
+                if self.execution.path == 'cudnn':
                     stack.enter_context(recurrent.cudnn_where_it_can())
                 return function(*args)
 
-        if not self._execution.compiles:
-            return on_path
-        return tf.function(on_path, autograph=False, jit_compile=True)
+        if not self.execution.compiles:
+            return read
+        return tf.function(read, autograph=False, jit_compile=True)
 
-    def _parts(self, inputs: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
+    def parts(self, inputs: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
         """The rows in as many equal parts as this replica computes independently."""
-        count = math.gcd(self._execution.parts, inputs['labels'].shape[0])
+        count = math.gcd(self.execution.parts, inputs['labels'].shape[0])
         split = {key: tf.split(value, count) for key, value in inputs.items()}
         return [{key: values[i] for key, values in split.items()} for i in range(count)]
 
@@ -203,11 +203,11 @@ class LonghaulTask(base_task.Task):
           'probabilities' [B, classes]. Nothing that an accelerator could not hold: ids are strings.
         """
 
-        @self._reader
+        @self.on_path
         def part(rows: dict[str, tf.Tensor]) -> Losses:
             return self._evaluation.losses(model, self.to_batch(rows), None)
 
-        losses = _join([part(rows) for rows in self._parts(inputs)])
+        losses = _join([part(rows) for rows in self.parts(inputs)])
         counted = inputs['counted']
         self._update(metrics or [], self._evaluation, losses, inputs['labels'], counted, None)
         return {

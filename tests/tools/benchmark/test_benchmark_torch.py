@@ -46,7 +46,7 @@ for ours, theirs in DENSE.items():
 @pytest.fixture(scope='module')
 def reference() -> tuple[dict, dict, np.ndarray]:
     """Weights and gradients by our names, and the losses [2, B], of the product."""
-    task = longhaul.make_task(SPEC, shards=1, dropconnect_rate=0.0)
+    task = longhaul.make_task(SPEC, dropconnect_rate=0.0)
     model = task.build_model()
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:

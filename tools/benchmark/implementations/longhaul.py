@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 from tools.benchmark.implementations import Built
@@ -36,12 +37,13 @@ def build(spec: Spec) -> Built:
 
 
 def make_task(
-    spec: Spec, *, shards: int, architecture: str = 'lstm', dropconnect_rate: float = 0.5
+    spec: Spec, *, architecture: str = 'lstm', dropconnect_rate: float = 0.5
 ) -> 'LonghaulTask':
-    """The task of a model on sequences of one channel."""
+    """The task of a model on sequences of one channel, on the path that the trainer chooses."""
     from pipelines.format.records import RecordsInfo
     from pipelines.format.sequences import SequenceSpec
     from trainer import config as c
+    from trainer import execution
     from trainer.task import LonghaulTask
 
     reconstruction, prediction = _WEIGHTS.get(spec.model, (0.0, 0.0))
@@ -75,7 +77,7 @@ def make_task(
         counts={},
         lengths={},
     )
-    return LonghaulTask(config, info, shards=shards)
+    return LonghaulTask(config, info, execution=execution.prepare(config, tpu=False))
 
 
 def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
@@ -102,9 +104,8 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
     from trainer.optimizers import make_optimizer
     from trainer.replicas import ReplicaBatches
 
-    shards = strategies.configure_threads(ClusterFlags())
+    task = make_task(spec, architecture=architecture)
     strategy = strategies.make_strategy(ClusterFlags())
-    task = make_task(spec, shards=shards, architecture=architecture)
     with strategy.scope():
         model = task.build_model()
         optimizer = make_optimizer(task.config.optimizer, phase_steps=1)
@@ -122,17 +123,18 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
     def step() -> float:
         return float(trainer.train(tf.constant(1))['loss'])
 
-    return Built(step, _settings(shards, task, model.trainable_variables))
+    return Built(step, _settings(task, model.trainable_variables))
 
 
-def _settings(shards: int, task: 'LonghaulTask', variables: list) -> dict[str, Any]:
+def _settings(task: 'LonghaulTask', variables: list) -> dict[str, Any]:
     import tensorflow as tf
 
     threading = tf.config.threading
     return {
         'intra_op_threads': threading.get_intra_op_parallelism_threads(),
         'inter_op_threads': threading.get_inter_op_parallelism_threads(),
-        'shards': shards,
+        'execution': str(task.execution),
+        'XLA_FLAGS': os.environ.get('XLA_FLAGS', ''),
         'objective': dataclasses.asdict(task.config.objective),
         'model_config': dataclasses.asdict(task.config.model),
         'parameters': sum(v.shape.num_elements() for v in variables),
@@ -140,28 +142,27 @@ def _settings(shards: int, task: 'LonghaulTask', variables: list) -> dict[str, A
 
 
 def build_sweep(spec: Spec) -> Built:
-    """The gradient-free pass over all T steps, in as many parts as training has."""
+    """The gradient-free pass over all T steps, in the parts and on the path of training."""
     import tensorflow as tf
 
-    from trainer import strategies, truncation
-    from trainer.cluster import ClusterFlags
+    from trainer import truncation
 
-    shards = strategies.configure_threads(ClusterFlags())
-    task = make_task(spec, shards=shards)
-    model = task.build_model()
-    parts = tf.split(make_inputs(spec)['inputs'], shards if spec.batch % shards == 0 else 1)
+    task = make_task(spec)
+    model, inputs = task.build_model(), make_inputs(spec)
+
+    @task.on_path
+    def end(rows: dict[str, tf.Tensor]) -> tf.Tensor:
+        starts = tf.fill([rows['inputs'].shape[0], 1], spec.length)
+        state = truncation.sweep(
+            model.sequences(rows['inputs'], None),
+            model.main_weights(),
+            starts,
+            until=spec.length,
+        )
+        return tf.reduce_sum(state.h)
 
     @tf.function(autograph=False)
     def sweep() -> tf.Tensor:
-        ends = []
-        for part in parts:
-            swept = truncation.sweep(
-                model.sequences(part, None),
-                model.main_weights(),
-                segment_steps=spec.bptt_steps,
-                until=spec.length,
-            )
-            ends.append(tf.reduce_sum(swept.h[-1]))
-        return tf.add_n(ends)
+        return tf.add_n([end(rows) for rows in task.parts(inputs)])
 
-    return Built(lambda: float(sweep()), _settings(shards, task, model.trainable_variables))
+    return Built(lambda: float(sweep()), _settings(task, model.trainable_variables))
