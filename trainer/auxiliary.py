@@ -5,6 +5,9 @@ states decides where gradients stop. Rows here are (anchor, example) pairs, R of
 first. Source: Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from trainer import recurrent
@@ -34,33 +37,84 @@ def _by_channel(outputs: tf.Tensor, levels: int) -> tf.Tensor:
 
 
 def step_losses(
-    outputs: tf.Tensor, targets: tf.Tensor, valid: tf.Tensor, levels: int | None = None
+    head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, levels: int | None = None
 ) -> tf.Tensor:
-    """Mean loss over each row's valid steps.
+    """The loss of each step, computed step by step.
+
+    Neither what the head says nor its hidden layer is kept: the backward pass computes both again,
+    while they are in the cache. Kept, they would be the largest part of a training step's memory.
 
     Args:
-      outputs: [n, R, O]; values of C = O channels, logits over O = V ids, or logits over the
-        levels of each channel, O = C * levels.
+      head: on the hidden states.
+      hidden: [n, R, U].
       targets: float [n, R, C]: squared error, mean over channels; int32 [n, R]: cross-entropy in
         nats; int32 [n, R, C]: cross-entropy in nats, mean over channels.
-      valid: bool [n, R].
       levels: of each channel, where targets are levels.
 
     Returns:
-      [R]; 0 for a row without a valid step.
+      [n, R].
     """
+    steps, rows, _ = hidden.shape
+    dtype = hidden.dtype
+
+    def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        return _losses(head.apply(h, weights), targets[t], levels)
+
+    @tf.custom_gradient
+    def compute(hidden: tf.Tensor, *weights: tf.Tensor) -> tuple:
+        def body(t: tf.Tensor, found: tf.TensorArray) -> tuple:
+            return t + 1, found.write(t, losses_at(t, hidden[t], weights))
+
+        found = tf.TensorArray(dtype, steps, element_shape=[rows])
+        _, found = _loop(steps, body, found)
+
+        def backward(d: tf.Tensor) -> tuple:
+            def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
+                h = hidden[t]
+                with tf.GradientTape() as tape:
+                    tape.watch([h, *weights])
+                    losses = losses_at(t, h, weights)
+                d_h, *more = tape.gradient(losses, [h, *weights], output_gradients=d[t])
+                added = (old + new for old, new in zip(d_weights, more, strict=True))
+                return t + 1, d_hidden.write(t, d_h), *added
+
+            d_hidden = tf.TensorArray(dtype, steps, element_shape=hidden.shape[1:])
+            zeros = [tf.zeros_like(w) for w in weights]
+            _, d_hidden, *d_weights = _loop(steps, body, d_hidden, *zeros)
+            return d_hidden.stack(), *d_weights
+
+        return found.stack(), backward
+
+    return compute(hidden, *head.weights())
+
+
+def _loop(steps: int, body: Callable, *variables: Any) -> tuple:
+    return tf.while_loop(
+        lambda t, *_: t < steps,
+        body,
+        (tf.constant(0), *variables),
+        parallel_iterations=1,
+        maximum_iterations=steps,
+    )
+
+
+def _losses(outputs: tf.Tensor, targets: tf.Tensor, levels: int | None) -> tf.Tensor:
+    """Outputs [R, O] and targets of one step -> [R]."""
     if not targets.dtype.is_integer:
-        losses = tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
-    elif targets.shape.rank == 2:
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
-    else:
-        logits = _by_channel(outputs, levels)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-        losses = tf.reduce_mean(losses, axis=-1)
-    weights = tf.cast(valid, losses.dtype)
-    # `where` before the product: an invalid step must not spread a NaN.
+        return tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
+    if targets.shape.rank == 1:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+    logits = _by_channel(outputs, levels)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    return tf.reduce_mean(losses, axis=-1)
+
+
+def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Losses [n, R], valid bool [n, R] -> the mean of each row's valid ones, [R]; 0 without any."""
+    # `where` and not a product: an invalid step must not spread a NaN.
     losses = tf.where(valid, losses, tf.zeros_like(losses))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=0), tf.reduce_sum(weights, axis=0))
+    count = tf.reduce_sum(tf.cast(valid, losses.dtype), axis=0)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=0), count)
 
 
 class Reconstruction(tf.Module):
@@ -112,6 +166,16 @@ class Reconstruction(tf.Module):
         Returns:
           [L-1, R, O]: what the decoder says for columns[1:].
         """
+        return self.head(self._hidden(state, columns, embedding, fed))
+
+    def _hidden(
+        self,
+        state: LSTMState,
+        columns: tf.Tensor,
+        embedding: tf.Tensor,
+        fed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """[L-1, R, U]: the decoder's hidden states, see `outputs`."""
         embedding = embedding if self.embedding is None else self.embedding
         bottom, top = self.bottom.weights(embedding), self.top.weights()
         start = LSTMState(state.c, state.h), recurrent.zero_state(columns.shape[1], top)
@@ -119,8 +183,7 @@ class Reconstruction(tf.Module):
         if fed is not None:
             inputs = self._own_inputs(inputs, fed, (bottom, top), start)
         hidden, _ = recurrent.lstm(inputs, bottom, start[0])
-        hidden, _ = recurrent.lstm(hidden, top, start[1], input_gradient=True)
-        return self.head(hidden)
+        return recurrent.lstm(hidden, top, start[1], input_gradient=True)[0]
 
     def losses(
         self,
@@ -134,9 +197,10 @@ class Reconstruction(tf.Module):
         steps = columns.shape[0]
         if steps < 2:
             return tf.zeros([columns.shape[1]], state.h.dtype)
-        outputs = self.outputs(state, columns, embedding, fed)
+        hidden = self._hidden(state, columns, embedding, fed)
+        targets = targets_of(columns[1:], self.levels)
         valid = tf.range(1, steps)[:, tf.newaxis] < lengths
-        return step_losses(outputs, targets_of(columns[1:], self.levels), valid, self.levels)
+        return mean_of_valid(step_losses(self.head, hidden, targets, self.levels), valid)
 
     def _own_inputs(
         self, inputs: tf.Tensor, fed: tf.Tensor, weights: tuple, start: tuple
@@ -225,4 +289,4 @@ class Prediction(tf.Module):
             input_gradient=True,
         )
         targets = targets_of(targets, self.levels)
-        return step_losses(self.head(hidden), targets, valid, self.levels)
+        return mean_of_valid(step_losses(self.head, hidden, targets, self.levels), valid)

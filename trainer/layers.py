@@ -5,6 +5,7 @@ whatever the order in which parts are built.
 """
 
 import zlib
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -104,10 +105,20 @@ class StepHead(tf.Module):
         self.hidden = Dense(make, f'{name}/hidden', inputs=inputs, units=head_units)
         self.output = Dense(make, f'{name}/output', inputs=head_units, units=outputs)
 
+    def weights(self) -> list[tf.Tensor]:
+        """Kernel and bias of the hidden and of the output layer."""
+        layers = (self.hidden, self.output)
+        return [tf.convert_to_tensor(v) for x in layers for v in (x.kernel, x.bias)]
+
+    @staticmethod
+    def apply(x: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        """[N, U] -> [N, outputs]."""
+        kernel_1, bias_1, kernel_2, bias_2 = weights
+        return tf.matmul(tf.nn.relu(tf.matmul(x, kernel_1) + bias_1), kernel_2) + bias_2
+
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """[..., U] -> [..., outputs]."""
-        flat = tf.reshape(x, [-1, x.shape[-1]])
-        y = self.output(tf.nn.relu(self.hidden(flat)))
+        y = self.apply(tf.reshape(x, [-1, x.shape[-1]]), self.weights())
         return tf.reshape(y, [*x.shape[:-1], y.shape[-1]])
 
 
