@@ -15,11 +15,13 @@ from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import padded_steps, segment_count
 from trainer.config import Config
 from trainer.order import bucket_segments
+from trainer.truncation import STRIDE_STEPS
 
 _FLOAT = 4
-# A step of an LSTM keeps five activations, the state before it and its output, of U units each;
-# the output once more when it is stacked.
-_LSTM_KEPT = 9
+# A step of an LSTM keeps its four gates and the state before it, of U units each.
+_LSTM_KEPT = 6
+# Where each step's hidden state is wanted: itself, and its gradient.
+_OUTPUTS = 2
 # Measured, per unit and step with gradient: tf_keras's GRU is differentiated by TensorFlow itself.
 _GRU_KEPT = 12.5
 # Copies of the attention weights beside the one that each layer keeps: 2.4 to 3 were measured.
@@ -112,7 +114,7 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> Estimate:
     elif config.model.architecture == 'gru':
         parts.append(_gru(config, sizes))
     else:
-        parts += [_sweep(config, info, sizes), _supervised(config, sizes)]
+        parts += [_sweep(config, sizes), _supervised(config, sizes)]
     if objective.reconstruction_weight:
         parts += _reconstruction(config, sizes)
     if objective.prediction_weight:
@@ -136,55 +138,57 @@ def _parameters(config: Config, sizes: _Sizes, classes: int) -> Part:
     return Part('weights and slots', 5 * count * _FLOAT, 'ModelConfig.hidden_units')
 
 
-def _sweep(config: Config, info: RecordsInfo, sizes: _Sizes) -> Part:
-    """States kept at the segments' starts, and the segment being read."""
-    boundaries = sizes.steps / info.segment_steps + 1
-    states = 4 * boundaries * config.model.hidden_units
-    columns = 3 * info.segment_steps * sizes.width
-    numbers = sizes.batch * (states + columns)
-    return Part('states of the sweep', int(numbers * _FLOAT), 'DataConfig.batch_size')
+def _sweep(config: Config, sizes: _Sizes) -> Part:
+    """The states at the windows' starts, and the stride being read: whatever T is."""
+    anchors = config.objective.anchors_per_sequence
+    states = 4 * (1 + 2 * anchors) * config.model.hidden_units
+    numbers = sizes.batch * (states + 3 * STRIDE_STEPS * sizes.width)
+    return Part('states of the sweep', numbers * _FLOAT, 'DataConfig.batch_size')
 
 
-def _lstm_step(units: int, width: int, *, tokens: bool, inner: bool = False) -> int:
-    """Numbers per row and step: kept, and added by the backward pass."""
-    backward = units + (8 * units if tokens else 0) + (2 * width if inner else 0)
-    return _LSTM_KEPT * units + 2 * width + backward
+def _lstm_step(units: int, width: int, *, tokens: bool, outputs: bool) -> int:
+    """Numbers per row and step: kept for the backward pass, and added by it."""
+    picked = 4 * units if tokens else 0
+    return (_LSTM_KEPT + (_OUTPUTS if outputs else 0)) * units + picked + width
+
+
+def _window(config: Config, sizes: _Sizes, *, steps: int, outputs: bool) -> int:
+    """Numbers per row of a window of the main LSTM, or of one that reads the same inputs."""
+    units, tokens = config.model.hidden_units, sizes.tokens
+    return steps * _lstm_step(units, sizes.width, tokens=tokens, outputs=outputs)
+
+
+def _stacked(config: Config, *, steps: int) -> int:
+    """Numbers per row of an LSTM that reads another one's hidden states."""
+    return steps * _lstm_step(config.model.hidden_units, 0, tokens=False, outputs=True)
 
 
 def _supervised(config: Config, sizes: _Sizes) -> Part:
     steps = min(config.objective.supervised_bptt_steps, sizes.steps)
-    per_step = _lstm_step(config.model.hidden_units, sizes.width, tokens=sizes.tokens)
-    numbers = sizes.batch * steps * per_step
+    numbers = sizes.batch * _window(config, sizes, steps=steps, outputs=False)
     return Part('supervised window', numbers * _FLOAT, 'ObjectiveConfig.supervised_bptt_steps')
 
 
-def _head_step(config: Config, sizes: _Sizes) -> int:
-    return 3 * config.model.head_units + 4 * sizes.outputs
-
-
 def _reconstruction(config: Config, sizes: _Sizes) -> list[Part]:
-    objective, units = config.objective, config.model.hidden_units
+    objective = config.objective
     rows = sizes.batch * objective.anchors_per_sequence
     window = min(objective.auxiliary_bptt_steps, sizes.steps)
-    per_step = _lstm_step(units, sizes.width, tokens=sizes.tokens)
-    numbers = rows * window * per_step
+    numbers = rows * _window(config, sizes, steps=window, outputs=False)
     steps = min(objective.auxiliary_steps, sizes.steps)
-    decoder = per_step + _lstm_step(units, units, tokens=False, inner=True)
-    decoder += _head_step(config, sizes)
+    decoder = _window(config, sizes, steps=steps, outputs=True) + _stacked(config, steps=steps)
     return [
         Part('windows before r anchors', numbers * _FLOAT, 'ObjectiveConfig.auxiliary_bptt_steps'),
-        Part('decoder', rows * steps * decoder * _FLOAT, 'ObjectiveConfig.auxiliary_steps'),
+        Part('decoder', rows * decoder * _FLOAT, 'ObjectiveConfig.auxiliary_steps'),
     ]
 
 
 def _prediction(config: Config, sizes: _Sizes) -> Part:
-    objective, units = config.objective, config.model.hidden_units
+    objective = config.objective
     steps = min(objective.auxiliary_steps, sizes.steps)
     if objective.auxiliary_bptt_steps >= sizes.steps:
         steps = sizes.steps
-    per_step = _lstm_step(units, sizes.width, tokens=sizes.tokens)
-    per_step += _lstm_step(units, units, tokens=False, inner=True) + _head_step(config, sizes)
-    numbers = sizes.batch * objective.anchors_per_sequence * steps * per_step
+    numbers = _window(config, sizes, steps=steps, outputs=True) + _stacked(config, steps=steps)
+    numbers *= sizes.batch * objective.anchors_per_sequence
     name, lower = 'prediction after p anchors', 'ObjectiveConfig.auxiliary_steps'
     return Part(name, numbers * _FLOAT, lower, chain='prediction')
 

@@ -72,33 +72,76 @@ def test_an_unknown_path_is_refused():
         RunConfig(path='fast')
 
 
+def found_by(how: Execution) -> list[np.ndarray]:
+    """Losses, gradients, predictions and the mean loss of one batch, all auxiliary losses used."""
+    config = make_config(reconstruction_weight=1.0, prediction_weight=1.0)
+    info = xla_step.make_info(config, segment_steps=20, side=8)
+    inputs = xla_step.make_inputs(config, info)
+    # Twice the rows, so that there is something to split.
+    inputs = {key: tf.concat([v, v[::-1]], axis=0) for key, v in inputs.items()}
+    task = LonghaulTask(config, info, execution=how)
+    model, metrics = task.build_model(), task.build_metrics(training=False)
+
+    @tf.function(autograph=False)
+    def step(inputs):
+        losses, gradients = task.gradients(inputs, model, tf.constant(3, tf.int64))
+        predicted = task.validation_step(inputs, model, metrics)
+        return [*losses, *gradients, predicted['probabilities']]
+
+    return [x.numpy() for x in (*step(inputs), metrics[0].result())]
+
+
+def check_same(got: list[np.ndarray], want: list[np.ndarray]) -> None:
+    for mine, theirs in zip(got, want, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('how', [Execution(parts=2), Execution('compiled_scan', 2, True)])
+def test_parts_and_compilation_change_no_gradient(how):
+    check_same(found_by(how), found_by(Execution()))
+
+
 PREPARE = """
+import os, sys
+sys.path.insert(0, 'tests/support')
+sys.path.insert(0, 'tests/trainer')
+import numpy as np
 import tensorflow as tf
-from trainer import execution, bindings
-how = execution.prepare(bindings.load(gin_files=[], gin_params=[]), tpu=False)
-import os
+import test_execution as own
+from trainer import execution
+how = execution.prepare(own.make_config(), tpu=False)
+np.savez(sys.argv[1], *own.found_by(how))
 print(how)
 print(os.environ['XLA_FLAGS'])
 print(tf.config.threading.get_intra_op_parallelism_threads())
 print(tf.config.threading.get_inter_op_parallelism_threads() == len(os.sched_getaffinity(0)))
-print(float(tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))))
 """
 
 
-def test_sets_threads_and_flags_of_a_process_and_keeps_the_user_s():
-    flag = '--xla_disable_hlo_passes=nothing'
+def test_a_process_of_its_own_computes_the_same_with_our_threads_and_flags(tmp_path):
+    """As the trainer does it: XLA's older runtime; what the user has set in XLA_FLAGS stays."""
+    flag, path = '--xla_cpu_enable_fast_math=false', tmp_path / 'found.npz'
     done = subprocess.run(
-        [sys.executable, '-c', PREPARE],
+        [sys.executable, '-c', PREPARE, str(path)],
         cwd=ROOT,
         env=os.environ | {'XLA_FLAGS': flag},
         capture_output=True,
         text=True,
         check=True,
     )
-    how, flags, *rest = done.stdout.splitlines()[-5:]
+    how, flags, *rest = done.stdout.splitlines()[-4:]
     assert how.startswith('path compiled_scan: a CPU')
-    assert flags == f'{flag} --xla_cpu_use_thunk_runtime=false'
-    assert rest == ['1', 'True', '2.0']
+    assert flags.split() == [flag, *execution.XLA_FLAGS]
+    assert rest == ['1', 'True']
+    with np.load(path) as found:
+        check_same(list(found.values()), found_by(Execution()))
+
+
+def test_a_flag_of_the_user_s_is_not_replaced(monkeypatch):
+    monkeypatch.setenv('XLA_FLAGS', '--xla_cpu_use_thunk_runtime=true')
+    execution._set_xla_flags()
+    ours = execution.XLA_FLAGS[1]
+    assert os.environ['XLA_FLAGS'] == f'--xla_cpu_use_thunk_runtime=true {ours}'
 
 
 def test_a_process_with_other_threads_is_not_compiled(monkeypatch):
@@ -107,31 +150,6 @@ def test_a_process_with_other_threads_is_not_compiled(monkeypatch):
     found = execution.prepare(make_config(), tpu=False)
     assert (found.path, found.compiles) == ('scan', False)
     assert 'before its threads could be set' in str(found)
-
-
-@pytest.mark.parametrize('how', [Execution(parts=2), Execution('compiled_scan', 2, True)])
-def test_parts_and_compilation_change_no_gradient(how):
-    config = make_config(reconstruction_weight=1.0, prediction_weight=1.0)
-    info = xla_step.make_info(config, segment_steps=20, side=8)
-    inputs = xla_step.make_inputs(config, info)
-    # Twice the rows, so that there is something to split.
-    inputs = {key: tf.concat([v, v[::-1]], axis=0) for key, v in inputs.items()}
-    model = LonghaulTask(config, info).build_model()
-    found = []
-    for execution_ in (Execution(), how):
-        task = LonghaulTask(config, info, execution=execution_)
-        step = tf.function(
-            lambda x, task=task: task.gradients(x, model, tf.constant(3, tf.int64)),
-            autograph=False,
-        )
-        losses, gradients = step(inputs)
-        metrics = task.build_metrics(training=False)
-        predicted = tf.function(
-            lambda x, task=task, m=metrics: task.validation_step(x, model, m), autograph=False
-        )(inputs)
-        found.append([*losses, *gradients, predicted['probabilities'], metrics[0].result()])
-    for want, got in zip(*found, strict=True):
-        np.testing.assert_allclose(got, want, rtol=2e-4, atol=1e-6)
 
 
 def test_a_batch_that_does_not_divide_is_split_as_far_as_it_goes():
