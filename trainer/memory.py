@@ -18,10 +18,10 @@ from trainer.order import bucket_segments
 from trainer.truncation import STRIDE_STEPS
 
 _FLOAT = 4
-# A step of an LSTM keeps its four gates and the state before it, of U units each.
+# A step of an LSTM keeps its four gates, c before it and h after it, of U units each.
 _LSTM_KEPT = 6
-# Where each step's hidden state is wanted: itself, and its gradient.
-_OUTPUTS = 2
+# Where each step's hidden state is wanted: its gradient.
+_OUTPUTS = 1
 # Measured, per unit and step with gradient: tf_keras's GRU is differentiated by TensorFlow itself.
 _GRU_KEPT = 12.5
 # Copies of the attention weights beside the one that each layer keeps: 2.4 to 3 were measured.

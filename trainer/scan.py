@@ -4,7 +4,7 @@ Two passes over the same weights:
 
 * `final_state`: no gradient, keeps one state and no per-step activation: memory O(B U).
 * `read`: with gradient; keeps what its backward pass needs for its own steps only: the four gates,
-  and c and h before the step, 6 U numbers a row.
+  c before the step and h after it, 6 U numbers a row.
 
 The weights' gradient is added up step by step: on a CPU the operands are still in the cache then,
 while one large product at the end would first have to write all gates' gradients to memory and read
@@ -101,27 +101,34 @@ def read(
     def scan(stacked: tf.Tensor, c: tf.Tensor, h: tf.Tensor, *sources: tf.Tensor) -> tuple:
         table = None if operands.table is None else sources[0]
         here = Operands(stacked, table)
-        outputs, end, saved = _forward(inputs, here, LSTMState(c, h), options)
+        end, saved = _forward(inputs, here, LSTMState(c, h), options.first)
 
         def backward(*d: tf.Tensor) -> tuple:
             *d_outputs, d_c, d_h = d
             return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
 
+        outputs = [saved.h.stack()] if options.outputs else []
         return (*outputs, *end), backward
 
     return scan(operands.stacked, *state, *sources)
 
 
 class _Saved(NamedTuple):
-    """What the backward pass needs of each step: its gates, and c and h before it.
+    """What the backward pass needs of each step: its gates, c before it, and h after it.
 
-    TensorArrays over time: [B, 4U], [B, U] and [B, U]. c after the step and its tanh are computed
-    again: that is cheaper than to fetch them from memory.
+    TensorArrays over time: [B, 4U], [B, U] and [B, U]; `first_h` [B, U] is h before all steps. c
+    after the step and its tanh are computed again: cheaper than to fetch them from memory.
     """
 
     gates: tf.TensorArray
     c: tf.TensorArray
     h: tf.TensorArray
+    first_h: tf.Tensor
+
+    def at(self, t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Gates of step t, and c and h before it."""
+        h = tf.where(t > 0, self.h.read(tf.maximum(t - 1, 0)), self.first_h)
+        return self.gates.read(t), self.c.read(t), h
 
 
 def _array(steps: int, like: tf.Tensor, width: int) -> tf.TensorArray:
@@ -132,30 +139,27 @@ def _array(steps: int, like: tf.Tensor, width: int) -> tf.TensorArray:
 
 
 def _forward(
-    inputs: tf.Tensor, operands: Operands, state: LSTMState, options: Options
-) -> tuple[list[tf.Tensor], LSTMState, _Saved]:
-    """The outputs (a list of none or one), the last state, and what the backward pass needs."""
+    inputs: tf.Tensor, operands: Operands, state: LSTMState, first: tf.Tensor | None
+) -> tuple[LSTMState, _Saved]:
+    """The last state, and what the backward pass needs."""
     steps, units = inputs.shape[0], state.c.shape[1]
-    first = options.first
-    saved = _Saved(*(_array(steps, state.c, width) for width in (4 * units, units, units)))
-    outputs = [_array(steps, state.h, units)] if options.outputs else []
+    arrays = [_array(steps, state.c, width) for width in (4 * units, units, units)]
 
-    def body(t: tf.Tensor, state: LSTMState, saved: _Saved, outputs: list[tf.TensorArray]) -> tuple:
+    def body(t: tf.Tensor, state: LSTMState, arrays: list[tf.TensorArray]) -> tuple:
         x = inputs[t]
         new, gates = cell(pre_activations(x, join(x, state.h, operands), operands), state.c)
-        values = (gates, *state)
-        saved = _Saved(*(a.write(t, v) for a, v in zip(saved, values, strict=True)))
-        state = hold(None if first is None else (t >= first)[:, tf.newaxis], new, state)
-        return t + 1, state, saved, [array.write(t, state.h) for array in outputs]
+        new = hold(None if first is None else (t >= first)[:, tf.newaxis], new, state)
+        values = (gates, state.c, new.h)
+        return t + 1, new, [a.write(t, v) for a, v in zip(arrays, values, strict=True)]
 
-    _, state, saved, outputs = tf.while_loop(
+    _, end, arrays = tf.while_loop(
         lambda t, *_: t < steps,
         body,
-        (tf.constant(0), state, saved, outputs),
+        (tf.constant(0), state, arrays),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
-    return [array.stack() for array in outputs], state, saved
+    return end, _Saved(*arrays, first_h=state.h)
 
 
 def _backward(
@@ -179,7 +183,7 @@ def _backward(
 
     def body(k: tf.Tensor, d: LSTMState, d_stacked: tf.Tensor, kept: list[tf.TensorArray]) -> tuple:
         t = steps - 1 - k
-        gates, c, h = (array.read(t) for array in saved)
+        gates, c, h = saved.at(t)
         for d_output in d_outputs:
             d = LSTMState(d.c, d.h + d_output[t])
         d_gates, d_c = cell_backward(d, gates, c)
