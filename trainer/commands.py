@@ -79,6 +79,7 @@ def _carry_out(command: Command, settings: Config) -> None:
         return
     how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')
     strategy = strategies.make_strategy(command.cluster)
+    execution.start_compiler(how)
     create = command.mode != 'eval' and not command.dry_run
     with workers.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')

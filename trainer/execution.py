@@ -5,8 +5,13 @@ step's products are small: so on CPUs each operation has one thread, and the bat
 there are cores.
 """
 
+import contextlib
 import dataclasses
 import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -20,6 +25,8 @@ XLA_FLAGS = (
     '--xla_cpu_use_thunk_runtime=false',
     '--xla_disable_hlo_passes=onednn-contraction-rewriter',
 )
+# No variable silences these: they come before TensorFlow's logging is set up.
+_GREETING = re.compile(r'I\d{4} |WARNING: All log messages before absl::InitializeLog')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,3 +110,35 @@ def _set_xla_flags() -> None:
     names = {flag.partition('=')[0] for flag in have}
     ours = [flag for flag in XLA_FLAGS if flag.partition('=')[0] not in names]
     os.environ['XLA_FLAGS'] = ' '.join([*have, *ours])
+
+
+def start_compiler(how: Execution) -> None:
+    """Lets XLA start, and keeps what it says of itself then out of the terminal.
+
+    Call it after the strategy is made: TensorFlow computes here. Lines that are no greeting are
+    passed on.
+
+    Args:
+      how: from `prepare`.
+    """
+    if not how.compiles:
+        return
+    with tempfile.TemporaryFile() as said:
+        with _stderr_into(said.fileno()):
+            tf.function(lambda x: x + 1, jit_compile=True)(tf.zeros([]))
+        said.seek(0)
+        lines = said.read().decode(errors='replace').splitlines(keepends=True)
+    sys.stderr.write(''.join(line for line in lines if not _GREETING.match(line)))
+
+
+@contextlib.contextmanager
+def _stderr_into(target: int) -> Iterator[None]:
+    """Within, what any library writes to the process's stderr goes to the file `target`."""
+    sys.stderr.flush()
+    own = os.dup(2)
+    os.dup2(target, 2)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)

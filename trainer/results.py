@@ -14,8 +14,8 @@ import tensorflow as tf
 from trainer.config import Config
 
 FILE_NAME = 'result.json'
-# Where records and other runs lie does not change what a run is.
-_PLACES = ('records', 'warm_start')
+# Where records and other runs lie, and what computes it, do not change what a run is.
+_ASIDE = ('records', 'warm_start', 'path')
 
 
 class Stopwatch(orbit.Action):
@@ -36,10 +36,10 @@ class Stopwatch(orbit.Action):
 
 
 def config_hash(config: Config) -> str:
-    """Twelve hex digits of everything that is configured, but for where files lie."""
+    """Twelve hex digits of all that is configured, but for where files lie and the path."""
     values = dataclasses.asdict(config)
     for section in values.values():
-        for name in _PLACES:
+        for name in _ASIDE:
             section.pop(name, None)
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

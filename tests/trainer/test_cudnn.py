@@ -7,10 +7,21 @@ them as NVIDIA describes them; of the graph it is checked which sequences go thr
 import numpy as np
 import pytest
 import tensorflow as tf
+import xla_step
 from tf_keras.src.layers.rnn import gru_lstm_utils
 
 from trainer import cudnn, recurrent
+from trainer.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RunConfig,
+)
+from trainer.execution import choose
 from trainer.recurrent import LSTMState, LSTMWeights
+from trainer.task import LonghaulTask
 
 T, B, D, U = 12, 3, 2, 5
 
@@ -134,6 +145,39 @@ def test_what_cudnn_cannot_is_read_by_the_scan(options, dtype):
         got = recurrent.lstm(inputs, weights, state, **options)[0]
     want = recurrent.lstm(inputs, weights, state, **options)[0]
     np.testing.assert_array_equal(got, want)
+
+
+def test_a_whole_step_on_the_cudnn_path_reads_by_cudnn():
+    """Sweep, windows, decoder and predictor; what is held (the seek of a few steps) does not."""
+    config = Config(
+        ModelConfig(hidden_units=U, embedding_units=U, head_units=U),
+        ObjectiveConfig(
+            supervised_bptt_steps=10,
+            auxiliary_bptt_steps=10,
+            auxiliary_steps=16,
+            reconstruction_weight=1.0,
+            prediction_weight=1.0,
+        ),
+        DataConfig(kind='image', batch_size=2),
+        OptimizerConfig(),
+        RunConfig(path='cudnn'),
+    )
+    info = xla_step.make_info(config, segment_steps=20, side=8)
+    execution = choose(config, tpu=False, gpu=True, cores=2)
+    task = LonghaulTask(config, info, execution=execution)
+    model, inputs = task.build_model(), xla_step.make_inputs(config, info)
+    step = tf.constant(0, tf.int64)
+    function = tf.function(lambda x: task.gradients(x, model, step)[1], autograph=False)
+    graph = function.get_concrete_function(inputs).graph.as_graph_def()
+    nodes = [n.name for f in graph.library.function for n in f.node_def if n.op == 'CudnnRNN']
+    # In the loop of the sweep's strides; the function itself holds the others.
+    assert nodes
+    own = [n for n in graph.node if n.op == 'CudnnRNN']
+    backward = [n for n in graph.node if n.op == 'CudnnRNNBackprop']
+    # The sweep's short stride; windows of 10 steps; the decoder's two layers; p: 10 + 6 steps of
+    # the main LSTM and as many of the predictor's.
+    assert len(own) == 1 + 1 + 2 + 2 + 2
+    assert len(backward) == len(own) - 1
 
 
 def test_too_many_pieces_are_read_by_the_scan():

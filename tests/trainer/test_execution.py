@@ -110,6 +110,7 @@ import tensorflow as tf
 import test_execution as own
 from trainer import execution
 how = execution.prepare(own.make_config(), tpu=False)
+execution.start_compiler(how)
 np.savez(sys.argv[1], *own.found_by(how))
 print(how)
 print(os.environ['XLA_FLAGS'])
@@ -131,6 +132,7 @@ def test_a_process_of_its_own_computes_the_same_with_our_threads_and_flags(tmp_p
     )
     how, flags, *rest = done.stdout.splitlines()[-4:]
     assert how.startswith('path compiled_scan: a CPU')
+    assert 'XLA' not in done.stderr, 'greetings of libraries disturb the progress line'
     assert flags.split() == [flag, *execution.XLA_FLAGS]
     assert rest == ['1', 'True']
     with np.load(path) as found:
