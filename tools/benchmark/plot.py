@@ -52,7 +52,8 @@ def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float 
         points = [(row.length, value(row)) for row in mine if value(row) is not None]
         x, y = zip(*points, strict=True) if points else ((), ())
         style = '-' if line[0] == 'longhaul' else '--'
-        (drawn,) = axes.plot(x, y, style, marker='o', markersize=3.5, label=' '.join(line))
+        label = ' '.join(dict.fromkeys(line))
+        (drawn,) = axes.plot(x, y, style, marker='o', markersize=3.5, label=label)
         for row in mine:
             if row.status in _MARKS and 'not_started' not in row.settings:
                 height = _TOP - _APART * marked[row.length]
@@ -62,7 +63,8 @@ def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float 
     if any(value(row) is not None for row in rows):
         axes.set_yscale('log')
     axes.set_xlim(lengths[0] / 1.15, lengths[-1] * 1.15)
-    axes.set_xticks(lengths, [f'{length:,}' for length in lengths])
+    names = [f'{length:,}' for length in lengths]
+    axes.set_xticks(lengths, names, rotation=45, ha='right')
     axes.minorticks_off()
     axes.margins(y=0.15)
     axes.grid(alpha=0.3)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.benchmark.rows import Row
+from tools.benchmark.rows import OK, Row
 
 _HEAD = ('length', 'implementation', 'model', 's/step', 'time', 'peak MB', 'memory', 'status')
 _NONE = '-'
@@ -48,14 +48,17 @@ def _line(cells: Sequence[str], widths: list[int], left: list[bool]) -> str:
 
 
 def _cells(row: Row, reference: Row | None) -> tuple[str, ...]:
+    # Of one that was stopped, memory is what it had reached.
+    reached = '' if row.status == OK else '>'
+    memory = _ratio(row.peak_bytes, reference and reference.peak_bytes)
     return (
         f'{row.length:,}',
         row.implementation,
         row.model,
         _NONE if row.seconds is None else f'{row.seconds:.3f}',
         _ratio(row.seconds, reference and reference.seconds),
-        _NONE if row.peak_bytes is None else f'{row.peak_bytes / 1e6:,.0f}',
-        _ratio(row.peak_bytes, reference and reference.peak_bytes),
+        _NONE if row.peak_bytes is None else f'{reached}{row.peak_bytes / 1e6:,.0f}',
+        memory if memory == _NONE else reached + memory,
         row.settings.get('not_started', row.status),
     )
 

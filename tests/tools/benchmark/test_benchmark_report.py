@@ -44,7 +44,7 @@ def test_table_compares_with_our_r_lstm():
     assert set(''.join(rules)) == {'-', ':'}
     assert lines[0] == ['784', 'longhaul', 'plain', '0.250', '0.50', '100', '0.50', 'ok']
     assert lines[2] == ['784', 'keras3', 'full', '1.000', '2.00', '1,000', '5.00', 'ok']
-    memory = ['20,000', '66.67', 'out of memory']
+    memory = ['>20,000', '>66.67', 'out of memory']
     assert lines[5] == ['16,384', 'keras3', 'full', '-', '-', *memory]
     assert lines[6][3:] == ['-', '-', '-', '-', 'not started: o at 16384']
 
