@@ -20,8 +20,8 @@ from trainer.truncation import STRIDE_STEPS
 _FLOAT = 4
 # A step of an LSTM keeps its four gates, c before it and h after it, of U units each.
 _LSTM_KEPT = 6
-# Where each step's hidden state is wanted: its gradient.
-_OUTPUTS = 1
+# Where each step's hidden state is wanted: its gradient, and a copy on the way to who wants it.
+_OUTPUTS = 2
 # Measured, per unit and step with gradient: tf_keras's GRU is differentiated by TensorFlow itself.
 _GRU_KEPT = 12.5
 # Copies of the attention weights beside the one that each layer keeps: 2.4 to 3 were measured.
