@@ -28,7 +28,17 @@ from tools.benchmark.rows import NOT_INSTALLED, OK, OUT_OF_MEMORY, Spec
 
 _PR_SET_PDEATHSIG = 1
 # Variables that change how fast libraries are.
-_TELLING = ('XLA_', 'TF_XLA_', 'TF_ENABLE_', 'TF_NUM_', 'OMP_', 'GOMP_', 'MKL_', 'MALLOC_', 'KERAS_')
+_TELLING = (
+    'XLA_',
+    'TF_XLA_',
+    'TF_ENABLE_',
+    'TF_NUM_',
+    'OMP_',
+    'GOMP_',
+    'MKL_',
+    'MALLOC_',
+    'KERAS_',
+)
 _MEMORY_WORDS = ('ResourceExhausted', 'not enough memory', "can't allocate memory", 'bad_alloc')
 
 Tell = Callable[..., None]
