@@ -5,13 +5,13 @@ states decides where gradients stop. Rows here are (anchor, example) pairs, R of
 first. Source: Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from trainer import recurrent
 from trainer.layers import Initializer, LSTMLayer, StepHead
+from trainer.loops import for_steps
 from trainer.recurrent import LSTMState
 
 
@@ -58,17 +58,21 @@ def step_losses(
     dtype = hidden.dtype
 
     def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The losses [R] of step t from its hidden states [R, U]."""
         return _losses(head.apply(h, weights), targets[t], levels)
 
     @tf.custom_gradient
     def compute(hidden: tf.Tensor, *weights: tf.Tensor) -> tuple:
-        def body(t: tf.Tensor, found: tf.TensorArray) -> tuple:
-            return t + 1, found.write(t, losses_at(t, hidden[t], weights))
+        """The losses of all steps, and the function that takes gradients back through them."""
 
-        found = tf.TensorArray(dtype, steps, element_shape=[rows])
-        _, found = _loop(steps, body, found)
+        def body(t: tf.Tensor, found: tf.TensorArray) -> tuple[tf.TensorArray]:
+            return (found.write(t, losses_at(t, hidden[t], weights)),)
+
+        (found,) = for_steps(steps, body, tf.TensorArray(dtype, steps, element_shape=[rows]))
 
         def backward(d: tf.Tensor) -> tuple:
+            """Gradients [n, R] of the losses -> of the hidden states and of the weights."""
+
             def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
                 h = hidden[t]
                 with tf.GradientTape() as tape:
@@ -76,26 +80,16 @@ def step_losses(
                     losses = losses_at(t, h, weights)
                 d_h, *more = tape.gradient(losses, [h, *weights], output_gradients=d[t])
                 added = (old + new for old, new in zip(d_weights, more, strict=True))
-                return t + 1, d_hidden.write(t, d_h), *added
+                return d_hidden.write(t, d_h), *added
 
             d_hidden = tf.TensorArray(dtype, steps, element_shape=hidden.shape[1:])
             zeros = [tf.zeros_like(w) for w in weights]
-            _, d_hidden, *d_weights = _loop(steps, body, d_hidden, *zeros)
+            d_hidden, *d_weights = for_steps(steps, body, d_hidden, *zeros)
             return d_hidden.stack(), *d_weights
 
         return found.stack(), backward
 
     return compute(hidden, *head.weights())
-
-
-def _loop(steps: int, body: Callable, *variables: Any) -> tuple:
-    return tf.while_loop(
-        lambda t, *_: t < steps,
-        body,
-        (tf.constant(0), *variables),
-        parallel_iterations=1,
-        maximum_iterations=steps,
-    )
 
 
 def _losses(outputs: tf.Tensor, targets: tf.Tensor, levels: int | None) -> tf.Tensor:
@@ -221,15 +215,10 @@ class Reconstruction(tf.Module):
             bottom = recurrent.step(x, bottom_weights, states[0])
             top = recurrent.step(bottom.h, top_weights, states[1])
             output = values_of(self.head(top.h), self.levels, inputs.dtype)
-            return j + 1, output, (bottom, top), read.write(j, x)
+            return output, (bottom, top), read.write(j, x)
 
-        *_, read = tf.while_loop(
-            lambda j, *_: j < steps,
-            body,
-            (tf.constant(0), inputs[0], recurrent.stop_gradient(start), read),
-            parallel_iterations=1,
-            maximum_iterations=steps,
-        )
+        begin = recurrent.stop_gradient(start)
+        *_, read = for_steps(steps, body, inputs[0], begin, read)
         return tf.stop_gradient(read.stack())
 
 

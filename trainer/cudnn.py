@@ -25,7 +25,7 @@ def hindrance(
       held: whether a row's state is held in some of the steps.
       bptt_steps: distance of cuts.
     """
-    if weights.kernel.dtype not in (tf.float32, tf.float16):
+    if weights.kernel.dtype != tf.float32:
         return f'it does not compute in {weights.kernel.dtype.name}'
     if held:
         return 'some rows are shorter than others, or start elsewhere'

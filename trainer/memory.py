@@ -26,6 +26,9 @@ _OUTPUTS = 2
 _GRU_KEPT = 12.5
 # Copies of the attention weights beside the one that each layer keeps: 2.4 to 3 were measured.
 _ATTENTION_PASSING = 3.0
+# Each part of the batch, one per core, stacks and transposes the weights for its loops, and adds up
+# gradients of its own: measured at 1,024 units.
+_COPIES_OF_A_PART = 5
 # The process before any model: TensorFlow, the readers and the optimizer's code.
 BASE_BYTES = 900 << 20
 
@@ -129,13 +132,19 @@ def _input(sizes: _Sizes) -> Part:
 
 
 def _parameters(config: Config, sizes: _Sizes, classes: int) -> Part:
-    """Weights, gradients and optimizer slots."""
-    model = config.model
+    """Weights, gradients and optimizer slots, and the copies that the loops work on."""
+    model, objective = config.model, config.objective
     units, head, rows = model.hidden_units, model.head_units, sizes.outputs
     lstm = 4 * units * (units + model.embedding_units + 1)
-    heads = head * (units + head + classes) + 3 * (lstm + head * (units + rows))
-    count = rows * model.embedding_units + lstm + heads
-    return Part('weights and slots', 5 * count * _FLOAT, 'ModelConfig.hidden_units')
+    stacked, auxiliary_head = 4 * units * (2 * units + 1), head * (units + rows)
+    count = rows * model.embedding_units + lstm + head * (units + head + classes)
+    if objective.reconstruction_weight:
+        count += lstm + stacked + auxiliary_head
+    if objective.prediction_weight:
+        count += stacked + auxiliary_head
+    parts = len(os.sched_getaffinity(0)) if model.architecture == 'lstm' else 0
+    copies = 5 + _COPIES_OF_A_PART * parts
+    return Part('weights and slots', copies * count * _FLOAT, 'ModelConfig.hidden_units')
 
 
 def _sweep(config: Config, sizes: _Sizes) -> Part:

@@ -6,7 +6,6 @@ once for all. Source: Trinh et al. 2018, section 3.
 """
 
 import dataclasses
-import itertools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -87,12 +86,8 @@ class Objective:
 
 def _split(state: LSTMState, sizes: list[int]) -> list[LSTMState]:
     """Rows [sum of sizes, U] -> one state of each size."""
-    # Not tf.split: XLA (TensorFlow 2.20) dies of it behind a loop of unknown length.
-    ends = list(itertools.accumulate(sizes))
-    return [
-        LSTMState(*(s[end - size : end] for s in state))
-        for size, end in zip(sizes, ends, strict=True)
-    ]
+    parts = (tf.split(s, sizes) for s in state)
+    return [LSTMState(c, h) for c, h in zip(*parts, strict=True)]
 
 
 def supervised_losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -30,6 +30,7 @@ from trainer.cell import (
     pre_activations,
     stop_gradient,
 )
+from trainer.loops import for_steps
 
 
 def final_state(
@@ -46,22 +47,18 @@ def final_state(
     steps = longest if last is None else tf.reduce_max(last)
 
     def active(t: tf.Tensor) -> tf.Tensor | None:
+        """Which rows read step t, bool [B, 1]; None: all."""
         bounds = ([] if first is None else [t >= first]) + ([] if last is None else [t < last])
         return tf.reduce_all(tf.stack(bounds), axis=0)[:, tf.newaxis] if bounds else None
 
-    def body(t: tf.Tensor, c: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def advance(t: tf.Tensor, state: LSTMState) -> tuple[LSTMState]:
+        """Reads step t."""
         x = inputs[t]
-        new, _ = cell(pre_activations(x, join(x, h, operands), operands), c)
-        return t + 1, *hold(active(t), new, LSTMState(c, h))
+        new, _ = cell(pre_activations(x, join(x, state.h, operands), operands), state.c)
+        return (hold(active(t), new, state),)
 
-    _, c, h = tf.while_loop(
-        lambda t, *_: t < steps,
-        body,
-        (tf.constant(0), *state),
-        parallel_iterations=1,
-        maximum_iterations=longest,
-    )
-    return stop_gradient(LSTMState(c, h))
+    (state,) = for_steps(steps, advance, state, longest=longest)
+    return stop_gradient(state)
 
 
 class Options(NamedTuple):
@@ -99,11 +96,13 @@ def read(
 
     @tf.custom_gradient
     def scan(stacked: tf.Tensor, c: tf.Tensor, h: tf.Tensor, *sources: tf.Tensor) -> tuple:
+        """The forward pass, and the function that takes gradients back through it."""
         table = None if operands.table is None else sources[0]
         here = Operands(stacked, table)
         end, saved = _forward(inputs, here, LSTMState(c, h), options.first)
 
         def backward(*d: tf.Tensor) -> tuple:
+            """Gradients of what comes out -> gradients of what goes in."""
             *d_outputs, d_c, d_h = d
             return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
 
@@ -146,19 +145,14 @@ def _forward(
     arrays = [_array(steps, state.c, width) for width in (4 * units, units, units)]
 
     def body(t: tf.Tensor, state: LSTMState, arrays: list[tf.TensorArray]) -> tuple:
+        """Reads step t and keeps what its backward pass needs."""
         x = inputs[t]
         new, gates = cell(pre_activations(x, join(x, state.h, operands), operands), state.c)
         new = hold(None if first is None else (t >= first)[:, tf.newaxis], new, state)
         values = (gates, state.c, new.h)
-        return t + 1, new, [a.write(t, v) for a, v in zip(arrays, values, strict=True)]
+        return new, [a.write(t, v) for a, v in zip(arrays, values, strict=True)]
 
-    _, end, arrays = tf.while_loop(
-        lambda t, *_: t < steps,
-        body,
-        (tf.constant(0), state, arrays),
-        parallel_iterations=1,
-        maximum_iterations=steps,
-    )
+    end, arrays = for_steps(steps, body, state, arrays)
     return end, _Saved(*arrays, first_h=state.h)
 
 
@@ -182,6 +176,7 @@ def _backward(
     transposed = tf.transpose(operands.stacked[skip:])
 
     def body(k: tf.Tensor, d: LSTMState, d_stacked: tf.Tensor, kept: list[tf.TensorArray]) -> tuple:
+        """Goes back through the k-th step from the end."""
         t = steps - 1 - k
         gates, c, h = saved.at(t)
         for d_output in d_outputs:
@@ -194,16 +189,10 @@ def _backward(
         d_joined = tf.matmul(d_gates, transposed)
         kept = [a.write(t, d_gates if tokens else d_joined[:, :-units]) for a in kept]
         d = hold(active, LSTMState(d_c, d_joined[:, -units:]), d)
-        return k + 1, _cut(d, t, options.bptt_steps), d_stacked, kept
+        return _cut(d, t, options.bptt_steps), d_stacked, kept
 
     zeros = tf.zeros_like(operands.stacked)
-    _, d_state, d_stacked, kept = tf.while_loop(
-        lambda k, *_: k < steps,
-        body,
-        (tf.constant(0), d_state, zeros, kept),
-        parallel_iterations=1,
-        maximum_iterations=steps,
-    )
+    d_state, d_stacked, kept = for_steps(steps, body, d_state, zeros, kept)
     d_sources = [array.stack() for array in kept]
     if tokens:
         rows = operands.table.shape[0]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from trainer import recurrent
+from trainer.loops import for_steps
 from trainer.recurrent import LSTMState, LSTMWeights
 
 # The sweep looks this often whose window begins: rarely enough to cost nothing, often enough that
@@ -151,17 +152,11 @@ def sweep(
     def body(k: tf.Tensor, state: LSTMState, kept: LSTMState) -> tuple:
         begin = first + k * stride_steps
         kept = take(kept, state, k + (1 if first else 0))
-        return k + 1, _advance(sequences, weights, state, begin=begin, steps=stride_steps), kept
+        return _advance(sequences, weights, state, begin=begin, steps=stride_steps), kept
 
     if strides:
         # A loop, so that the graph does not grow with T.
-        _, state, kept = tf.while_loop(
-            lambda k, *_: k < strides,
-            body,
-            (tf.constant(0), state, kept),
-            parallel_iterations=1,
-            maximum_iterations=strides,
-        )
+        state, kept = for_steps(strides, body, state, kept)
     kept = take(kept, state, len(begins) - 1)
     longest = max(first, stride_steps if strides else 1) - 1
     return _seek(sequences, weights, kept, starts, tf.gather(begins, place), longest=longest)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.benchmark import implementations
-from tools.benchmark.process import resident_bytes
+from tools.benchmark.process import MEMORY_WORDS, resident_bytes
 from tools.benchmark.rows import NOT_INSTALLED, OK, OUT_OF_MEMORY, Spec
 
 _PR_SET_PDEATHSIG = 1
@@ -39,7 +39,6 @@ _TELLING = (
     'MALLOC_',
     'KERAS_',
 )
-_MEMORY_WORDS = ('ResourceExhausted', 'not enough memory', "can't allocate memory", 'bad_alloc')
 
 Tell = Callable[..., None]
 
@@ -93,7 +92,7 @@ def status_of(error: BaseException) -> str:
     text = f'{type(error).__name__}: {error}'.strip()
     if isinstance(error, ImportError):
         return NOT_INSTALLED
-    if isinstance(error, MemoryError) or any(word in text for word in _MEMORY_WORDS):
+    if isinstance(error, MemoryError) or any(word in text for word in MEMORY_WORDS):
         return OUT_OF_MEMORY
     return f'failed: {text.splitlines()[0][:300]}'
 

@@ -13,8 +13,14 @@ from typing import Any, NamedTuple
 from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Outcome
 
 _POLL_SECONDS = 0.05
-# What libraries say when they are refused memory, and die of it.
-_MEMORY_WORDS = ('bad_alloc', 'MemoryError', 'ResourceExhausted', 'not enough memory')
+# What libraries say when they are refused memory.
+MEMORY_WORDS = (
+    'bad_alloc',
+    'MemoryError',
+    'ResourceExhausted',
+    'not enough memory',
+    "can't allocate memory",
+)
 
 
 class Limits(NamedTuple):
@@ -121,7 +127,7 @@ def _outcome(end: _End, told: dict[str, Any], lines: list[str]) -> Outcome:
 def _status(code: int, lines: list[str]) -> str:
     """Of a child that did not say how it ended."""
     last = lines[-1] if lines else 'said nothing'
-    if code == -signal.SIGKILL or any(w in line for w in _MEMORY_WORDS for line in lines[-5:]):
+    if code == -signal.SIGKILL or any(w in line for w in MEMORY_WORDS for line in lines[-5:]):
         return OUT_OF_MEMORY
     if code < 0:
         return f'failed: {signal.Signals(-code).name}: {last}'

@@ -152,6 +152,7 @@ def build_sweep(spec: Spec) -> Built:
 
     @task.on_path
     def end(rows: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The sum of the last hidden states of some rows."""
         starts = tf.fill([rows['inputs'].shape[0], 1], spec.length)
         state = truncation.sweep(
             model.sequences(rows['inputs'], None),
@@ -163,6 +164,7 @@ def build_sweep(spec: Spec) -> Built:
 
     @tf.function(autograph=False)
     def sweep() -> tf.Tensor:
+        """The sum over all rows."""
         return tf.add_n([end(rows) for rows in task.parts(inputs)])
 
     return Built(lambda: float(sweep()), _settings(task, model.trainable_variables))
