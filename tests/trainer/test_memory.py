@@ -57,6 +57,16 @@ def test_more_needs_more(info, small, large):
     assert few.at_least <= many.at_least <= many.at_most
 
 
+def test_counts_the_weights_of_the_losses_in_use_alone(info):
+    def weights(*params):
+        return next(p.bytes for p in estimate(info, *params).parts if p.name == 'weights and slots')
+
+    plain, prediction = weights(), 'ObjectiveConfig.prediction_weight=1.0'
+    assert (
+        plain < weights(prediction) < weights(RECONSTRUCTION) < weights(RECONSTRUCTION, prediction)
+    )
+
+
 def test_replicas_share_a_batch(info):
     one, two = (estimate(info, RECONSTRUCTION, replicas=n) for n in (1, 2))
     assert two.at_most < one.at_most < 2 * two.at_most
