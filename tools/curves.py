@@ -15,7 +15,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 import numpy as np
 
 
-def _values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
+def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
     """tag -> {step: value} of all event files in a folder; a step written twice: the last."""
     import tensorflow as tf
 
@@ -42,7 +42,7 @@ def draw_accuracy(runs: dict[str, Path], output: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout='constrained')
     for label, model_dir in runs.items():
-        values = _values(model_dir / 'validation')
+        values = read_values(model_dir / 'validation')
         steps = sorted(values['accuracy'])
         columns = ('accuracy', 'accuracy_low', 'accuracy_high')
         middle, low, high = (100 * np.array([values[c][s] for s in steps]) for c in columns)
@@ -68,7 +68,7 @@ def draw_reconstructions(model_dir: Path, output: Path) -> None:
     import tensorflow as tf
     from matplotlib import pyplot
 
-    logged = _values(model_dir / 'validation')['reconstruction']
+    logged = read_values(model_dir / 'validation')['reconstruction']
     # Width and height come first, then one PNG file per picture.
     pictures = [tf.io.decode_png(data).numpy() for data in logged[max(logged)][2:]]
     figure, axes = pyplot.subplots(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from trainer import recurrent
-from trainer.layers import Initializer, LSTMLayer, StepHead
+from trainer.layers import GateBias, Initializer, LSTMLayer, StepHead
 from trainer.loops import for_steps
 from trainer.recurrent import LSTMState
 
@@ -122,14 +122,14 @@ class Reconstruction(tf.Module):
         embedding_units: int,
         hidden_units: int,
         head_units: int,
-        forget_bias: float,
+        gates: GateBias,
         share_embedding: bool,
         levels: int | None = None,
     ) -> None:
         """Makes the variables; with `levels`, the head has logits over each channel's levels."""
         super().__init__()
         self.levels = levels
-        name, lstm = 'reconstruction', {'units': hidden_units, 'forget_bias': forget_bias}
+        name, lstm = 'reconstruction', {'units': hidden_units, 'gates': gates}
         self.embedding = None
         if not share_embedding:
             shape = [input_rows, embedding_units]
@@ -232,7 +232,7 @@ class Prediction(tf.Module):
         input_rows: int,
         hidden_units: int,
         head_units: int,
-        forget_bias: float,
+        gates: GateBias,
         levels: int | None = None,
     ) -> None:
         """Makes the variables; see `Reconstruction`."""
@@ -240,7 +240,7 @@ class Prediction(tf.Module):
         self.levels = levels
         name = 'prediction'
         self.lstm = LSTMLayer(
-            make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, forget_bias=forget_bias
+            make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, gates=gates
         )
         outputs = input_rows * (levels or 1)
         self.head = StepHead(

@@ -38,6 +38,9 @@ def _require_range(owner: Any, name: str, low: float, high: float) -> None:
 class ModelConfig:
     """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel.
 
+    `chrono_steps`: initial biases of the LSTMs' gates for memories of up to so many steps, in place
+    of `forget_bias`, see `trainer.layers.GateBias`.
+
     `architecture`: lstm (the paper's; the only one with auxiliary losses), or a baseline with the
     same embedding and classifier: gru (`hidden_units` wide) or transformer (`embedding_units` wide;
     `transformer_inner_units`: width of a layer's feed-forward part).
@@ -49,6 +52,7 @@ class ModelConfig:
     head_units: int = 256
     dropconnect_rate: float = 0.5
     forget_bias: float = 1.0
+    chrono_steps: int | None = None
     share_embedding: bool = True
     transformer_layers: int = 2
     transformer_heads: int = 4
@@ -67,6 +71,8 @@ class ModelConfig:
         }
         _require_counts(self, least=least)
         _require_range(self, 'dropconnect_rate', 0, 0.99)
+        if self.chrono_steps is not None:
+            _require_counts(self, least={'chrono_steps': 3})
         if self.architecture == 'transformer':
             self._check_transformer()
 
@@ -231,8 +237,10 @@ class RunConfig:
 
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
     losses together. `warm_start`: model_dir of another run, from whose auxiliary phase the weights
-    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep. `path`: what reads
-    the sequences: auto (by the devices), scan, compiled_scan or cudnn, see `trainer.execution`.
+    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep. `evaluate_test`:
+    False while recipes are chosen, for which validation alone is to be looked at. `path`: what
+    reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
+    `trainer.execution`.
     """
 
     train_steps: int = 10_000
@@ -242,12 +250,15 @@ class RunConfig:
     checkpoint_interval: int = 500
     eval_interval: int = 500
     keep_checkpoints: int = 2
+    evaluate_test: bool = True
     warm_start: str = ''
     path: str = 'auto'
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
         _require(self, 'warm_start', text, 'the model_dir of another run is needed')
+        rule = 'True or False is needed'
+        _require(self, 'evaluate_test', isinstance(self.evaluate_test, bool), rule)
         paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
         _require(self, 'path', self.path in paths, f'one of {paths} is needed')
         least = {

@@ -4,12 +4,26 @@ Initial values are a pure function of (seed, name): the same on every replica an
 whatever the order in which parts are built.
 """
 
+import dataclasses
 import zlib
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from trainer.recurrent import LSTMWeights
+
+
+@dataclasses.dataclass(frozen=True)
+class GateBias:
+    """What an LSTM's gates start from.
+
+    Without `chrono_steps`, `forget_bias` for the forget gate and zero for all others. With it,
+    units remember for u steps, u uniform on 1..chrono_steps - 1: log u for the forget gate, -log u
+    for the input gate (Tallec & Ollivier 2018, section 2.3).
+    """
+
+    forget_bias: float = 1.0
+    chrono_steps: int | None = None
 
 
 class Initializer:
@@ -46,12 +60,17 @@ class Initializer:
         """All zero."""
         return self._variable(name, tf.zeros(shape))
 
-    def lstm_bias(self, name: str, units: int, forget_bias: float) -> tf.Variable:
-        """Zero but for the forget gate."""
-        ones = tf.ones([units])
-        return self._variable(
-            name, tf.concat([0 * ones, forget_bias * ones, 0 * ones, 0 * ones], 0)
-        )
+    def lstm_bias(self, name: str, units: int, gates: GateBias) -> tf.Variable:
+        """[4U], in Keras's gate order."""
+        zeros = tf.zeros([units])
+        forget, enter = zeros + gates.forget_bias, zeros
+        if gates.chrono_steps is not None:
+            longest = float(gates.chrono_steps - 1)
+            forget = tf.math.log(
+                tf.random.stateless_uniform([units], self._seeds(name), 1.0, longest)
+            )
+            enter = -forget
+        return self._variable(name, tf.concat([enter, forget, zeros, zeros], 0))
 
 
 class Dense(tf.Module):
@@ -72,12 +91,12 @@ class LSTMLayer(tf.Module):
     """Variables of one LSTM layer, in Keras's layout and gate order (i, f, c, o)."""
 
     def __init__(
-        self, make: Initializer, name: str, *, inputs: int, units: int, forget_bias: float
+        self, make: Initializer, name: str, *, inputs: int, units: int, gates: GateBias
     ) -> None:
         super().__init__()
         self.kernel = make.glorot_uniform(f'{name}/kernel', [inputs, 4 * units])
         self.recurrent_kernel = make.orthogonal(f'{name}/recurrent_kernel', [units, 4 * units])
-        self.bias = make.lstm_bias(f'{name}/bias', units, forget_bias)
+        self.bias = make.lstm_bias(f'{name}/bias', units, gates)
 
     def weights(self, embedding: tf.Tensor | None = None) -> LSTMWeights:
         """The layer's weights; with an embedding [C or V, E], folded into the input kernel.

@@ -113,7 +113,9 @@ class SplitEvaluator(orbit.StandardEvaluator):
         self.predictions = state
         logs = {m.name: float(m.result()) for m in self._metrics}
         logs |= self._task.auxiliary_units(logs)
-        accuracy = next(m for m in self._metrics if m.name == 'accuracy')
+        accuracy = next((m for m in self._metrics if m.name == 'accuracy'), None)
+        if accuracy is None:
+            return logs
         labelled = round(float(accuracy.count.read_value()))
         logs['labelled'] = labelled
         if labelled:

@@ -5,7 +5,7 @@ import tensorflow as tf
 from trainer import recurrent, truncation
 from trainer.auxiliary import Prediction, Reconstruction
 from trainer.config import ModelConfig
-from trainer.layers import Classifier, Initializer, LSTMLayer
+from trainer.layers import Classifier, GateBias, Initializer, LSTMLayer
 from trainer.recurrent import LSTMState, LSTMWeights
 from trainer.truncation import Sequences
 
@@ -45,15 +45,15 @@ class LongSequenceModel(tf.Module):
         self.config = config
         make = Initializer(seed=seed, dtype=dtype)
         units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
-        bias = config.forget_bias
-        shared = {'input_rows': input_rows, 'forget_bias': bias, 'levels': levels, **units}
+        gates = GateBias(config.forget_bias, config.chrono_steps)
+        shared = {'input_rows': input_rows, 'gates': gates, 'levels': levels, **units}
         self.embedding = make.normal('embedding', [input_rows, config.embedding_units])
         self.main = LSTMLayer(
             make,
             'main',
             inputs=config.embedding_units,
             units=config.hidden_units,
-            forget_bias=config.forget_bias,
+            gates=gates,
         )
         self.classifier = Classifier(
             make, inputs=config.hidden_units, head_units=config.head_units, classes=classes

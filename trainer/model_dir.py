@@ -2,8 +2,8 @@
 
 checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxiliary phase's last
 weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
-as the user gave them), data.json (what it was trained on), evaluation-*.json, predictions-*.jsonl,
-result.json (the run in one line), export/<version>/ (SavedModels).
+as the user gave them), data.json (what it was trained on), validations.jsonl, evaluation-*.json,
+predictions-*.jsonl, result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
 import json
@@ -16,6 +16,7 @@ from pipelines.format.sequences import SequenceSpec
 from trainer import checks
 
 GIN_FILE = 'operative.gin'
+VALIDATIONS_FILE = 'validations.jsonl'
 _COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
 _STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
 _STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
@@ -71,7 +72,7 @@ class ModelDir:
                 continue
             tf.io.gfile.makedirs(place)
             for name in tf.io.gfile.listdir(source):
-                if part or name.endswith(('.json', '.gin')):
+                if part or name.endswith(('.json', '.gin', VALIDATIONS_FILE)):
                     copy = tf.io.gfile.join(place, name)
                     tf.io.gfile.copy(tf.io.gfile.join(source, name), copy)
 
@@ -99,18 +100,33 @@ class ModelDir:
             f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
         )
 
-    def remember_command(self, gin_files: list[str], gin_params: list[str]) -> None:
-        """Writes down which experiment this is, as the user said it."""
-        content = {'gin_files': gin_files, 'gin_params': gin_params}
+    def remember_command(
+        self, gin_files: list[str], gin_params: list[str], commit: str | None
+    ) -> None:
+        """Writes down which experiment this is, as the user said it, and the code that trains it.
+
+        A run that other code goes on with has the commits of all, the first one first.
+        """
+        commits = self._command().get('commits', [])
+        if commit is not None and commit not in commits:
+            commits = [*commits, commit]
+        content = {'gin_files': gin_files, 'gin_params': gin_params, 'commits': commits}
         write_atomically(self / _COMMAND_FILE, json.dumps(content) + '\n')
 
     def command(self) -> tuple[list[str], list[str]]:
         """What `remember_command` wrote down: gin files and bindings."""
+        content = self._command()
+        return content.get('gin_files', []), content.get('gin_params', [])
+
+    def commits(self) -> list[str]:
+        """The commits of the code that has trained here, the first one first."""
+        return self._command().get('commits', [])
+
+    def _command(self) -> dict[str, list[str]]:
         if not tf.io.gfile.exists(self / _COMMAND_FILE):
-            return [], []
+            return {}
         with tf.io.gfile.GFile(self / _COMMAND_FILE) as file:
-            content = json.loads(file.read())
-        return content['gin_files'], content['gin_params']
+            return json.loads(file.read())
 
     def read_weights(self, path: str, **objects: tf.Module | tf.Variable) -> None:
         """Reads some of a checkpoint's objects, `model` and `global_step` for example.

@@ -70,6 +70,7 @@ def make_result(
     *,
     gin_files: list[str],
     gin_params: list[str],
+    commits: list[str],
     steps_per_epoch: int,
     global_step: int,
     seconds: float,
@@ -81,6 +82,7 @@ def make_result(
       config: of the run.
       gin_files: as the user named them.
       gin_params: bindings beside them.
+      commits: of the code that trained it.
       steps_per_epoch: of the training split.
       global_step: steps taken, both phases counted.
       seconds: that they took.
@@ -94,7 +96,7 @@ def make_result(
     return {
         'gin_file': ' '.join(gin_files),
         'params': gin_params,
-        'commit': commit(),
+        'commit': ' '.join(commits) or None,
         'config_hash': config_hash(config),
         'seed': config.run.seed,
         'epochs': round(global_step / steps_per_epoch, 3),

@@ -99,8 +99,9 @@ class LonghaulTask(base_task.Task):
             names.append('prediction_loss')
         if training:
             names.append('gradient_norm')
-            if not self.objective.supervised:
-                names = [n for n in names if n not in ('accuracy', 'supervised_loss')]
+        if not self.objective.supervised:
+            untrained = ('accuracy', _TOP_ACCURACY, 'supervised_loss')
+            names = [n for n in names if n not in untrained]
         return [tf_keras.metrics.Mean(name) for name in names]
 
     def auxiliary_units(self, logs: dict[str, float]) -> dict[str, float]:
@@ -209,7 +210,7 @@ class LonghaulTask(base_task.Task):
 
         losses = _join([part(rows) for rows in self.parts(inputs)])
         counted = inputs['counted']
-        self._update(metrics or [], self._evaluation, losses, inputs['labels'], counted, None)
+        self._update(metrics or [], self.objective, losses, inputs['labels'], counted, None)
         return {
             'row': inputs['rows'],
             'label': inputs['labels'],

@@ -53,6 +53,6 @@ def killed_after(stop: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr('trainer.run.ProgressLine', Killer)
+        patch.setattr('trainer.training.ProgressLine', Killer)
         with pytest.raises(KilledError):
             yield

@@ -27,7 +27,7 @@ def run(tmp_path):
 
 
 def test_reads_the_values_by_step(run):
-    values = curves._values(run / 'validation')
+    values = curves.read_values(run / 'validation')
     assert {k: float(v) for k, v in values['accuracy'].items()} == {10: 0.25, 20: 0.5}
 
 

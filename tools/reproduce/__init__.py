@@ -1,0 +1,1 @@
+"""Works off queues of runs, and reports what they came to."""

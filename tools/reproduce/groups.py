@@ -1,0 +1,68 @@
+"""Finished runs by what they have in common: the same experiment under several seeds."""
+
+import dataclasses
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that differ in their seed alone; `lines`: how each ended, by seed."""
+
+    gin_file: str
+    params: tuple[str, ...]
+    lines: tuple[dict[str, Any], ...]
+
+    @property
+    def method(self) -> str:
+        """The gin file's name."""
+        return Path(self.gin_file).stem
+
+    def mean(self, name: str) -> float | None:
+        """Of a value over the seeds; None if a seed has none."""
+        values = [line[name] for line in self.lines]
+        return None if None in values else statistics.fmean(values)
+
+    def spread(self, name: str) -> str:
+        """The mean over the seeds and, of several, the lowest and the highest, in percent."""
+        mean = self.mean(name)
+        if mean is None:
+            return '-'
+        values = [line[name] for line in self.lines]
+        ends = f' ({min(values):.2%} to {max(values):.2%})' if len(values) > 1 else ''
+        return f'{mean:.2%}{ends}'
+
+
+def own_params(line: dict[str, Any]) -> tuple[str, ...]:
+    """A line's parameters but for its seed and for what the queue added."""
+    added = ['SEED', 'RunConfig.eval_interval', 'RunConfig.evaluate_test']
+    if line['budget']:
+        added += ['RunConfig.pretrain_steps', 'RunConfig.train_steps']
+    return tuple(p for p in line['params'] if p.partition('=')[0].strip() not in added)
+
+
+def finished_groups(lines: list[dict[str, Any]]) -> list[Group]:
+    """The finished runs of some lines, grouped, in the order in which they ended first."""
+    ended = {line['run']: line for line in lines if line['kind'] == 'run' and line['finished']}
+    found: dict[tuple, list[dict[str, Any]]] = {}
+    for line in ended.values():
+        key = (line['gin_file'], own_params(line), line['budget'])
+        found.setdefault(key, []).append(line)
+    return [
+        Group(gin_file, params, tuple(sorted(members, key=lambda line: line['seed'])))
+        for (gin_file, params, _), members in found.items()
+    ]
+
+
+def best_within(groups: list[Group], *, value: str, limit: float) -> Group | None:
+    """The group that is best on validation among those that need no more than `limit`.
+
+    Args:
+      groups: of one method.
+      value: 'epochs' or 'seconds', means over the seeds.
+      limit: with a tolerance of 1 %.
+    """
+    allowed = [g for g in groups if g.mean(value) <= limit * 1.01]
+    return max(allowed, key=lambda g: g.mean('validation_accuracy') or -math.inf, default=None)

@@ -1,0 +1,36 @@
+"""The paper's numbers, as the opening comments of the gin files state them."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A gin file: its first line, and the paper's number in its own words."""
+
+    gin_file: str
+    title: str
+    paper: str
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The paper's test accuracy, in 0..1; None where it has none."""
+        match = re.match(r'([\d.]+) % on test', self.paper)
+        return float(match[1]) / 100 if match else None
+
+
+def read_experiment(path: str | Path) -> Experiment | None:
+    """What a gin file says of itself; None for a fragment, which has no line of the paper."""
+    text = Path(path).read_text()
+    match = re.search(r'^# Paper \([^)]*\): (.*)$', text, re.MULTILINE)
+    if not match:
+        return None
+    title = text.splitlines()[0].lstrip('# ').rstrip('.')
+    return Experiment(str(path), title, match[1].rstrip('.'))
+
+
+def read_experiments(folder: Path) -> list[Experiment]:
+    """All experiments below a folder of gin files, by name."""
+    found = (read_experiment(path) for path in sorted(folder.rglob('*.gin')))
+    return [experiment for experiment in found if experiment is not None]

@@ -1,0 +1,103 @@
+"""What a queue's entry comes to on these records: its configuration, its steps, its command."""
+
+import dataclasses
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from pipelines.format.errors import LonghaulError
+from tools.reproduce.budget import Budget, Rates, Steps, scale
+from tools.reproduce.queue import Entry
+from trainer import bindings
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """An entry, with the steps that it asks for and the length of an epoch."""
+
+    entry: Entry
+    records: Path
+    asked: Steps
+    steps_per_epoch: int
+    seed: int
+
+    def steps(self, rates: Rates | None) -> Steps:
+        """The steps that its budget leaves; `rates`: for a budget in minutes."""
+        return scale(
+            self.asked, self.entry.budget, steps_per_epoch=self.steps_per_epoch, rates=rates
+        )
+
+    @property
+    def in_minutes(self) -> bool:
+        """Whether its steps depend on how fast this machine is."""
+        return self.entry.budget is not None and self.entry.budget.unit == 'minutes'
+
+    def params(self, steps: Steps) -> list[str]:
+        """Its gin parameters: those of the queue, then what makes them of this length."""
+        params = [*self.entry.params]
+        if steps != self.asked:
+            params += [
+                f'RunConfig.pretrain_steps={steps.pretrain}',
+                f'RunConfig.train_steps={steps.train}',
+            ]
+        params.append(f'RunConfig.eval_interval={self.steps_per_epoch}')
+        if self.entry.validation_only:
+            params.append('RunConfig.evaluate_test=False')
+        return params
+
+    def command(self, model_dir: Path, params: list[str], mode: str) -> list[str]:
+        """The command that trains it, as a user types it."""
+        return [
+            sys.executable,
+            '-m',
+            'trainer.main',
+            f'--gin_file={self.entry.gin_file}',
+            f'--mode={mode}',
+            f'--records={self.records}',
+            f'--model_dir={model_dir}',
+            *(f'--gin_param={param}' for param in params),
+        ]
+
+
+def make_plan(entry: Entry, records_folder: Path, budget: Budget | None) -> Plan:
+    """Reads an entry's gin file and its records.
+
+    Args:
+      entry: of a queue.
+      records_folder: where folders of records lie, by name.
+      budget: takes the place of the entry's own one; None: it keeps its own.
+
+    Raises:
+      LonghaulError: if one of them is missing or wrong.
+    """
+    if budget is not None:
+        entry = dataclasses.replace(entry, budget=budget)
+    records = records_folder / entry.records
+    said = ' '.join([entry.gin_file, *map(shlex.quote, entry.params)])
+    try:
+        config = bindings.load(
+            gin_files=[entry.gin_file], gin_params=list(entry.params), records=str(records)
+        )
+        examples = _training_examples(records)
+    except LonghaulError as error:
+        raise LonghaulError(f'{said}: {error}') from error
+    return Plan(
+        entry=entry,
+        records=records,
+        asked=Steps(config.run.pretrain_steps, config.run.train_steps),
+        steps_per_epoch=max(1, examples // config.data.batch_size),
+        seed=config.run.seed,
+    )
+
+
+def _training_examples(records: Path) -> int:
+    # Not by pipelines.format.records: this process goes on for hours, without TensorFlow's memory.
+    try:
+        content = json.loads((records / 'records.json').read_text())
+        return content['counts']['splits']['train']
+    except (OSError, ValueError, KeyError) as error:
+        raise LonghaulError(
+            f'{records}: holds no finished records with a train split; write them with python -m '
+            f'pipelines.main --output={records}'
+        ) from error

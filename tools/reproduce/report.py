@@ -1,0 +1,70 @@
+"""Brings the marked blocks of documents up to date with the lines of the results.
+
+A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
+files), and of the queue results/NAME.queue: `runs`, `epochs`, `seconds`, `plot`. What stands around
+the blocks is written by hand; no number inside of them is.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pipelines.format.errors import LonghaulError
+from tools.reproduce import lines, paper, plot, tables
+from tools.reproduce.queue import read_queue
+
+_BLOCK = re.compile(r'(<!-- results: ([^\n]*?) -->\n).*?(<!-- end -->)', re.DOTALL)
+_KINDS = 'paper, runs NAME, epochs NAME, seconds NAME, plot NAME'
+
+
+def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
+    """Writes the documents that have blocks anew.
+
+    Args:
+      results: folder of queues and their lines.
+      docs: folder of documents, for pictures too.
+      gin: folder of the experiments.
+
+    Returns:
+      What it wrote.
+
+    Raises:
+      LonghaulError: for a block of an unknown kind, or of a queue that there is not.
+    """
+    written = []
+    for path in sorted(docs.glob('*.md')):
+        text = path.read_text()
+
+        def fill(match: re.Match, path: Path = path) -> str:
+            """A block with its contents anew."""
+            kind, _, name = match[2].partition(' ')
+            try:
+                content = _content(kind, name, results=results, docs=docs, gin=gin)
+            except LonghaulError as error:
+                raise LonghaulError(f'{path}, block {match[2]!r}: {error}') from error
+            return f'{match[1]}{content}\n{match[3]}'
+
+        filled = _BLOCK.sub(fill, text)
+        if _BLOCK.search(text):
+            path.write_text(filled)
+            written.append(path)
+    return written
+
+
+def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> str:
+    if kind == 'paper':
+        found: list[dict[str, Any]] = []
+        for path in sorted(results.glob('*.jsonl')):
+            found += lines.read(path)
+        return tables.paper_table(paper.read_experiments(gin), found)
+    if kind not in ('runs', 'epochs', 'seconds', 'plot'):
+        raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
+    found = lines.read(results / f'{name}.jsonl')
+    entries = read_queue(results / f'{name}.queue')
+    if kind == 'runs':
+        return tables.runs_table(entries, found)
+    if kind == 'plot':
+        picture = docs / f'results_{name}.png'
+        plot.draw(found, picture)
+        return f'![validation accuracy of {name}]({picture.name})'
+    return tables.budget_table(found, kind)

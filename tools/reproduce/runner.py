@@ -1,0 +1,244 @@
+"""Works off a queue: one trainer process after another, their lines appended as they come."""
+
+import contextlib
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.format.errors import LonghaulError
+from tools.reproduce import lines
+from tools.reproduce.budget import Budget, Rates, Steps
+from tools.reproduce.plan import Plan, make_plan
+from tools.reproduce.queue import read_queue
+
+_POLL_SECONDS = 2.0
+# Long enough for one loop after the one that traces.
+_PROBE_STEPS, _PROBE_LOOP = 40, 10
+
+
+class Stopped(Exception):  # noqa: N818, nothing went wrong
+    """Somebody asked the queue to stop."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Holds a folder for one queue; yields the lock's file descriptor.
+
+    A trainer inherits it: what a killed queue leaves running still holds the folder.
+
+    Raises:
+      LonghaulError: if another queue, or a trainer that one left, is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / 'queue.lock', 'a') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LonghaulError(
+                f'--work={folder}: another queue, or the trainer that a killed one has left, is at '
+                'work there; wait for it, end it, or name another folder'
+            ) from error
+        yield file.fileno()
+
+
+def _stop(number: int, frame: Any) -> None:
+    del number, frame
+    raise Stopped
+
+
+class Runner:
+    """One queue at work in one folder."""
+
+    def __init__(self, *, work: Path, results: Path, lock: int) -> None:
+        """Takes places.
+
+        Args:
+          work: folder of the model_dirs and logs, one below it per run.
+          results: the file that lines are appended to.
+          lock: descriptor that trainers inherit, from `locked`.
+        """
+        self._work, self._results, self._lock = work, results, lock
+
+    def work_off(self, plans: list[Plan]) -> int:
+        """Trains what has no line that says finished; returns how many failed.
+
+        Raises:
+          Stopped: on SIGTERM or SIGINT, which end the trainer too; the same queue goes on later.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stop)
+        failed = 0
+        for number, plan in enumerate(plans, 1):
+            done = lines.outcome(lines.read(self._results), plan.entry.run)
+            word = 'done already' if done and done['finished'] else ''
+            _say(f'[{number}/{len(plans)}] {plan.entry.name}  {_describe(plan)}  {word}')
+            if not word:
+                failed += not self._train(plan)
+        return failed
+
+    def _train(self, plan: Plan) -> bool:
+        folder = self._work / plan.entry.name
+        folder.mkdir(parents=True, exist_ok=True)
+        steps = self._steps(plan, folder)
+        params = plan.params(steps)
+        common = {
+            'run': plan.entry.run,
+            'gin_file': plan.entry.gin_file,
+            'params': params,
+            'seed': plan.seed,
+            'budget': str(plan.entry.budget or ''),
+            'asked_epochs': round(plan.asked.total / plan.steps_per_epoch, 3),
+        }
+        model_dir = folder / 'model'
+        started = time.time()
+        code = self._call(
+            plan.command(model_dir, params, 'train_and_eval'),
+            folder / 'log.txt',
+            lambda: self._append_validations(model_dir, common),
+        )
+        line = common | self._ending(model_dir, folder / 'log.txt', code, started)
+        lines.append(self._results, line)
+        _say(f'    {_outcome(line)}')
+        return code == 0
+
+    def _steps(self, plan: Plan, folder: Path) -> Steps:
+        """The steps of a run, the same ones when it is gone on with."""
+        path = folder / 'steps.json'
+        if not path.exists():
+            rates = self._measure(plan, folder) if plan.in_minutes else None
+            steps = plan.steps(rates)
+            path.write_text(json.dumps({'pretrain': steps.pretrain, 'train': steps.train}))
+        return Steps(**json.loads(path.read_text()))
+
+    def _measure(self, plan: Plan, folder: Path) -> Rates:
+        """Steps a second of both phases, from a few steps of each."""
+        from tools import curves
+
+        probe = Steps(min(plan.asked.pretrain, _PROBE_STEPS), min(plan.asked.train, _PROBE_STEPS))
+        params = [
+            *plan.entry.params,
+            f'RunConfig.pretrain_steps={probe.pretrain}',
+            f'RunConfig.train_steps={probe.train}',
+            f'RunConfig.log_interval={_PROBE_LOOP}',
+        ]
+        model_dir = folder / f'probe-{time.time_ns()}'
+        log = folder / 'probe.txt'
+        if self._call(plan.command(model_dir, params, 'train'), log, lambda: None):
+            raise LonghaulError(f'{plan.entry.name}: {_last_line(log)}')
+        found = curves.read_values(model_dir / 'train')['steps_per_second']
+        return Rates(pretrain=float(found.get(probe.pretrain, 1.0)), train=float(found[max(found)]))
+
+    def _call(self, command: list[str], log: Path, while_it_runs: Any) -> int:
+        """Runs a command into a log file; returns its exit code."""
+        with open(log, 'ab') as file:
+            child = subprocess.Popen(
+                command, stdout=file, stderr=file, pass_fds=[self._lock], start_new_session=True
+            )
+        try:
+            while child.poll() is None:
+                time.sleep(_POLL_SECONDS)
+                while_it_runs()
+        except Stopped:
+            child.terminate()
+            child.wait()
+            while_it_runs()
+            raise
+        while_it_runs()
+        return child.returncode
+
+    def _append_validations(self, model_dir: Path, common: dict[str, Any]) -> None:
+        """Appends the validations that are new, or that a resumed run has done again."""
+        path = model_dir / 'validations.jsonl'
+        if not path.exists():
+            return
+        commits = json.loads((model_dir / 'command.json').read_text())['commits']
+        known = lines.validations(lines.read(self._results), common['run'])
+        known = {(line['step'], line['seconds']) for line in known}
+        for text in path.read_text().splitlines():
+            found = json.loads(text)
+            if (found['step'], found['seconds']) not in known:
+                line = {
+                    'kind': 'epoch',
+                    **common,
+                    'commit': ' '.join(commits),
+                    'finished': False,
+                    **found,
+                    'validation_accuracy': found.get('accuracy'),
+                    'test_accuracy': None,
+                    'test_interval': None,
+                }
+                lines.append(self._results, line)
+                _say(f'    {_outcome(line)}')
+
+    def _ending(self, model_dir: Path, log: Path, code: int, started: float) -> dict[str, Any]:
+        path = model_dir / 'result.json'
+        if code == 0 and path.exists():
+            return {'kind': 'run', **json.loads(path.read_text())}
+        return {
+            'kind': 'run',
+            'finished': False,
+            'error': f'exit code {code}: {_last_line(log)}',
+            'seconds': round(time.time() - started, 1),
+        }
+
+
+def work_off_queues(
+    queues: list[Path], *, records: Path, work: Path, results: Path, budget: Budget | None
+) -> int:
+    """Works off queues, one after another; all are read, and refused if wrong, before any starts.
+
+    Args:
+      queues: files, see `tools.reproduce.queue`; the lines of NAME.queue go to NAME.jsonl.
+      records: folder of folders of records.
+      work: folder of checkpoints and logs.
+      results: folder of the lines.
+      budget: in place of the runs' own budgets.
+
+    Returns:
+      An exit code: 0, 1 if a run failed, 130 if it was stopped.
+    """
+    plans = {q: [make_plan(e, records, budget) for e in read_queue(q)] for q in queues}
+    failed = 0
+    with locked(work) as lock:
+        try:
+            for queue, wanted in plans.items():
+                file = results / f'{queue.stem}.jsonl'
+                failed += Runner(work=work, results=file, lock=lock).work_off(wanted)
+        except Stopped:
+            _say('stopped; the same command goes on')
+            return 130
+    if failed:
+        _say(f'{failed} runs failed; the same command tries them again')
+    return 1 if failed else 0
+
+
+def _describe(plan: Plan) -> str:
+    words = [plan.entry.gin_file, *plan.entry.params]
+    return ' '.join(words + ([f'--budget={plan.entry.budget}'] if plan.entry.budget else []))
+
+
+def _percent(value: float | None) -> str:
+    return '-' if value is None else f'{value:.2%}'
+
+
+def _outcome(line: dict[str, Any]) -> str:
+    if 'error' in line:
+        return line['error']
+    said = f'epoch {line["epochs"]:.2f}  {line["seconds"]:.0f} s  '
+    said += f'validation {_percent(line["validation_accuracy"])}'
+    return said + (f'  test {_percent(line["test_accuracy"])}' if line['kind'] == 'run' else '')
+
+
+def _last_line(log: Path) -> str:
+    texts = [t for t in log.read_text(errors='replace').splitlines() if t.strip()]
+    return texts[-1][:400] if texts else 'it said nothing'
+
+
+def _say(line: str) -> None:
+    print(line.rstrip(), file=sys.stderr, flush=True)

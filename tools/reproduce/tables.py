@@ -1,0 +1,123 @@
+"""Tables of results, in Markdown."""
+
+from pathlib import Path
+from typing import Any
+
+from tools.reproduce import lines as results
+from tools.reproduce.groups import Group, best_within, finished_groups, own_params
+from tools.reproduce.paper import Experiment, read_experiment
+from tools.reproduce.queue import Entry
+from trainer.progress import duration
+
+_EPOCHS, _MINUTES = (1, 2, 5, 10, 20, 40, 80), (2, 5, 10, 20, 40, 80, 160)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    cells = [head, ['---'] * len(head), *rows]
+    return '\n'.join('| ' + ' | '.join(row) + ' |' for row in cells)
+
+
+def _percent(value: float | None) -> str:
+    return '-' if value is None else f'{value:.2%}'
+
+
+def _said(gin_file: str, params: tuple[str, ...]) -> str:
+    return ' '.join(f'`{word}`' for word in (gin_file, *params))
+
+
+def _paper(gin_file: str) -> str:
+    experiment = read_experiment(gin_file) if Path(gin_file).exists() else None
+    return experiment.paper if experiment else '-'
+
+
+def runs_table(entries: list[Entry], lines: list[dict[str, Any]]) -> str:
+    """Every run of a queue, in its order, run or not.
+
+    Args:
+      entries: of the queue.
+      lines: of its results.
+    """
+    head = ['run', 'seed', 'epochs', 'wall time', 'validation', 'test (95 % interval)', 'paper']
+    return _table([*head, 'commit'], [_run_row(entry, lines) for entry in entries])
+
+
+def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
+    said = _said(entry.gin_file, tuple(p for p in entry.params if not p.startswith('SEED=')))
+    budget = f' --budget={entry.budget}' if entry.budget else ''
+    row = [said + budget, str(entry.seed)]
+    ended = results.outcome(lines, entry.run)
+    validated = results.validations(lines, entry.run)
+    if ended and 'error' in ended:
+        return [*row, '-', duration(ended['seconds']), f'failed: {ended["error"]}', '-', '-', '-']
+    line = ended or (validated[-1] if validated else None)
+    if line is None:
+        return [*row, 'not run', '-', '-', '-', _paper(entry.gin_file), '-']
+    epochs = f'{line["epochs"]:.4g}'
+    if not line['finished']:
+        epochs += ', unfinished'
+    elif line['epochs'] < line['asked_epochs'] * 0.99:
+        epochs += f' of {line["asked_epochs"]:.4g}'
+    test = _percent(line['test_accuracy'])
+    if line['test_interval']:
+        test += ' ({:.2%} to {:.2%})'.format(*line['test_interval'])
+    return [
+        *row,
+        epochs,
+        duration(line['seconds']),
+        _percent(line['validation_accuracy']),
+        test,
+        _paper(entry.gin_file),
+        f'`{line["commit"]}`',
+    ]
+
+
+def budget_table(lines: list[dict[str, Any]], value: str) -> str:
+    """What each method reaches within the same epochs or the same wall time.
+
+    Args:
+      lines: of a queue's results.
+      value: 'epochs' or 'seconds'.
+    """
+    groups = finished_groups(lines)
+    methods = list(dict.fromkeys(g.method for g in groups))
+    ladder, unit = (_EPOCHS, 'epochs') if value == 'epochs' else (_MINUTES, 'minutes')
+    rows: dict[tuple, list[str]] = {}
+    for limit in ladder:
+        most = limit if value == 'epochs' else limit * 60
+        own = ([g for g in groups if g.method == m] for m in methods)
+        best = tuple(best_within(some, value=value, limit=most) for some in own)
+        # A larger budget that changes nothing is no row.
+        if any(best):
+            rows.setdefault(best, [f'{limit} {unit}', *map(_within, best)])
+    return _table(['no more than', *methods], list(rows.values()))
+
+
+def _within(group: Group | None) -> str:
+    if group is None:
+        return '-'
+    return (
+        f'{group.spread("test_accuracy")}; {group.mean("epochs"):.3g} epochs, '
+        f'{duration(group.mean("seconds"))}, {len(group.lines)} seeds'
+    )
+
+
+def paper_table(experiments: list[Experiment], lines: list[dict[str, Any]]) -> str:
+    """The paper's experiments beside our best run of each, chosen on validation."""
+    groups = [g for g in finished_groups(lines) if g.mean('test_accuracy') is not None]
+    rows = []
+    for experiment in experiments:
+        own = [g for g in groups if g.gin_file == experiment.gin_file]
+        best = max(own, key=lambda g: g.mean('validation_accuracy'), default=None)
+        ours = ['not run', '-', '-'] if best is None else _ours(best)
+        rows.append([f'{experiment.title} (`{experiment.gin_file}`)', experiment.paper, *ours])
+    return _table(['experiment', 'paper', 'ours, test', 'epochs, wall time', 'with'], rows)
+
+
+def _ours(group: Group) -> list[str]:
+    params = ' '.join(f'`{p}`' for p in own_params(group.lines[0])) or 'nothing else'
+    seeds = ', '.join(str(line['seed']) for line in group.lines)
+    return [
+        group.spread('test_accuracy'),
+        f'{group.mean("epochs"):.3g}, {duration(group.mean("seconds"))}',
+        f'{params}; seeds {seeds}; `{group.lines[0]["commit"]}`',
+    ]

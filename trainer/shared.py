@@ -1,0 +1,98 @@
+"""What all phases and evaluations of a run share."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+from trainer.architectures import Model
+from trainer.config import Config
+from trainer.execution import Execution
+from trainer.input import SplitInput
+from trainer.loop import distribute
+from trainer.model_dir import ModelDir
+from trainer.replicas import ReplicaBatches
+from trainer.task import InputRequest, LonghaulTask
+
+
+def _counter(name: str, value: int | float, dtype: tf.DType) -> tf.Variable:
+    aggregation = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    return tf.Variable(value, dtype=dtype, name=name, trainable=False, aggregation=aggregation)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """A run's data, model and place.
+
+    `global_step` int64 and `seconds` float64 are scalar variables; `say` writes a line for people.
+    """
+
+    config: Config
+    info: RecordsInfo
+    folder: ModelDir
+    strategy: tf.distribute.Strategy
+    execution: Execution
+    say: Callable[[str], None]
+    model: Model
+    global_step: tf.Variable
+    seconds: tf.Variable
+
+    @classmethod
+    def make(
+        cls,
+        config: Config,
+        info: RecordsInfo,
+        *,
+        folder: ModelDir,
+        strategy: tf.distribute.Strategy,
+        execution: Execution,
+        say: Callable[[str], None],
+    ) -> 'Shared':
+        """With a new model, at step 0."""
+        with strategy.scope():
+            return cls(
+                config,
+                info,
+                folder,
+                strategy,
+                execution,
+                say,
+                model=LonghaulTask(config, info, execution=execution).build_model(),
+                global_step=_counter('global_step', 0, tf.int64),
+                seconds=_counter('seconds', 0.0, tf.float64),
+            )
+
+    def task(self, *, supervised: bool = True) -> LonghaulTask:
+        """What a replica does in a step; `supervised` False: in the auxiliary losses' phase."""
+        return LonghaulTask(self.config, self.info, supervised=supervised, execution=self.execution)
+
+    def split(self, name: str) -> SplitInput:
+        """A split of the records.
+
+        Raises:
+          LonghaulError: if they have no example of it.
+        """
+        counts = self.info.counts['splits']
+        if not counts.get(name):
+            have = ', '.join(f'{k} ({v})' for k, v in counts.items() if v) or 'none'
+            raise LonghaulError(
+                f'split {name!r}: {self.config.data.records} has no example of it; name one that '
+                f'has: {have}'
+            )
+        return SplitInput(
+            self.config.data.records,
+            name,
+            self.info,
+            self.config.objective,
+            seed=self.config.run.seed,
+        )
+
+    def batches(self, request: InputRequest) -> ReplicaBatches:
+        """The request's batches, dealt out to the replicas."""
+        return distribute(self.strategy, self.task(), request)
+
+    def steps_per_epoch(self) -> int:
+        """Training steps of an epoch."""
+        return self.split('train').order(self.config.data.batch_size).steps_per_epoch

@@ -1,0 +1,89 @@
+"""validations.jsonl: what each validation of a run found, one JSON line per validated step."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.model_dir import VALIDATIONS_FILE, ModelDir, write_atomically
+from trainer.phases import Phase
+
+
+class ValidationLog:
+    """The validations of a run; those beyond the checkpoint that it resumes from are forgotten."""
+
+    def __init__(self, folder: ModelDir) -> None:
+        self._path, self._lines = folder / VALIDATIONS_FILE, []
+        if tf.io.gfile.exists(self._path):
+            with tf.io.gfile.GFile(self._path) as file:
+                self._lines = [json.loads(line) for line in file.read().splitlines()]
+        latest = folder.latest_step()
+        self._lines = [line for line in self._lines if line['step'] <= latest]
+
+    @property
+    def steps(self) -> list[int]:
+        """The validated steps, ascending."""
+        return [line['step'] for line in self._lines]
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Writes one more down; the file is never half written."""
+        self._lines.append(line)
+        write_atomically(self._path, ''.join(json.dumps(x) + '\n' for x in self._lines))
+
+
+class LogValidation:
+    """An evaluation action: the means over the split, with step, epochs and seconds of training."""
+
+    def __init__(
+        self,
+        log: ValidationLog,
+        *,
+        phase: str,
+        global_step: tf.Variable,
+        seconds: tf.Variable,
+        steps_per_epoch: int,
+    ) -> None:
+        self._log, self._phase, self._step, self._seconds = log, phase, global_step, seconds
+        self._steps_per_epoch = steps_per_epoch
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Adds a line."""
+        step = int(self._step.numpy())
+        place = {
+            'phase': self._phase,
+            'step': step,
+            'epochs': round(step / self._steps_per_epoch, 3),
+            'seconds': round(float(self._seconds.numpy()), 1),
+        }
+        self._log.add(place | {name: round(float(value), 6) for name, value in logs.items()})
+
+
+def train_and_validate(
+    phase: Phase,
+    *,
+    interval: int,
+    step: int,
+    validated: list[int],
+    train: Callable[[int], None],
+    validate: Callable[[], None],
+) -> None:
+    """Trains up to each validation of a phase, and validates.
+
+    The validated steps are the phase's own, wherever a run resumes: every `interval` steps from the
+    phase's first one, and at its end.
+
+    Args:
+      phase: to train.
+      interval: in steps.
+      step: the global step that the run stands at.
+      validated: steps that need no validation again.
+      train: trains until a global step.
+      validate: at the step that the run stands at.
+    """
+    for begin in range(phase.first_step, phase.last_step, interval):
+        target = min(begin + interval, phase.last_step)
+        if target > step:
+            train(target)
+        if target >= step and target not in validated:
+            validate()
