@@ -5,6 +5,7 @@ python -m tools.reproduce report
 """
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Hands the flags over."""
     flags = _parser().parse_args()
+    # gin logs what it also raises.
+    logging.getLogger().setLevel(logging.CRITICAL)
     try:
         if flags.command == 'report':
             from tools.reproduce import report

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _LineParser(add_help=False, allow_abbrev=False)
     parser.add_argument('gin_file')
     parser.add_argument('params', nargs='*')
-    parser.add_argument('--budget', type=parse_budget)
+    parser.add_argument('--budget')
     parser.add_argument('--seeds')
     parser.add_argument('--records')
     parser.add_argument('--validation_only', action='store_true')
@@ -81,9 +81,10 @@ def read_queue(path: Path) -> list[Entry]:
     for number, line in enumerate(lines, 1):
         try:
             new = _read_line(line)
-            if twice := {e.run for e in new} & {e.run for e in entries}:
-                raise LonghaulError(f'the same run ({min(twice)}) is in the queue already')
-        except (LonghaulError, ValueError) as error:
+            runs = [entry.run for entry in entries + new]
+            if len(set(runs)) < len(runs):
+                raise LonghaulError('the same run is in the queue already; take one of them out')
+        except ValueError as error:
             raise LonghaulError(f'queue {path}, line {number}: {error}') from error
         entries += new
     if not entries:
@@ -103,7 +104,7 @@ def _read_line(line: str) -> list[Entry]:
         gin_file=found.gin_file,
         params=tuple(found.params),
         records=found.records or Path(found.gin_file).parent.name,
-        budget=found.budget,
+        budget=parse_budget(found.budget) if found.budget else None,
         validation_only=found.validation_only,
     )
     return [_with_seed(entry, seed) for seed in _seeds(found.seeds)]

@@ -2,12 +2,13 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +66,31 @@ class Runner:
         """
         self._work, self._results, self._lock = work, results, lock
 
-    def work_off(self, plans: list[Plan]) -> int:
+    def work_off(self, read_plans: Callable[[], list[Plan]]) -> int:
         """Trains what has no line that says finished; returns how many failed.
 
+        Args:
+          read_plans: reads the queue; called again after each run, for lines may have been added.
+
         Raises:
+          LonghaulError: if the queue is wrong.
           Stopped: on SIGTERM or SIGINT, which end the trainer too; the same queue goes on later.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
-        failed = 0
-        for number, plan in enumerate(plans, 1):
-            done = lines.outcome(lines.read(self._results), plan.entry.run)
-            word = 'done already' if done and done['finished'] else ''
-            _say(f'[{number}/{len(plans)}] {plan.entry.name}  {_describe(plan)}  {word}')
-            if not word:
-                failed += not self._train(plan)
-        return failed
+        failed: set[str] = set()
+        while True:
+            plans = read_plans()
+            left = [p for p in plans if not self._is_done(p) and p.entry.run not in failed]
+            if not left:
+                return len(failed)
+            _say(f'{left[0].entry.name}, {len(left)} of {len(plans)} left: {_describe(left[0])}')
+            if not self._train(left[0]):
+                failed.add(left[0].entry.run)
+
+    def _is_done(self, plan: Plan) -> bool:
+        ended = lines.outcome(lines.read(self._results), plan.entry.run)
+        return ended is not None and ended['finished']
 
     def _train(self, plan: Plan) -> bool:
         folder = self._work / plan.entry.name
@@ -134,7 +144,7 @@ class Runner:
         found = curves.read_values(model_dir / 'train')['steps_per_second']
         return Rates(pretrain=float(found.get(probe.pretrain, 1.0)), train=float(found[max(found)]))
 
-    def _call(self, command: list[str], log: Path, while_it_runs: Any) -> int:
+    def _call(self, command: list[str], log: Path, while_it_runs: Callable[[], None]) -> int:
         """Runs a command into a log file; returns its exit code."""
         with open(log, 'ab') as file:
             child = subprocess.Popen(
@@ -203,13 +213,20 @@ def work_off_queues(
     Returns:
       An exit code: 0, 1 if a run failed, 130 if it was stopped.
     """
-    plans = {q: [make_plan(e, records, budget) for e in read_queue(q)] for q in queues}
+
+    def read_plans(queue: Path) -> list[Plan]:
+        """What the queue says now."""
+        return [make_plan(entry, records, budget) for entry in read_queue(queue)]
+
+    for queue in queues:
+        read_plans(queue)
     failed = 0
     with locked(work) as lock:
         try:
-            for queue, wanted in plans.items():
+            for queue in queues:
                 file = results / f'{queue.stem}.jsonl'
-                failed += Runner(work=work, results=file, lock=lock).work_off(wanted)
+                runner = Runner(work=work, results=file, lock=lock)
+                failed += runner.work_off(functools.partial(read_plans, queue))
         except Stopped:
             _say('stopped; the same command goes on')
             return 130

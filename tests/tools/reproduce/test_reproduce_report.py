@@ -1,0 +1,150 @@
+"""Reports: grouped by seed, chosen on validation, filled into documents."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.format.errors import LonghaulError
+from tools.reproduce import lines, paper, report, tables
+from tools.reproduce.groups import best_within, finished_groups
+from tools.reproduce.queue import read_queue
+
+GIN = Path(__file__).parents[3] / 'gin'
+
+
+def ended(run, *, method='lstm_300', params=(), seed=0, epochs=5.0, seconds=60.0, accuracies=None):
+    validation, test = accuracies or (0.8, 0.7)
+    return {
+        'kind': 'run',
+        'run': run,
+        'gin_file': f'gin/mnist/{method}.gin',
+        'params': [*params, f'SEED={seed}', 'RunConfig.train_steps=7', 'RunConfig.eval_interval=9'],
+        'seed': seed,
+        'budget': '5epochs',
+        'asked_epochs': 100.0,
+        'commit': 'abc',
+        'epochs': epochs,
+        'seconds': seconds,
+        'finished': True,
+        'validation_accuracy': validation,
+        'test_accuracy': test,
+        'test_interval': [test - 0.01, test + 0.01],
+    }
+
+
+def test_runs_that_differ_in_their_seed_alone_are_a_group():
+    found = [
+        ended('a', seed=1, accuracies=(0.8, 0.7)),
+        ended('b', seed=0, accuracies=(0.6, 0.9)),
+        ended('c', params=['LEARNING_RATE=1']),
+        {**ended('d'), 'finished': False},
+    ]
+    one, two = finished_groups(found)
+    assert [line['run'] for line in one.lines] == ['b', 'a']
+    assert (one.params, two.params) == ((), ('LEARNING_RATE=1',))
+    assert one.mean('test_accuracy') == pytest.approx(0.8)
+    assert one.spread('test_accuracy') == '80.00% (70.00% to 90.00%)'
+    assert two.spread('test_accuracy') == '70.00%'
+
+
+def test_the_best_within_a_budget_is_chosen_on_validation():
+    found = [
+        ended('a', params=['X=1'], seconds=100, accuracies=(0.8, 0.5)),
+        ended('b', params=['X=2'], seconds=100.9, accuracies=(0.7, 0.9)),
+        ended('c', params=['X=3'], seconds=200, accuracies=(0.9, 0.6)),
+    ]
+    groups = finished_groups(found)
+    assert best_within(groups, value='seconds', limit=100).params == ('X=1',)
+    assert best_within(groups, value='seconds', limit=200).params == ('X=3',)
+    assert best_within(groups, value='seconds', limit=50) is None
+    table = tables.budget_table(found, 'seconds').splitlines()
+    assert len(table) == 4, 'one row for 2 minutes, one for 5; larger budgets change nothing'
+    assert table[2].startswith('| 2 minutes | 50.00%')
+    assert table[3].startswith('| 5 minutes | 60.00%')
+
+
+QUEUE = """# some
+gin/mnist/lstm_300.gin --budget=5epochs --seeds=0,1
+gin/mnist/r_lstm_300.gin --budget=5epochs
+gin/mnist/p_lstm_300.gin
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A queue of four runs: one finished, one at work, one failed, one not run."""
+    (tmp_path / 'docs').mkdir()
+    queue = tmp_path / 'some.queue'
+    queue.write_text(QUEUE)
+    runs = [entry.run for entry in read_queue(queue)]
+    path = tmp_path / 'some.jsonl'
+    for step in (9, 18):
+        accuracy = {'step': step, 'epochs': step / 9, 'validation_accuracy': step / 20}
+        for run in runs[:2]:
+            line = {**ended(run), 'kind': 'epoch', 'finished': False, 'test_accuracy': None}
+            lines.append(path, {**line, 'test_interval': None, **accuracy})
+    lines.append(path, ended(runs[0]))
+    failed = {'kind': 'run', 'run': runs[2], 'finished': False, 'error': 'exit code 2: NaN'}
+    lines.append(path, {**failed, 'seconds': 70})
+    return tmp_path
+
+
+def test_every_run_of_a_queue_has_a_row(folder, monkeypatch):
+    monkeypatch.chdir(GIN.parent)
+    entries, found = read_queue(folder / 'some.queue'), lines.read(folder / 'some.jsonl')
+    rows = tables.runs_table(entries, found).splitlines()[2:]
+    want = [
+        '0 | 5 of 100 | 1:00 | 80.00% | 70.00% (69.00% to 71.00%) | 11.3 % on test | `abc` |',
+        '1 | 2, unfinished | 1:00 | 90.00% | - | 11.3 % on test | `abc` |',
+        '0 | - | 1:10 | failed: exit code 2: NaN | - | - | - |',
+        '0 | not run | - | - | - | 95.4 % on test | - |',
+    ]
+    assert [row.split(' | ', 1)[1] for row in rows] == want
+    assert rows[0].startswith('| `gin/mnist/lstm_300.gin` --budget=5epochs |')
+
+
+def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch):
+    monkeypatch.chdir(GIN.parent)
+    page = folder / 'docs' / 'page.md'
+    kinds = ('runs some', 'epochs some', 'seconds some', 'plot some', 'paper')
+    blocks = (f'<!-- results: {kind} -->\nold\n<!-- end -->\n' for kind in kinds)
+    page.write_text('before\n' + '\nbetween\n'.join(blocks) + 'after\n')
+    (folder / 'docs' / 'other.md').write_text('no block\n')
+    assert report.report(results=folder, docs=folder / 'docs') == [page]
+    text = page.read_text()
+    assert text.startswith('before\n')
+    assert text.endswith('after\n')
+    assert text.count('between') == 4
+    assert 'old' not in text
+    assert (folder / 'docs' / 'results_some.png').stat().st_size > 5000
+    row = next(x for x in text.splitlines() if x.startswith('| Plain LSTM on MNIST, 784 steps, tr'))
+    assert '11.3 % on test | 70.00% | 5, 1:00' in row
+    assert 'p-LSTM on MNIST, 784 steps, truncation 300 (`gin/mnist/p_lstm_300.gin`)' in text
+    report.report(results=folder, docs=folder / 'docs')
+    assert page.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ('block', 'words'), [('runs none', 'none.queue'), ('raws some', 'one of paper')]
+)
+def test_a_block_that_cannot_be_filled_is_named(folder, block, words):
+    (folder / 'docs' / 'page.md').write_text(f'<!-- results: {block} -->\n<!-- end -->\n')
+    with pytest.raises(LonghaulError, match=f"page.md, block '{block}'.*{words}"):
+        report.report(results=folder, docs=folder / 'docs')
+
+
+def test_the_papers_numbers_are_those_of_its_table():
+    """Trinh et al. 2018, table 1, MNIST column."""
+    found = {e.gin_file: e.test_accuracy for e in paper.read_experiments(GIN)}
+    want = {
+        'lstm_300': 0.113,
+        'lstm_full': 0.983,
+        'r_lstm_300': 0.964,
+        'r_lstm_full': 0.984,
+        'p_lstm_300': 0.954,
+        'p_lstm_full': 0.980,
+        'transformer': 0.989,
+        'rp_lstm_300': None,
+    }
+    for name, accuracy in want.items():
+        assert found[str(GIN / 'mnist' / f'{name}.gin')] == pytest.approx(accuracy), name
