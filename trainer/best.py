@@ -2,21 +2,29 @@
 
 import orbit
 import tensorflow as tf
-from official.core import train_utils
 
 from trainer.architectures import Model
 from trainer.model_dir import ModelDir
+from trainer.validations import ValidationLog
 
 
 class KeepBest(orbit.Action):
-    """An evaluation action: writes best/ when the accuracy is the highest so far."""
+    """An evaluation action: writes best/ when the accuracy is the highest so far.
 
-    def __init__(self, model: Model, folder: ModelDir, *, global_step: tf.Variable) -> None:
-        self._folder, self._step = folder.best, global_step
-        self._checkpoint = tf.train.Checkpoint(model=model, global_step=global_step)
+    What is highest is a function of the validations before this one, as `validations.jsonl` holds
+    them: a run that was killed, and validates this step again, decides the same.
+    """
+
+    def __init__(
+        self, model: Model, folder: ModelDir, *, global_step: tf.Variable, log: ValidationLog
+    ) -> None:
+        self._step, self._log = global_step, log
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(model=model, global_step=global_step), folder.best, max_to_keep=1
+        )
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Compares with what best/ holds, which outlives this process."""
-        exporter = train_utils.BestCheckpointExporter(self._folder, 'accuracy', 'higher')
+        """Compares with the validations before."""
         step = int(self._step.numpy())
-        exporter.maybe_export_checkpoint(self._checkpoint, dict(logs), step)
+        if self._log.is_best(logs['accuracy'], step):
+            self._manager.save(checkpoint_number=step)

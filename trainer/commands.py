@@ -10,7 +10,17 @@ import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, cluster, execution, export, progress, run, strategies, workers
+from trainer import (
+    bindings,
+    cluster,
+    execution,
+    export,
+    progress,
+    run,
+    stopping,
+    strategies,
+    workers,
+)
 from trainer.cluster import ClusterFlags
 from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
@@ -28,17 +38,23 @@ class Command:
     split: str = 'test'
     cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
+    allow_changes: bool = False
 
 
 def execute(command: Command) -> int:
-    """Carries out a command; returns the exit code: 0, 2 for a refusal, 130 when interrupted."""
+    """Carries out a command.
+
+    Returns:
+      The exit code: 0, 2 for a refusal, 143 or 130 when stopped by SIGTERM or Ctrl-C.
+    """
     try:
         settings = bindings.load(
             gin_files=_gin_files(command),
             gin_params=command.gin_params,
             records=command.records,
         )
-        _carry_out(command, settings)
+        with stopping.listening() as stop:
+            _carry_out(command, settings, stop)
     except LonghaulError as error:
         return _refuse(error)
     except tf.errors.OpError as error:
@@ -46,12 +62,12 @@ def execute(command: Command) -> int:
         if ours is None:
             raise
         return _refuse(ours)
-    except KeyboardInterrupt:
-        print(
-            'stopped; the same command goes on from the last checkpoint, if there is one',
-            file=sys.stderr,
-        )
-        return 130
+    except stopping.Stopped as stopped:
+        where = 'from the last checkpoint, if there is one'
+        if stopped.saved is not None:
+            where = f'from step {stopped.saved}, which is saved'
+        print(f'stopped; the same command goes on {where}', file=sys.stderr)
+        return 128 + stopped.number
     return 0
 
 
@@ -72,7 +88,7 @@ def _gin_files(command: Command) -> list[str]:
     return [own]
 
 
-def _carry_out(command: Command, settings: Config) -> None:
+def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -> None:
     if command.mode == 'export':
         _refuse_workers(command)
         print(f'exported to {export.export(settings, command.model_dir)}')
@@ -84,7 +100,7 @@ def _carry_out(command: Command, settings: Config) -> None:
     with workers.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')
         workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
-        this = run.Run(settings, folder, strategy=strategy, execution=how)
+        this = run.Run(settings, folder, strategy=strategy, execution=how, stop=stop)
         for line in _run(command, this):
             if workers.is_chief(strategy):
                 print(line)
@@ -111,6 +127,7 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
             validate=validate,
             gin_files=command.gin_files,
             gin_params=command.gin_params,
+            allow_changes=command.allow_changes,
         )
     if command.mode == 'train_and_eval':
         yield json.dumps(this.finish())

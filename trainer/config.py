@@ -179,20 +179,31 @@ class ObjectiveConfig:
 class DataConfig:
     """Where the records lie, and how they are batched.
 
-    `batch_size` is the global one, over all replicas and workers. `kind`, `image_size`, `channels`,
-    `permuted`: what the experiment was made for; other records are refused. None: anything goes.
+    `batch_size` is the global one, over all replicas and workers; each replica computes its rows in
+    `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`,
+    `image_size`, `channels`, `permuted`: what the experiment was made for; other records are
+    refused. None: anything goes.
     """
 
     records: str = ''
     batch_size: int = 128
     eval_batch_size: int = 128
+    accumulation_steps: int = 1
     kind: str | None = None
     image_size: int | None = None
     channels: int | None = None
     permuted: bool | None = None
 
     def __post_init__(self) -> None:
-        _require_counts(self, least={'batch_size': 1, 'eval_batch_size': 1})
+        _require_counts(
+            self, least={'batch_size': 1, 'eval_batch_size': 1, 'accumulation_steps': 1}
+        )
+        _require(
+            self,
+            'batch_size',
+            self.batch_size % self.accumulation_steps == 0,
+            f'a multiple of DataConfig.accumulation_steps={self.accumulation_steps} is needed',
+        )
         _require(self, 'records', isinstance(self.records, str), 'a folder name is needed')
 
 
@@ -203,7 +214,8 @@ class OptimizerConfig:
 
     `name`: rmsprop, adam or adamw. `schedule`: constant, cosine or exponential over `decay_steps`
     (cosine: None means all steps of the phase), after `warmup_steps` from 0. `global_clipnorm`
-    clips after the all-reduce; None clips nothing.
+    clips after the all-reduce; None clips nothing. `ema_decay`: exponential moving averages of the
+    weights are kept, and they are what is evaluated and exported; None: the weights themselves.
     """
 
     name: str = 'rmsprop'
@@ -215,6 +227,7 @@ class OptimizerConfig:
     decay_rate: float = 0.5
     warmup_steps: int = 0
     global_clipnorm: float | None = 1.0
+    ema_decay: float | None = None
 
     def __post_init__(self) -> None:
         names, schedules = ('rmsprop', 'adam', 'adamw'), ('constant', 'cosine', 'exponential')
@@ -226,6 +239,8 @@ class OptimizerConfig:
         _require_counts(self, least={'warmup_steps': 0})
         if self.decay_steps is not None:
             _require_counts(self, least={'decay_steps': 1})
+        if self.ema_decay is not None:
+            _require_range(self, 'ema_decay', 0, 1 - 1e-7)
         if self.global_clipnorm is not None:
             _require_range(self, 'global_clipnorm', 1e-12, 1e12)
 
@@ -238,7 +253,10 @@ class RunConfig:
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
     losses together. `warm_start`: model_dir of another run, from whose auxiliary phase the weights
     are taken; the classifier starts anew. `keep_checkpoints`: how many to keep. `evaluate_test`:
-    False while recipes are chosen, for which validation alone is to be looked at. `path`: what
+    False while recipes are chosen, for which validation alone is to be looked at.
+    `patience`: validations without a better accuracy that end a run early. A batch whose loss or
+    gradient is no number, or whose loss is above `skip_loss_above`, is left out;
+    `max_skipped_batches` of them, and the run ends with an error. `path`: what
     reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
     `trainer.execution`.
     """
@@ -251,6 +269,9 @@ class RunConfig:
     eval_interval: int = 500
     keep_checkpoints: int = 2
     evaluate_test: bool = True
+    patience: int | None = None
+    skip_loss_above: float | None = None
+    max_skipped_batches: int = 10
     warm_start: str = ''
     path: str = 'auto'
 
@@ -269,8 +290,13 @@ class RunConfig:
             'checkpoint_interval': 1,
             'eval_interval': 1,
             'keep_checkpoints': 1,
+            'max_skipped_batches': 0,
         }
+        if self.patience is not None:
+            least['patience'] = 1
         _require_counts(self, least=least)
+        if self.skip_loss_above is not None:
+            _require_range(self, 'skip_loss_above', 0, 1e12)
 
     @property
     def total_steps(self) -> int:

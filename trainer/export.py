@@ -114,7 +114,7 @@ def export(config: Config, model_dir: str) -> str:
     checkpoint_path = folder.evaluated_checkpoint()
     model = make_model(config, spec, classes=len(class_names))
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    folder.read_weights(checkpoint_path, model=model, global_step=step)
+    folder.read_evaluated(checkpoint_path, model=model, global_step=step)
     version = int(step.numpy())
     target = folder / f'export/{version}'
     if version in versions(folder / 'export'):

@@ -2,17 +2,19 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import orbit
 import tensorflow as tf
 import tf_keras
+from absl import logging
 
 from trainer.architectures import Model
 from trainer.replicas import ReplicaBatches
 from trainer.statistics import wilson_interval
+from trainer.stopping import StopRequest
 from trainer.task import InputRequest, LonghaulTask
 
 
@@ -24,8 +26,12 @@ def distribute(
         return ReplicaBatches(strategy, task.build_inputs(request))
 
 
-class PhaseTrainer(orbit.StandardTrainer):
-    """Takes steps of one phase; the global step counts on across phases."""
+class PhaseTrainer(orbit.AbstractTrainer):
+    """Takes steps of one phase; the global step counts on across phases.
+
+    A batch whose loss or gradient is no number, or too large, changes nothing: the step is taken
+    with the next batch instead.
+    """
 
     def __init__(
         self,
@@ -35,39 +41,87 @@ class PhaseTrainer(orbit.StandardTrainer):
         optimizer: tf_keras.optimizers.Optimizer,
         global_step: tf.Variable,
         dataset: ReplicaBatches,
+        position: int,
+        skip: Callable[[list[int], int], None],
+        stop: StopRequest,
+        after_step: Callable[[tf.Tensor], None] = lambda step: None,
     ) -> None:
-        # Eager iteration gives batches of static shape: one traced step per shape of the data.
-        options = orbit.StandardTrainerOptions(use_tf_function=False, use_tf_while_loop=False)
-        super().__init__(dataset, options)
+        """Prepares to train.
+
+        Args:
+          task: what a replica does in a step.
+          model: to train.
+          optimizer: of its variables, built.
+          global_step: scalar int64.
+          dataset: batches from `position` on.
+          position: of the next batch in the run's order.
+          skip: is told the positions of batches that were left out, and the global step.
+          stop: whether to stop; asked after each step.
+          after_step: traced into the step, outside of replicas; takes the new global step.
+        """
         self._task, self._model, self._optimizer = task, model, optimizer
-        self._global_step = global_step
+        self._global_step, self._position = global_step, position
+        self._skip, self._stop, self._after_step = skip, stop, after_step
         self._strategy = tf.distribute.get_strategy()
         self._metrics = task.build_metrics(training=True)
-        # Nothing here needs AutoGraph, and it would make tracing several times slower.
+        self._batches = iter(dataset)
+        # Nothing here needs AutoGraph, and it would make tracing several times slower. Batches have
+        # static shapes: one traced step per shape of the data.
         self._step = tf.function(self._distributed_step, autograph=False)
 
-    def train_loop_begin(self) -> None:
-        """Forgets the metrics of the loop before."""
+    def train(self, num_steps: tf.Tensor) -> dict[str, float]:
+        """Takes steps, fewer if asked to stop.
+
+        Returns:
+          Means over the steps' examples, and the learning rate of the next step.
+
+        Raises:
+          Stopped: if it was asked to stop before.
+        """
+        if self._stop.is_made(self._strategy):
+            self._stop.stop()
         for metric in self._metrics:
             metric.reset_states()
-
-    def train_step(self, iterator: Any) -> None:
-        """One step of all replicas."""
-        self._step(next(iterator))
-
-    def _distributed_step(self, inputs: Any) -> None:
-        step = self._global_step.read_value()
-        self._strategy.run(
-            self._task.train_step,
-            args=(inputs, self._model, self._optimizer, self._metrics, step),
-        )
-        self._global_step.assign_add(1)
-
-    def train_loop_end(self) -> dict[str, float]:
-        """Means over the loop's examples and the learning rate of the next step."""
+        last = int(self._global_step.numpy()) + int(num_steps)
+        stopped = False
+        while not stopped and (missing := last - int(self._global_step.numpy())):
+            stopped = self._take(missing)
         logs = {m.name: float(m.result()) for m in self._metrics}
         logs['learning_rate'] = float(tf.convert_to_tensor(self._optimizer.learning_rate))
         return logs
+
+    def _take(self, count: int) -> bool:
+        """Tries as many batches as steps are missing; returns whether to stop.
+
+        What became of them is asked for in the end: the host need not wait for each step.
+        """
+        first, taken, stopped = self._position, [], False
+        while len(taken) < count and not stopped:
+            taken.append(self._step(next(self._batches)))
+            stopped = self._stop.is_made(self._strategy)
+        self._position += len(taken)
+        skipped = [first + i for i, good in enumerate(taken) if not good]
+        if skipped:
+            self._skip(skipped, int(self._global_step.numpy()))
+        return stopped
+
+    def _distributed_step(self, inputs: Any) -> tf.Tensor:
+        """One batch on all replicas; returns whether it was good, bool []."""
+        run, step = self._strategy.run, self._global_step.read_value()
+        computed = run(self._task.compute, args=(inputs, self._model, step))
+        good = self._strategy.experimental_local_results(computed.good)[0]
+
+        def take() -> tf.Tensor:
+            """Changes the variables."""
+            run(self._task.apply, args=(inputs, computed, self._model, self._optimizer))
+            run(self._task.count, args=(inputs, computed, self._metrics))
+            self._global_step.assign_add(1)
+            new_step = self._global_step.read_value()
+            self._after_step(new_step)
+            return new_step
+
+        tf.cond(good, take, self._global_step.read_value)
+        return good
 
 
 class SplitEvaluator(orbit.StandardEvaluator):
@@ -79,9 +133,11 @@ class SplitEvaluator(orbit.StandardEvaluator):
         *,
         model: Model,
         dataset: ReplicaBatches,
+        stop: StopRequest | None = None,
     ) -> None:
+        """Prepares to evaluate; `stop`: whether to stop, asked after each batch."""
         super().__init__(dataset, orbit.StandardEvaluatorOptions(use_tf_function=False))
-        self._task, self._model = task, model
+        self._task, self._model, self._stop = task, model, stop
         self._strategy = tf.distribute.get_strategy()
         self._metrics = task.build_metrics(training=False)
         self._step = tf.function(self._distributed_step, autograph=False)
@@ -94,7 +150,13 @@ class SplitEvaluator(orbit.StandardEvaluator):
         return []
 
     def eval_step(self, iterator: Any) -> dict[str, Any]:
-        """One batch on all replicas."""
+        """One batch on all replicas.
+
+        Raises:
+          Stopped: if it is asked to stop.
+        """
+        if self._stop is not None and self._stop.is_made(self._strategy):
+            self._stop.stop()
         return self._step(next(iterator))
 
     def _distributed_step(self, inputs: Any) -> dict[str, Any]:
@@ -126,6 +188,14 @@ class SplitEvaluator(orbit.StandardEvaluator):
 
 @contextlib.contextmanager
 def quiet_orbit() -> Iterator[None]:
-    """Orbit prints to stdout what it also logs; our progress line says it on stderr."""
-    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
+    """Orbit prints to stdout what it also logs; our progress line says it on stderr.
+
+    It also warns of a loop that took fewer steps than it was told to, as one that stops does.
+    """
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        logging.set_verbosity(level)

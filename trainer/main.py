@@ -33,6 +33,9 @@ _WORKER_HOSTS = flags.DEFINE_string(
 _TASK_INDEX = flags.DEFINE_integer(
     'task_index', None, 'Which of --worker_hosts this process is, from 0.'
 )
+_ALLOW_CHANGES = flags.DEFINE_bool(
+    'allow_changes', False, 'Let a run go on with another configuration than it began with.'
+)
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
 )
@@ -65,6 +68,7 @@ def main(argv: list[str]) -> None:
                     task_index=_TASK_INDEX.value,
                 ),
                 dry_run=_DRY_RUN.value,
+                allow_changes=_ALLOW_CHANGES.value,
             )
         )
     )

@@ -2,8 +2,9 @@
 
 checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxiliary phase's last
 weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
-as the user gave them), data.json (what it was trained on), validations.jsonl, evaluation-*.json,
-predictions-*.jsonl, result.json (the run in one line), export/<version>/ (SavedModels).
+as the user gave them), config.json (resolved), data.json (what it was trained on),
+validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predictions-*.jsonl,
+result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
 import json
@@ -16,11 +17,13 @@ from pipelines.format.sequences import SequenceSpec
 from trainer import checks
 
 GIN_FILE = 'operative.gin'
-VALIDATIONS_FILE = 'validations.jsonl'
+VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
 _COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
 _STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
 _STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
 _SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
+_SKIPPED = 'skipped/.ATTRIBUTES/VARIABLE_VALUE'
+_AVERAGES = 'averages/'
 
 
 class ModelDir:
@@ -72,7 +75,7 @@ class ModelDir:
                 continue
             tf.io.gfile.makedirs(place)
             for name in tf.io.gfile.listdir(source):
-                if part or name.endswith(('.json', '.gin', VALIDATIONS_FILE)):
+                if part or name.endswith(('.json', '.gin', VALIDATIONS_FILE, SKIPPED_FILE)):
                     copy = tf.io.gfile.join(place, name)
                     tf.io.gfile.copy(tf.io.gfile.join(source, name), copy)
 
@@ -80,6 +83,13 @@ class ModelDir:
         """Global step of the latest checkpoint to resume from; 0 when there is none."""
         path = tf.train.latest_checkpoint(self.checkpoints)
         return 0 if path is None else int(tf.train.load_variable(path, _STEP))
+
+    def latest_skipped(self) -> int:
+        """Batches left out up to the latest checkpoint; 0 without one."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        if path is None or not tf.train.load_checkpoint(path).has_tensor(_SKIPPED):
+            return 0
+        return int(tf.train.load_variable(path, _SKIPPED))
 
     def latest_seconds(self) -> float:
         """Seconds of training and validating that the latest checkpoint took; 0 without one."""
@@ -143,6 +153,18 @@ class ModelDir:
                 'set ModelConfig and the weights in ObjectiveConfig as its operative.gin does, or '
                 'name another --model_dir'
             ) from error
+
+    def read_evaluated(self, path: str, *, model: tf.Module, global_step: tf.Variable) -> None:
+        """Reads the weights that a checkpoint of `evaluated_checkpoint` is evaluated with.
+
+        Moving averages where the run keeps some: best/ holds nothing else.
+
+        Raises:
+          LonghaulError: if it holds other variables than the model has.
+        """
+        names = (name for name, _ in tf.train.list_variables(path))
+        kind = 'averages' if any(name.startswith(_AVERAGES) for name in names) else 'model'
+        self.read_weights(path, **{kind: model}, global_step=global_step)
 
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
         """Writes down what the run is trained on; refuses data of another kind later."""

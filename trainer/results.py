@@ -73,6 +73,7 @@ def make_result(
     commits: list[str],
     steps_per_epoch: int,
     global_step: int,
+    over: bool,
     seconds: float,
     evaluations: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
@@ -85,6 +86,7 @@ def make_result(
       commits: of the code that trained it.
       steps_per_epoch: of the training split.
       global_step: steps taken, both phases counted.
+      over: whether it has ended early, because it got no better.
       seconds: that they took.
       evaluations: of 'validation' and 'test', where there are such splits.
 
@@ -102,7 +104,7 @@ def make_result(
         'epochs': round(global_step / steps_per_epoch, 3),
         'steps': global_step,
         'seconds': round(seconds, 1),
-        'finished': global_step >= config.run.total_steps,
+        'finished': over or global_step >= config.run.total_steps,
         'validation_accuracy': validation.get('accuracy') if validation.get('labelled') else None,
         'test_accuracy': test.get('accuracy') if test.get('labelled') else None,
         'test_interval': interval if test.get('labelled') else None,

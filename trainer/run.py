@@ -3,11 +3,13 @@
 Serves the command line (`trainer.main`) and whoever trains from Python alike.
 """
 
+import contextlib
 import json
 import math
 import os
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import gin
@@ -15,16 +17,17 @@ import tensorflow as tf
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from trainer import checks, dry_run, predictions, results, workers
+from trainer import checks, dry_run, lock, predictions, results, training, workers
 from trainer.config import Config
 from trainer.execution import SCAN, Execution
 from trainer.loop import SplitEvaluator
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
 from trainer.phases import phases
 from trainer.replicas import local_parts
+from trainer.same_run import check_same_run
 from trainer.shared import Shared
+from trainer.stopping import StopRequest
 from trainer.task import InputRequest
-from trainer.training import PhaseTraining
 from trainer.validations import ValidationLog
 from trainer.warm_start import warm_start
 
@@ -39,6 +42,7 @@ class Run:
         *,
         strategy: tf.distribute.Strategy,
         execution: Execution = SCAN,
+        stop: StopRequest | None = None,
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -47,6 +51,7 @@ class Run:
           model_dir: its folder.
           strategy: the replicas to train on.
           execution: how a replica computes, from `execution.prepare`.
+          stop: whether to stop early; None: nobody asks for it.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -64,17 +69,24 @@ class Run:
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
         self._shared = Shared.make(
-            config, info, folder=self.dir, strategy=strategy, execution=execution, say=self._say
+            config,
+            info,
+            folder=self.dir,
+            strategy=strategy,
+            execution=execution,
+            say=self._say,
+            stop=stop or StopRequest(),
         )
 
     def _check_replicas(self) -> None:
-        replicas = self._strategy.num_replicas_in_sync
-        for name in ('batch_size', 'eval_batch_size'):
-            size = getattr(self.config.data, name)
-            if size % replicas:
+        replicas, data = self._strategy.num_replicas_in_sync, self.config.data
+        for name, parts in (('batch_size', data.accumulation_steps), ('eval_batch_size', 1)):
+            size, needed = getattr(data, name), replicas * parts
+            if size % needed:
+                times = f', {parts} accumulation steps each' if parts > 1 else ''
                 raise LonghaulError(
-                    f'DataConfig.{name}={size}: not a multiple of the {replicas} replicas; '
-                    f'{math.ceil(size / replicas) * replicas} is the next that is'
+                    f'DataConfig.{name}={size}: not a multiple of the {replicas} replicas{times}; '
+                    f'{math.ceil(size / needed) * needed} is the next that is'
                 )
 
     def _check_workers(self, records_hash: int) -> None:
@@ -115,6 +127,7 @@ class Run:
         validate: bool,
         gin_files: list[str] | None = None,
         gin_params: list[str] | None = None,
+        allow_changes: bool = False,
     ) -> None:
         """Trains what is left to train, phase by phase; a finished run is left alone.
 
@@ -124,23 +137,48 @@ class Run:
           gin_files: of the experiment, as the user named them; None when it goes on from what it
             saved itself.
           gin_params: bindings beside them.
+          allow_changes: whether a run may go on with another configuration than it began with.
+
+        Raises:
+          LonghaulError: if it cannot be trained, or not here.
+          Stopped: if it was asked to stop; what it had done by then is saved.
         """
-        self._prepare()
+        with self._alone():
+            self._prepare(allow_changes=allow_changes)
+            self._remember(operative_config, gin_files, gin_params)
+            self._train_phases(validate=validate)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other runs out of the model_dir; the chief for all workers."""
+        self.dir.create()
+        with (
+            lock.held(self.dir.path)
+            if workers.is_chief(self._strategy)
+            else contextlib.nullcontext()
+        ):
+            yield
+
+    def _remember(
+        self, operative_config: str, gin_files: list[str] | None, gin_params: list[str] | None
+    ) -> None:
         if not gin_files:
             gin_files, gin_params = self.dir.command()
         self.dir.remember_command(gin_files, gin_params or [], self._commit)
         write_atomically(self.dir / GIN_FILE, operative_config)
         self._write_summary('gin', gin.markdown(operative_config))
+
+    def _train_phases(self, *, validate: bool) -> None:
         validations = ValidationLog(self.dir) if validate else None
         for phase in phases(self.config.run):
-            training = PhaseTraining(self._shared, phase, validations=validations)
-            if not training.is_done(step := self.dir.latest_step()):
+            part = training.PhaseTraining(self._shared, phase, validations=validations)
+            if not part.is_done(step := self.dir.latest_step()):
                 with self._strategy.scope():
-                    controller = training.controller(step)
+                    controller = part.controller(step)
                     self._say_how()
-                    training.train(controller)
+                    part.train(controller)
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, allow_changes: bool) -> None:
         """Checks that it can be trained here, and reads the weights that it goes on from."""
         shared = self._shared
         here = len(local_parts(self._strategy))
@@ -149,8 +187,8 @@ class Run:
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(shared.model, source, shared.info.spec)
-        self.dir.create()
         self.dir.remember_data(shared.info.spec, shared.info.class_names)
+        check_same_run(self.dir, self.config, change=allow_changes)
         latest = tf.train.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
             with self._strategy.scope():
@@ -175,6 +213,7 @@ class Run:
             commits=self.dir.commits(),
             steps_per_epoch=self._shared.steps_per_epoch(),
             global_step=self.dir.latest_step(),
+            over=training.is_over(self.config.run, ValidationLog(self.dir)),
             seconds=self.dir.latest_seconds(),
             evaluations=evaluations,
         )
@@ -192,7 +231,7 @@ class Run:
         self.dir.data()
         shared, path = self._shared, self.dir.evaluated_checkpoint()
         with self._strategy.scope():
-            self.dir.read_weights(path, model=shared.model, global_step=shared.global_step)
+            self.dir.read_evaluated(path, model=shared.model, global_step=shared.global_step)
             workers.agree(self._strategy, {'evaluated checkpoint': shared.global_step.numpy()})
             split = shared.split(split_name)
             self._say_how()

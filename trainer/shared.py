@@ -14,6 +14,7 @@ from trainer.input import SplitInput
 from trainer.loop import distribute
 from trainer.model_dir import ModelDir
 from trainer.replicas import ReplicaBatches
+from trainer.stopping import StopRequest
 from trainer.task import InputRequest, LonghaulTask
 
 
@@ -26,7 +27,8 @@ def _counter(name: str, value: int | float, dtype: tf.DType) -> tf.Variable:
 class Shared:
     """A run's data, model and place.
 
-    `global_step` int64 and `seconds` float64 are scalar variables; `say` writes a line for people.
+    Scalar variables: `global_step` int64, `skipped` int64 (batches), `seconds` float64. `averages`:
+    moving averages of the model's weights, if the run keeps them. `say` writes a line for people.
     """
 
     config: Config
@@ -35,8 +37,11 @@ class Shared:
     strategy: tf.distribute.Strategy
     execution: Execution
     say: Callable[[str], None]
+    stop: StopRequest
     model: Model
+    averages: Model | None
     global_step: tf.Variable
+    skipped: tf.Variable
     seconds: tf.Variable
 
     @classmethod
@@ -49,8 +54,10 @@ class Shared:
         strategy: tf.distribute.Strategy,
         execution: Execution,
         say: Callable[[str], None],
+        stop: StopRequest,
     ) -> 'Shared':
         """With a new model, at step 0."""
+        task = LonghaulTask(config, info, execution=execution)
         with strategy.scope():
             return cls(
                 config,
@@ -59,10 +66,18 @@ class Shared:
                 strategy,
                 execution,
                 say,
-                model=LonghaulTask(config, info, execution=execution).build_model(),
+                stop,
+                model=task.build_model(),
+                averages=task.build_model() if config.optimizer.ema_decay else None,
                 global_step=_counter('global_step', 0, tf.int64),
+                skipped=_counter('skipped', 0, tf.int64),
                 seconds=_counter('seconds', 0.0, tf.float64),
             )
+
+    @property
+    def evaluated(self) -> Model:
+        """The model whose weights are validated, kept as the best ones and exported."""
+        return self.model if self.averages is None else self.averages
 
     def task(self, *, supervised: bool = True) -> LonghaulTask:
         """What a replica does in a step; `supervised` False: in the auxiliary losses' phase."""

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -12,6 +12,7 @@ from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
 from trainer import recurrent
+from trainer.accumulation import accumulate
 from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
 from trainer.execution import SCAN, Execution
@@ -31,6 +32,20 @@ def _join(losses: Sequence[Losses]) -> Losses:
         tf.concat(values, axis=0) for values in zip(*(p[:3] for p in losses), strict=True)
     )
     return Losses(*per_example, tf.concat(logits, axis=0) if logits else None)
+
+
+class Computed(NamedTuple):
+    """What a step is made of.
+
+    `losses` of this replica's rows; of the global batch: `gradients`, `loss`, `norm` of the
+    gradients before clipping, and whether it is `good`: finite, and no larger than allowed.
+    """
+
+    losses: Losses
+    gradients: list[tf.Tensor]
+    loss: tf.Tensor
+    norm: tf.Tensor
+    good: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,19 +144,55 @@ class LonghaulTask(base_task.Task):
         step: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """One step on this replica's rows of the global batch; `step`: the global step, int64."""
-        variables = model.trainable_variables
+        computed = self.compute(inputs, model, step)
+        self.apply(inputs, computed, model, optimizer)
+        self.count(inputs, computed, metrics or [])
+        return {self.loss: computed.loss}
+
+    def compute(self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor) -> 'Computed':
+        """What a step is made of; changes nothing. All replicas take part.
+
+        Args:
+          inputs: this replica's rows of the global batch.
+          model: to train.
+          step: the global step, int64.
+        """
         losses, gradients = self.gradients(inputs, model, step)
-        gradients = tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.SUM, gradients
+        own = self.objective.total(losses, self.config.data.batch_size)
+        *gradients, loss = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, [*gradients, own]
         )
-        norm = tf.linalg.global_norm(gradients)
+        norm, most = tf.linalg.global_norm(gradients), self.config.run.skip_loss_above
+        good = tf.logical_and(tf.math.is_finite(norm), tf.math.is_finite(loss))
+        if most is not None:
+            good = tf.logical_and(good, loss <= most)
+        return Computed(losses, gradients, loss, norm, good)
+
+    def apply(
+        self,
+        inputs: dict[str, tf.Tensor],
+        computed: 'Computed',
+        model: Model,
+        optimizer: tf_keras.optimizers.Optimizer,
+    ) -> None:
+        """Changes the model by a step's gradients."""
+        del inputs
         # Summed already: the optimizer clips by the global norm of the global batch.
         optimizer.apply_gradients(
-            zip(gradients, variables, strict=True), skip_gradients_aggregation=True
+            zip(computed.gradients, model.trainable_variables, strict=True),
+            skip_gradients_aggregation=True,
         )
+
+    def count(
+        self,
+        inputs: dict[str, tf.Tensor],
+        computed: 'Computed',
+        metrics: Sequence[tf_keras.metrics.Metric],
+    ) -> None:
+        """Adds a step to the means over this replica's rows."""
         counted = tf.ones_like(inputs['labels'], tf.bool)
-        self._update(metrics or [], self.objective, losses, inputs['labels'], counted, norm)
-        return {self.loss: self.objective.total(losses, self.config.data.batch_size)}
+        values = (computed.losses, inputs['labels'], counted, computed.norm)
+        self._update(metrics, self.objective, *values)
 
     def gradients(
         self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor
@@ -162,12 +213,18 @@ class LonghaulTask(base_task.Task):
 
         @self.on_path
         def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
-            with tf.GradientTape() as tape:
-                losses = self.objective.losses(model, self.to_batch(rows), mask)
-                total = self.objective.total(losses, self.config.data.batch_size)
-            return losses, tape.gradient(
-                total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-            )
+            def compute(rows: dict[str, tf.Tensor]) -> tuple:
+                """Losses of the rows, gradients of their share."""
+                with tf.GradientTape() as tape:
+                    losses = self.objective.losses(model, self.to_batch(rows), mask)
+                    total = self.objective.total(losses, self.config.data.batch_size)
+                return losses, tape.gradient(
+                    total,
+                    model.trainable_variables,
+                    unconnected_gradients=tf.UnconnectedGradients.ZERO,
+                )
+
+            return accumulate(compute, rows, count=self.config.data.accumulation_steps)
 
         losses, gradients = zip(*(part(rows, mask) for rows in self.parts(inputs)), strict=True)
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
@@ -187,7 +244,8 @@ class LonghaulTask(base_task.Task):
 
     def parts(self, inputs: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
         """The rows in as many equal parts as this replica computes independently."""
-        count = math.gcd(self.execution.parts, inputs['labels'].shape[0])
+        rows = inputs['labels'].shape[0] // self.config.data.accumulation_steps
+        count = math.gcd(self.execution.parts, rows)
         split = {key: tf.split(value, count) for key, value in inputs.items()}
         return [{key: values[i] for key, values in split.items()} for i in range(count)]
 

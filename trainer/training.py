@@ -5,20 +5,29 @@ import functools
 import orbit
 import tensorflow as tf
 
-from trainer import results
+from trainer import averages, results
 from trainer.best import KeepBest
+from trainer.config import RunConfig
 from trainer.input import Rows, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, quiet_orbit
 from trainer.optimizers import make_optimizer
 from trainer.phases import Phase
 from trainer.pictures import ReconstructionPictures
 from trainer.progress import ProgressLine, summarize
+from trainer.saving import CheckpointManager
 from trainer.shared import Shared
+from trainer.skips import SkippedBatches
+from trainer.stopping import Stopped
 from trainer.task import InputRequest
 from trainer.validations import LogValidation, ValidationLog, train_and_validate
 from trainer.warm_start import KeepPretrained
 
 _PICTURES = 4
+
+
+def is_over(config: RunConfig, validations: ValidationLog) -> bool:
+    """Whether a run ends early, because its last validations got no better."""
+    return config.patience is not None and validations.without_progress() >= config.patience
 
 
 class PhaseTraining:
@@ -40,33 +49,52 @@ class PhaseTraining:
         last = self._phase.last_step
         if step > last or self._validations is None:
             return step >= last
-        return step == last and last in self._validations.steps
+        over = self._phase.supervised and is_over(self._shared.config.run, self._validations)
+        return over or (step == last and last in self._validations.steps)
 
     def controller(self, step: int) -> orbit.Controller:
         """Restores what the phase goes on from; refuses what cannot be trained.
 
         Args:
           step: the global step that the run stands at.
+
+        Raises:
+          LonghaulError: then.
         """
         with quiet_orbit():
             return self._controller(max(step, self._phase.first_step))
 
     def train(self, controller: orbit.Controller) -> None:
-        """Trains, and validates, what is left of the phase; saves at its end."""
-        phase, step = self._phase, int(self._shared.global_step.numpy())
-        with quiet_orbit():
-            if self._validations is None:
-                controller.train(phase.last_step)
-                return
-            train_and_validate(
-                phase,
-                interval=self._shared.config.run.eval_interval,
-                step=step,
-                validated=self._validations.steps,
-                train=functools.partial(controller.train, checkpoint_at_completion=False),
-                validate=lambda: controller.evaluate(steps=-1),
-            )
-            controller.save_checkpoint()
+        """Trains, and validates, what is left of the phase; saves at its end.
+
+        Raises:
+          Stopped: if asked to; it has saved then too.
+        """
+        with quiet_orbit(), self._shared.stop.awaited():
+            try:
+                self._alternate(controller)
+                controller.save_checkpoint()
+            except Stopped as stopped:
+                controller.save_checkpoint()
+                stopped.saved = int(self._shared.global_step.numpy())
+                raise
+
+    def _alternate(self, controller: orbit.Controller) -> None:
+        train = functools.partial(controller.train, checkpoint_at_completion=False)
+        log, config = self._validations, self._shared.config.run
+        if log is None:
+            if int(self._shared.global_step.numpy()) < self._phase.last_step:
+                train(self._phase.last_step)
+            return
+        train_and_validate(
+            self._phase,
+            interval=config.eval_interval,
+            step=int(self._shared.global_step.numpy()),
+            validated=log.steps,
+            train=train,
+            validate=lambda: controller.evaluate(steps=-1),
+            is_over=lambda: self._phase.supervised and is_over(config, log),
+        )
 
     def _controller(self, first_step: int) -> orbit.Controller:
         shared, config = self._shared, self._shared.config.run
@@ -76,12 +104,24 @@ class PhaseTraining:
         optimizer.build(shared.model.trainable_variables)
         split = shared.split('train')
         order = split.order(shared.config.data.batch_size)
+        skipped = SkippedBatches(
+            shared.folder,
+            split=split,
+            order=order,
+            count=shared.skipped,
+            most=config.max_skipped_batches,
+        )
+        position = first_step + shared.folder.latest_skipped()
         trainer = PhaseTrainer(
             self._task,
             model=shared.model,
             optimizer=optimizer,
             global_step=shared.global_step,
-            dataset=shared.batches(InputRequest(split, order, first_step)),
+            dataset=shared.batches(InputRequest(split, order, position)),
+            position=position,
+            skip=skipped.add,
+            stop=shared.stop,
+            after_step=self._average,
         )
         validated = self._validations is not None
         return orbit.Controller(
@@ -97,21 +137,36 @@ class PhaseTraining:
             eval_actions=self._eval_actions() if validated else None,
         )
 
+    def _average(self, step: tf.Tensor) -> None:
+        shared = self._shared
+        if shared.averages is not None:
+            averages.update(
+                shared.averages,
+                shared.model,
+                decay=shared.config.optimizer.ema_decay,
+                step=step,
+                strategy=shared.strategy,
+            )
+
     @property
     def _optimizer_name(self) -> str:
         # A phase's optimizer has a name of its own: the next phase starts with a fresh one.
         return f'optimizer_{self._phase.name}'
 
-    def _checkpoint_manager(self, **optimizer: tf.Module) -> tf.train.CheckpointManager:
+    def _checkpoint_manager(self, **optimizer: tf.Module) -> CheckpointManager:
         shared, config = self._shared, self._shared.config.run
+        parts = {'averages': shared.averages} if shared.averages is not None else {}
         checkpoint = tf.train.Checkpoint(
             model=shared.model,
             global_step=shared.global_step,
+            skipped=shared.skipped,
             seconds=shared.seconds,
             **optimizer,
+            **parts,
         )
-        return tf.train.CheckpointManager(
+        return CheckpointManager(
             checkpoint,
+            say=shared.say,
             directory=shared.folder.checkpoints,
             max_to_keep=config.keep_checkpoints,
             step_counter=shared.global_step,
@@ -132,7 +187,9 @@ class PhaseTraining:
     def _validator(self) -> SplitEvaluator:
         request = InputRequest(self._shared.split('validation'))
         dataset = self._shared.batches(request)
-        return SplitEvaluator(self._task, model=self._shared.model, dataset=dataset)
+        return SplitEvaluator(
+            self._task, model=self._shared.evaluated, dataset=dataset, stop=self._shared.stop
+        )
 
     def _eval_actions(self) -> list[orbit.Action]:
         shared = self._shared
@@ -145,8 +202,8 @@ class PhaseTraining:
         )
         actions = [log, lambda logs: shared.say(f'validation  {summarize(logs)}')]
         if self._phase.supervised:
-            best = KeepBest(shared.model, shared.folder, global_step=shared.global_step)
-            actions.insert(0, best)
+            place = {'global_step': shared.global_step, 'log': self._validations}
+            actions.insert(0, KeepBest(shared.evaluated, shared.folder, **place))
         if shared.model.reconstruction is not None:
             actions.append(self._pictures())
         return actions
@@ -156,7 +213,7 @@ class PhaseTraining:
         split = shared.split('validation')
         inputs = first_batch(split.evaluation(batch_size=_PICTURES, parts=[Rows(0, 1)]))
         return ReconstructionPictures(
-            model=shared.model,
+            model=shared.evaluated,
             batch=self._task.to_batch({k: tf.constant(v) for k, v in inputs.items()}),
             spec=shared.info.spec,
             auxiliary_steps=shared.config.objective.auxiliary_steps,

@@ -1,6 +1,7 @@
 """validations.jsonl: what each validation of a run found, one JSON line per validated step."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,19 @@ class ValidationLog:
     def steps(self) -> list[int]:
         """The validated steps, ascending."""
         return [line['step'] for line in self._lines]
+
+    def is_best(self, accuracy: float, step: int) -> bool:
+        """Whether an accuracy is higher than all before a step."""
+        return accuracy > max(self._accuracies(step), default=-1.0)
+
+    def without_progress(self) -> int:
+        """How many validations have come since the best one."""
+        accuracies = self._accuracies()
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) if accuracies else 0
+
+    def _accuracies(self, before: float = math.inf) -> list[float]:
+        known = (line for line in self._lines if line['step'] < before)
+        return [line['accuracy'] for line in known if 'accuracy' in line]
 
     def add(self, line: dict[str, Any]) -> None:
         """Writes one more down; the file is never half written."""
@@ -56,7 +70,7 @@ class LogValidation:
             'epochs': round(step / self._steps_per_epoch, 3),
             'seconds': round(float(self._seconds.numpy()), 1),
         }
-        self._log.add(place | {name: round(float(value), 6) for name, value in logs.items()})
+        self._log.add(place | {name: float(value) for name, value in logs.items()})
 
 
 def train_and_validate(
@@ -67,6 +81,7 @@ def train_and_validate(
     validated: list[int],
     train: Callable[[int], None],
     validate: Callable[[], None],
+    is_over: Callable[[], bool],
 ) -> None:
     """Trains up to each validation of a phase, and validates.
 
@@ -80,8 +95,11 @@ def train_and_validate(
       validated: steps that need no validation again.
       train: trains until a global step.
       validate: at the step that the run stands at.
+      is_over: whether the validations so far end the phase early.
     """
     for begin in range(phase.first_step, phase.last_step, interval):
+        if is_over():
+            return
         target = min(begin + interval, phase.last_step)
         if target > step:
             train(target)

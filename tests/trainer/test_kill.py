@@ -1,66 +1,142 @@
-"""A run killed without warning goes on from its checkpoint, and ends as if nothing had happened."""
+"""A run killed at any moment and started again ends with the bits of one that nobody killed."""
 
+import hashlib
+import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import killing
 import numpy as np
 import pytest
+import small_data
 import tensorflow as tf
 
 from trainer.model_dir import ModelDir
 
 ROOT = Path(__file__).parents[2]
 PARAMS = (
-    'ModelConfig.hidden_units=32',
-    'ObjectiveConfig.supervised_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_bptt_steps=20',
-    'ObjectiveConfig.auxiliary_steps=16',
-    'RunConfig.pretrain_steps=40',
-    'RunConfig.train_steps=160',
-    'RunConfig.log_interval=10',
-    'RunConfig.checkpoint_interval=10',
+    *small_data.TINY_RUN,
+    'RunConfig.pretrain_steps=20',
+    'RunConfig.train_steps=40',
+    'RunConfig.log_interval=3',
+    'RunConfig.checkpoint_interval=6',
+    'RunConfig.eval_interval=16',
+    'OptimizerConfig.ema_decay=0.9',
+    'RunConfig.evaluate_test=False',
 )
+# In the order of the run. Those of save: and state: lie inside of a checkpoint's write.
+MOMENTS = (
+    'loop:before:0',
+    'save:begin:3',
+    'save:tensors:5',
+    'loop:after:7',
+    'restored:9',
+    'save:merged:9',
+    'state:written:12',
+    'evaluating:16',
+    'save:sweep:18',
+    'pretrained:before:20',
+    'pretrained:after:20',
+    'loop:before:20',
+    'save:tensors:23',
+    'evaluated:32',
+    'best:after:36',
+    'validated:36',
+    'file:written:36',
+    'save:begin:42',
+    'evaluating:48',
+    'state:written:50',
+    'validated:52',
+    'best:before:60',
+)
+SHORT = ('save:tensors:5', 'pretrained:after:20', 'evaluated:36')
 
 
-def start(records, model_dir):
-    flags = [f'--gin_param={p}' for p in PARAMS]
-    return subprocess.Popen(
-        [sys.executable, '-m', 'trainer.main', '--gin_file=gin/digits/r_lstm.gin', '--mode=train']
-        + [f'--records={records}', f'--model_dir={model_dir}', *flags],
+def run(folder, records, moments, *, mirrored=False, params=PARAMS):
+    """Starts a run once per moment, and once more; returns its model_dir."""
+    gin_file = folder.parent / f'{folder.name}.gin'
+    gin_file.write_text('\n'.join(params) + '\n')
+    command = {
+        'mode': 'train_and_eval',
+        'model_dir': str(folder),
+        'gin_files': [str(gin_file)],
+        'gin_params': [],
+        'records': records,
+    }
+    log = folder.parent / f'{folder.name}.log'
+    flags = ['--mirrored'] if mirrored else []
+    done = subprocess.run(
+        [
+            *(sys.executable, killing.__file__, str(log), *flags, *moments),
+            *('--', json.dumps(command)),
+        ],
         cwd=ROOT,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT / "tests" / "support"}'},
     )
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout
+    # Every kill happened at the moment that it is named after.
+    assert done.stdout.count('killed at ') == len(moments), done.stdout
+    return ModelDir(str(folder))
 
 
-def wait_for_step(process, model_dir, step):
-    deadline = time.monotonic() + 300
-    while ModelDir(str(model_dir)).latest_step() < step:
-        assert process.poll() is None, 'it ended before it could be killed'
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def digest(path) -> tuple[str, list[str]]:
+    """sha256 over all variables of a checkpoint, slots of the optimizer included; their names."""
+    reader, total = tf.train.load_checkpoint(path), hashlib.sha256()
+    names = [n for n in sorted(reader.get_variable_to_shape_map()) if n.endswith('VALUE')]
+    # How long it took and how often it was saved may differ; nothing else.
+    names = [n for n in names if not n.startswith(('save_counter', 'seconds'))]
+    for name in names:
+        total.update(name.encode() + np.ascontiguousarray(reader.get_tensor(name)).tobytes())
+    return total.hexdigest(), names
+
+
+def without_time(folder: ModelDir) -> list[dict]:
+    lines = (Path(folder.path) / 'validations.jsonl').read_text().splitlines()
+    return [{k: v for k, v in json.loads(x).items() if k != 'seconds'} for x in lines]
+
+
+def assert_same_end(killed: ModelDir, whole: ModelDir) -> None:
+    for part in ('checkpoints', 'best'):
+        paths = [tf.train.latest_checkpoint(folder / part) for folder in (killed, whole)]
+        assert len({Path(p).name for p in paths}) == 1
+        (want, names), (got, others) = map(digest, reversed(paths))
+        assert names == others
+        assert got == want, part
+        assert len(names) > (50 if part == 'checkpoints' else 20)
+    assert any(
+        'optimizer_joint' in name
+        for name in digest(tf.train.latest_checkpoint(killed.checkpoints))[1]
+    )
+    assert without_time(killed) == without_time(whole)
+    results = [json.loads((Path(f.path) / 'result.json').read_text()) for f in (killed, whole)]
+    for result in results:
+        del result['seconds'], result['gin_file'], result['config_hash']
+    assert results[0] == results[1]
+
+
+@pytest.fixture(scope='module')
+def whole(digit_records, tmp_path_factory):
+    return run(tmp_path_factory.mktemp('whole') / 'run', digit_records, [])
+
+
+def test_three_kills_and_the_same_bits(whole, digit_records, tmp_path):
+    assert_same_end(run(tmp_path / 'run', digit_records, SHORT), whole)
 
 
 @pytest.mark.long
-def test_killed_twice_and_started_again(digit_records, tmp_path):
-    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    for step in (20, 90):
-        process = start(digit_records, killed)
-        wait_for_step(process, killed, step)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert ModelDir(str(killed)).latest_step() < 200
-    assert start(digit_records, killed).wait() == 0
-    assert start(digit_records, whole).wait() == 0
-    readers = [tf.train.load_checkpoint(str(d / 'checkpoints')) for d in (whole, killed)]
-    names = readers[0].get_variable_to_shape_map()
-    assert names.keys() == readers[1].get_variable_to_shape_map().keys()
-    compared = [n for n in names if n.endswith('VALUE')]
-    compared = [n for n in compared if not n.startswith(('save_counter', 'seconds'))]
-    assert len(compared) > 30
-    for name in compared:
-        want, got = (r.get_tensor(name) for r in readers)
-        np.testing.assert_array_equal(got, want, err_msg=name)
+def test_twenty_two_kills_and_the_same_bits(whole, digit_records, tmp_path):
+    inside = [m for m in MOMENTS if m.startswith(('save:', 'state:'))]
+    assert len(MOMENTS) >= 20
+    assert len(inside) >= 5
+    assert_same_end(run(tmp_path / 'run', digit_records, MOMENTS), whole)
+
+
+@pytest.mark.long
+def test_kills_under_two_mirrored_replicas(digit_records, tmp_path):
+    whole = run(tmp_path / 'whole', digit_records, [], mirrored=True)
+    moments = ('loop:after:3', *SHORT, 'state:written:42', 'validated:52')
+    assert_same_end(run(tmp_path / 'run', digit_records, moments, mirrored=True), whole)

@@ -127,7 +127,8 @@ def test_refuses_to_go_on_with_another_architecture(
     before = (folder / 'operative.gin').read_text()
     assert execute(gin_files[other], folder, mode, records=digit_records) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith(f'error: --model_dir={folder}: holds another model')
+    what = 'experiment' if mode == 'train' else 'model'
+    assert error.startswith(f'error: --model_dir={folder}: holds another {what}')
     assert 'ModelConfig' in error
     assert (folder / 'operative.gin').read_text() == before
 

@@ -1,0 +1,72 @@
+"""Gradient accumulation gives the gradients of the whole batch; averages follow their formula."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import small_data
+import tensorflow as tf
+
+from pipelines.format import records
+from trainer import averages, bindings
+from trainer.execution import Execution
+from trainer.input import Rows, SplitInput, first_batch
+from trainer.task import LonghaulTask
+
+BOTH = 'ObjectiveConfig.prediction_weight=1.0'
+
+
+def gradients(config, folder, execution):
+    """Losses of each row and gradients of one step, float32."""
+    info = records.read_info(folder)
+    task = LonghaulTask(config, info, execution=execution)
+    model = task.build_model()
+    split = SplitInput(folder, 'train', info, config.objective, seed=0)
+    order = split.order(config.data.batch_size)
+    inputs = first_batch(split.training(order, first_step=0, parts=[Rows(0, 1)]))
+    inputs = {k: tf.constant(v) for k, v in inputs.items()}
+    step = tf.function(
+        lambda: task.gradients(inputs, model, tf.constant(0, tf.int64)), autograph=False
+    )
+    return step()
+
+
+@pytest.mark.parametrize('parts', [1, 2])
+@pytest.mark.parametrize('compiles', [False, True])
+@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, parts):
+    folder = request.getfixturevalue(data)
+    config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, BOTH], records=folder)
+    few = dataclasses.replace(config, data=dataclasses.replace(config.data, accumulation_steps=4))
+    path = 'compiled_scan' if compiles else 'scan'
+    execution = Execution(path, parts, compiles)
+    want_losses, want = gradients(config, folder, execution)
+    losses, got = gradients(few, folder, execution)
+    for value, expected in zip(losses, want_losses, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    assert len(got) == len(want) > 20
+    for value, expected in zip(got, want, strict=True):
+        scale = np.abs(expected).max() + 1e-12
+        np.testing.assert_allclose(value / scale, expected / scale, atol=2e-5)
+
+
+def test_averages(strategies):
+    """Against the formula, in numpy; under one device and two replicas."""
+    for strategy in strategies.values():
+        with strategy.scope():
+            parts = [tf.Module(), tf.Module()]
+            for part in parts:
+                part.weights = tf.Variable([1.0, -2.0])
+        shadow, model = parts
+
+        @tf.function
+        def update(step, shadow=shadow, model=model, strategy=strategy):
+            averages.update(shadow, model, decay=0.5, step=step, strategy=strategy)
+
+        want = np.array([1.0, -2.0])
+        for step in range(1, 12):
+            model.weights.assign([step, 2.0 * step])
+            update(tf.constant(step, tf.int64))
+            decay = min(0.5, (1 + step) / (10 + step))
+            want = decay * want + (1 - decay) * np.array([step, 2 * step])
+            np.testing.assert_allclose(shadow.weights.numpy(), want, rtol=1e-6)

@@ -1,0 +1,70 @@
+"""Whether a model_dir holds the run that a configuration describes."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from trainer.config import Config
+from trainer.model_dir import ModelDir, write_atomically
+
+_FILE_NAME = 'config.json'
+# What may change from one start of a run to the next: its length, its rhythm, its places.
+_FREE = {
+    'data.records',
+    'data.eval_batch_size',
+    'run.train_steps',
+    'run.log_interval',
+    'run.checkpoint_interval',
+    'run.eval_interval',
+    'run.keep_checkpoints',
+    'run.evaluate_test',
+    'run.patience',
+    'run.skip_loss_above',
+    'run.max_skipped_batches',
+    'run.warm_start',
+    'run.path',
+}
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    """'run.seed' -> value."""
+    return {
+        f'{section}.{name}': value
+        for section, values in dataclasses.asdict(config).items()
+        for name, value in values.items()
+    }
+
+
+def _gin_name(config: Config, name: str) -> str:
+    section, _, field = name.partition('.')
+    return f'{type(getattr(config, section)).__name__}.{field}'
+
+
+def check_same_run(folder: ModelDir, config: Config, *, change: bool) -> None:
+    """Writes the configuration down, or compares it with what the run has had so far.
+
+    Args:
+      folder: of the run.
+      config: that it is to go on with.
+      change: whether it may go on with another one.
+
+    Raises:
+      LonghaulError: if it is another experiment; it names each value, there and here.
+    """
+    path, values = folder / _FILE_NAME, _flat(config)
+    if folder.latest_step() > 0 and tf.io.gfile.exists(path) and not change:
+        with tf.io.gfile.GFile(path) as file:
+            before = json.loads(file.read())
+        differ = [n for n in values if n not in _FREE and before.get(n, values[n]) != values[n]]
+        if differ:
+            said = '; '.join(
+                f'{_gin_name(config, n)} was {before[n]!r}, is {values[n]!r}' for n in differ
+            )
+            raise LonghaulError(
+                f'--model_dir={folder.path}: holds another experiment: {said}. Name another '
+                '--model_dir, or add --allow_changes to go on with these values'
+            )
+    write_atomically(path, json.dumps(values, indent=1) + '\n')
