@@ -39,6 +39,7 @@ class Command:
     cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
     allow_changes: bool = False
+    log_format: str = 'auto'
 
 
 def execute(command: Command) -> int:
@@ -100,7 +101,14 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
     with workers.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')
         workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
-        this = run.Run(settings, folder, strategy=strategy, execution=how, stop=stop)
+        this = run.Run(
+            settings,
+            folder,
+            strategy=strategy,
+            execution=how,
+            stop=stop,
+            log_format=command.log_format,
+        )
         for line in _run(command, this):
             if workers.is_chief(strategy):
                 print(line)
@@ -133,5 +141,6 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
         yield json.dumps(this.finish())
     if command.mode == 'eval':
         logs = this.evaluate(command.split)
-        yield f'{command.split}  {progress.summarize(logs)}'
+        if command.log_format != 'json':
+            yield f'{command.split}  {progress.summarize(logs)}'
         yield json.dumps(logs)

@@ -256,8 +256,10 @@ class RunConfig:
     False while recipes are chosen, for which validation alone is to be looked at.
     `patience`: validations without a better accuracy that end a run early. A batch whose loss or
     gradient is no number, or whose loss is above `skip_loss_above`, is left out;
-    `max_skipped_batches` of them, and the run ends with an error. `path`: what
-    reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
+    `max_skipped_batches` of them, and the run ends with an error. `diagnostics`: whether
+    TensorBoard gets gradient norms by distance, predictions and histograms of anchors.
+    `profile_from`, `profile_until`: global steps; the loops between them are profiled. `path`:
+    what reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
     `trainer.execution`.
     """
 
@@ -272,14 +274,19 @@ class RunConfig:
     patience: int | None = None
     skip_loss_above: float | None = None
     max_skipped_batches: int = 10
+    diagnostics: bool = True
+    profile_from: int | None = None
+    profile_until: int | None = None
     warm_start: str = ''
     path: str = 'auto'
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
         _require(self, 'warm_start', text, 'the model_dir of another run is needed')
-        rule = 'True or False is needed'
-        _require(self, 'evaluate_test', isinstance(self.evaluate_test, bool), rule)
+        for name in ('evaluate_test', 'diagnostics'):
+            is_bool = isinstance(getattr(self, name), bool)
+            _require(self, name, is_bool, 'True or False is needed')
+        self._check_profile()
         paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
         _require(self, 'path', self.path in paths, f'one of {paths} is needed')
         least = {
@@ -297,6 +304,14 @@ class RunConfig:
         _require_counts(self, least=least)
         if self.skip_loss_above is not None:
             _require_range(self, 'skip_loss_above', 0, 1e12)
+
+    def _check_profile(self) -> None:
+        first, last = self.profile_from, self.profile_until
+        if first is None and last is None:
+            return
+        rule = 'profile_from and profile_until are needed both, the former first'
+        whole = isinstance(first, int) and isinstance(last, int)
+        _require(self, 'profile_until', whole and 0 <= first < last, rule)
 
     @property
     def total_steps(self) -> int:

@@ -102,6 +102,11 @@ class SplitInput:
             found.append(features['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace'))
         return found
 
+    def anchors(self, epoch: int, *, most: int = 10_000) -> dict[str, np.ndarray]:
+        """The anchors of the first `most` examples in an epoch, int32 [N, K], by name."""
+        drawn = self._draw_anchors(self.reader.entries[:most], epoch)
+        return dict(zip(('r_anchors', 'r_starts', 'p_anchors'), drawn, strict=True))
+
     def evaluation_steps(self, batch_size: int) -> int:
         """Number of global batches in `evaluation`."""
         return sum(1 for _ in evaluation_batches(self.segments, batch_size))

@@ -36,6 +36,13 @@ _TASK_INDEX = flags.DEFINE_integer(
 _ALLOW_CHANGES = flags.DEFINE_bool(
     'allow_changes', False, 'Let a run go on with another configuration than it began with.'
 )
+_LOG_FORMAT = flags.DEFINE_enum(
+    'log_format',
+    'auto',
+    ['auto', 'text', 'json'],
+    'auto: a line that is written over on a terminal, one every half minute elsewhere; text: one '
+    'line per loop; json: one object per line.',
+)
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
 )
@@ -69,6 +76,7 @@ def main(argv: list[str]) -> None:
                 ),
                 dry_run=_DRY_RUN.value,
                 allow_changes=_ALLOW_CHANGES.value,
+                log_format=_LOG_FORMAT.value,
             )
         )
     )

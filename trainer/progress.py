@@ -1,8 +1,14 @@
-"""Lines that a person watches: phase, step, losses, accuracy, speed, time left; evaluations."""
+"""What a run says while it runs: one line that a terminal shows, few lines in a log, or JSON.
 
+On a terminal the line of training is written over; elsewhere it comes at most every half minute.
+With `--log_format=json` everything is one JSON object a line, each with an `event`.
+"""
+
+import json
+import math
 import sys
 import time
-from collections.abc import Callable
+from typing import Any, TextIO
 
 import tensorflow as tf
 
@@ -13,6 +19,9 @@ _SHORT = {
     'prediction_loss': 'prediction',
     'accuracy': 'accuracy',
 }
+_QUIET_SECONDS = 30.0
+_CLEAR = '\r\x1b[K'
+FORMATS = ('auto', 'text', 'json')
 
 
 def duration(seconds: float) -> str:
@@ -51,29 +60,84 @@ def summarize(logs: dict[str, float]) -> str:
     return '  '.join(parts)
 
 
-class ProgressLine:
-    """A training action: one line per loop on stderr."""
+class Reporter:
+    """Says on stderr what a run does."""
 
     def __init__(
-        self,
-        *,
-        phase: str,
-        global_step: tf.Variable,
-        last_step: int,
-        write: Callable[[str], None] | None = None,
+        self, log_format: str = 'auto', *, quiet: bool = False, stream: TextIO | None = None
+    ) -> None:
+        """Takes a form.
+
+        Args:
+          log_format: 'auto' (by whether it is a terminal), 'text' (every loop's line, written
+            under each other) or 'json'.
+          quiet: whether to say nothing: another worker of the run speaks.
+          stream: None: stderr.
+        """
+        self._stream = stream or sys.stderr
+        self._json, self._quiet = log_format == 'json', quiet
+        self._terminal = log_format == 'auto' and self._stream.isatty()
+        self._pause = _QUIET_SECONDS if log_format == 'auto' and not self._terminal else 0.0
+        self._said_at, self._open = -math.inf, False
+
+    def message(self, text: str) -> None:
+        """A line for people."""
+        self._line(text, event='message', text=text)
+
+    def training(
+        self, *, phase: str, step: int, last_step: int, logs: dict[str, float], rate: float
+    ) -> None:
+        """What a loop of training came to; `rate` in steps a second."""
+        left = (last_step - step) / rate if rate > 0 else None
+        values = {'phase': phase, 'step': step, 'last_step': last_step, **logs}
+        values |= {'steps_per_second': round(rate, 4), 'seconds_left': left and round(left, 1)}
+        now = time.monotonic()
+        if not self._json and now - self._said_at < self._pause and step < last_step:
+            return
+        self._said_at = now
+        text = (
+            f'{phase}  step {step}/{last_step}  {describe(logs)}  {rate:.2f} steps/s  '
+            f'{"?" if left is None else duration(left)} left'
+        )
+        self._line(text, over=self._terminal and step < last_step, event='training', **values)
+
+    def evaluation(self, split: str, step: int, logs: dict[str, Any]) -> None:
+        """What an evaluation found."""
+        self._line(
+            f'{split}  {summarize(logs)}', event='evaluation', split=split, step=step, **logs
+        )
+
+    def _line(self, said: str, /, *, over: bool = False, **values: Any) -> None:
+        if self._quiet:
+            return
+        if self._json:
+            said = json.dumps({k: _plain(v) for k, v in values.items()})
+        begin, end = (_CLEAR if self._open else ''), ('' if over else '\n')
+        self._open = over
+        self._stream.write(f'{begin}{said}{end}')
+        self._stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, 'item') else value
+
+
+class ProgressLine:
+    """A training action: reports each loop."""
+
+    def __init__(
+        self, *, phase: str, global_step: tf.Variable, last_step: int, reporter: Reporter
     ) -> None:
         self._phase, self._step, self._last = phase, global_step, last_step
-        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._reporter = reporter
         self._before = (time.monotonic(), int(global_step.numpy()))
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Prints the loop's means; the first loop's speed includes tracing."""
+        """Reports the loop's means; the first loop's speed includes tracing."""
         now, step = time.monotonic(), int(self._step.numpy())
         since, before = self._before
         self._before = (now, step)
         rate = (step - before) / max(now - since, 1e-9)
-        left = duration((self._last - step) / rate) if rate > 0 else '?'
-        self._write(
-            f'{self._phase}  step {step}/{self._last}  {describe(logs)}  '
-            f'{rate:.2f} steps/s  {left} left'
+        self._reporter.training(
+            phase=self._phase, step=step, last_step=self._last, logs=logs, rate=rate
         )

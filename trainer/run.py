@@ -7,7 +7,6 @@ import contextlib
 import json
 import math
 import os
-import sys
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +22,7 @@ from trainer.execution import SCAN, Execution
 from trainer.loop import SplitEvaluator
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
 from trainer.phases import phases
+from trainer.progress import Reporter
 from trainer.replicas import local_parts
 from trainer.same_run import check_same_run
 from trainer.shared import Shared
@@ -43,6 +43,7 @@ class Run:
         strategy: tf.distribute.Strategy,
         execution: Execution = SCAN,
         stop: StopRequest | None = None,
+        log_format: str = 'auto',
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -52,6 +53,7 @@ class Run:
           strategy: the replicas to train on.
           execution: how a replica computes, from `execution.prepare`.
           stop: whether to stop early; None: nobody asks for it.
+          log_format: see `trainer.progress.Reporter`.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -62,6 +64,7 @@ class Run:
                 'python -m pipelines.main'
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
+        self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
         # Now, not at the end: the files may be others by then.
         self._commit, self._said_how = results.commit(), False
         info = records.read_info(config.data.records)
@@ -74,7 +77,7 @@ class Run:
             folder=self.dir,
             strategy=strategy,
             execution=execution,
-            say=self._say,
+            reporter=self._reporter,
             stop=stop or StopRequest(),
         )
 
@@ -99,14 +102,10 @@ class Run:
         }
         workers.agree(self._strategy, facts)
 
-    def _say(self, line: str) -> None:
-        if workers.is_chief(self._strategy):
-            print(line, flush=True, file=sys.stderr)
-
     def _say_how(self) -> None:
         """Says once how this run computes, when nothing is left that could refuse it."""
         if not self._said_how:
-            self._say(str(self._shared.execution))
+            self._reporter.message(str(self._shared.execution))
         self._said_how = True
 
     def describe(self) -> str:

@@ -24,6 +24,9 @@ _FREE = {
     'run.patience',
     'run.skip_loss_above',
     'run.max_skipped_batches',
+    'run.diagnostics',
+    'run.profile_from',
+    'run.profile_until',
     'run.warm_start',
     'run.path',
 }

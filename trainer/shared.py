@@ -1,7 +1,6 @@
 """What all phases and evaluations of a run share."""
 
 import dataclasses
-from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -13,6 +12,7 @@ from trainer.execution import Execution
 from trainer.input import SplitInput
 from trainer.loop import distribute
 from trainer.model_dir import ModelDir
+from trainer.progress import Reporter
 from trainer.replicas import ReplicaBatches
 from trainer.stopping import StopRequest
 from trainer.task import InputRequest, LonghaulTask
@@ -28,7 +28,7 @@ class Shared:
     """A run's data, model and place.
 
     Scalar variables: `global_step` int64, `skipped` int64 (batches), `seconds` float64. `averages`:
-    moving averages of the model's weights, if the run keeps them. `say` writes a line for people.
+    moving averages of the model's weights, if the run keeps them.
     """
 
     config: Config
@@ -36,7 +36,7 @@ class Shared:
     folder: ModelDir
     strategy: tf.distribute.Strategy
     execution: Execution
-    say: Callable[[str], None]
+    reporter: Reporter
     stop: StopRequest
     model: Model
     averages: Model | None
@@ -53,7 +53,7 @@ class Shared:
         folder: ModelDir,
         strategy: tf.distribute.Strategy,
         execution: Execution,
-        say: Callable[[str], None],
+        reporter: Reporter,
         stop: StopRequest,
     ) -> 'Shared':
         """With a new model, at step 0."""
@@ -65,7 +65,7 @@ class Shared:
                 folder,
                 strategy,
                 execution,
-                say,
+                reporter,
                 stop,
                 model=task.build_model(),
                 averages=task.build_model() if config.optimizer.ema_decay else None,

@@ -8,12 +8,15 @@ import tensorflow as tf
 from trainer import averages, results
 from trainer.best import KeepBest
 from trainer.config import RunConfig
+from trainer.diagnostics import AnchorHistograms, Diagnostics, Profile
 from trainer.input import Rows, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, quiet_orbit
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch
 from trainer.optimizers import make_optimizer
 from trainer.phases import Phase
 from trainer.pictures import ReconstructionPictures
-from trainer.progress import ProgressLine, summarize
+from trainer.progress import ProgressLine
 from trainer.saving import CheckpointManager
 from trainer.shared import Shared
 from trainer.skips import SkippedBatches
@@ -22,7 +25,7 @@ from trainer.task import InputRequest
 from trainer.validations import LogValidation, ValidationLog, train_and_validate
 from trainer.warm_start import KeepPretrained
 
-_PICTURES = 4
+_PICTURES, _SAMPLES = 4, 16
 
 
 def is_over(config: RunConfig, validations: ValidationLog) -> bool:
@@ -166,7 +169,7 @@ class PhaseTraining:
         )
         return CheckpointManager(
             checkpoint,
-            say=shared.say,
+            say=shared.reporter.message,
             directory=shared.folder.checkpoints,
             max_to_keep=config.keep_checkpoints,
             step_counter=shared.global_step,
@@ -177,11 +180,17 @@ class PhaseTraining:
         shared, phase = self._shared, self._phase
         place = {'global_step': shared.global_step, 'last_step': phase.last_step}
         actions = [
-            ProgressLine(phase=phase.name, write=shared.say, **place),
+            ProgressLine(phase=phase.name, reporter=shared.reporter, **place),
             results.Stopwatch(shared.seconds),
         ]
         if not phase.supervised:
             actions.append(KeepPretrained(shared.model, shared.folder, **place))
+        config = shared.config
+        if config.run.diagnostics and config.objective.auxiliary:
+            actions.append(self._anchor_histograms())
+        if config.run.profile_until is not None:
+            steps = (config.run.profile_from, config.run.profile_until)
+            actions.append(Profile(shared.folder / 'train', steps, global_step=shared.global_step))
         return actions
 
     def _validator(self) -> SplitEvaluator:
@@ -200,23 +209,57 @@ class PhaseTraining:
             seconds=shared.seconds,
             steps_per_epoch=shared.steps_per_epoch(),
         )
-        actions = [log, lambda logs: shared.say(f'validation  {summarize(logs)}')]
+        actions = [log, self._report]
         if self._phase.supervised:
             place = {'global_step': shared.global_step, 'log': self._validations}
             actions.insert(0, KeepBest(shared.evaluated, shared.folder, **place))
         if shared.model.reconstruction is not None:
             actions.append(self._pictures())
+        is_lstm = isinstance(shared.model, LongSequenceModel)
+        if is_lstm and self._phase.supervised and shared.config.run.diagnostics:
+            actions.append(self._diagnostics())
         return actions
+
+    def _report(self, logs: dict[str, float]) -> None:
+        step = int(self._shared.global_step.numpy())
+        self._shared.reporter.evaluation('validation', step, logs)
+
+    def _fixed_batch(self, size: int) -> Batch:
+        """The first rows of the validation split."""
+        split = self._shared.split('validation')
+        inputs = first_batch(split.evaluation(batch_size=size, parts=[Rows(0, 1)]))
+        return self._task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
+
+    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(self._shared.folder / name)
 
     def _pictures(self) -> ReconstructionPictures:
         shared = self._shared
-        split = shared.split('validation')
-        inputs = first_batch(split.evaluation(batch_size=_PICTURES, parts=[Rows(0, 1)]))
         return ReconstructionPictures(
             model=shared.evaluated,
-            batch=self._task.to_batch({k: tf.constant(v) for k, v in inputs.items()}),
+            batch=self._fixed_batch(_PICTURES),
             spec=shared.info.spec,
             auxiliary_steps=shared.config.objective.auxiliary_steps,
-            writer=tf.summary.create_file_writer(shared.folder / 'validation'),
+            writer=self._writer('validation'),
             global_step=shared.global_step,
+        )
+
+    def _diagnostics(self) -> Diagnostics:
+        shared = self._shared
+        return Diagnostics(
+            model=shared.evaluated,
+            batch=self._fixed_batch(_SAMPLES),
+            spec=shared.info.spec,
+            class_names=shared.info.class_names,
+            config=shared.config.objective,
+            writer=self._writer('validation'),
+            global_step=shared.global_step,
+        )
+
+    def _anchor_histograms(self) -> AnchorHistograms:
+        return AnchorHistograms(
+            self._shared.split('train').anchors,
+            steps_per_epoch=self._shared.steps_per_epoch(),
+            writer=self._writer('train'),
+            global_step=self._shared.global_step,
         )

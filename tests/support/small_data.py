@@ -16,6 +16,8 @@ TINY_RUN = [
     'ObjectiveConfig.reconstruction_weight=1.0',
     'DataConfig.batch_size=16',
     'DataConfig.eval_batch_size=16',
+    # They are traced anew in each run, which takes longer than the run.
+    'RunConfig.diagnostics=False',
 ]
 
 

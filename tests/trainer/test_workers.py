@@ -31,6 +31,8 @@ MODES = {
 }
 # A fiftieth of one step's learning rate: RMSProp magnifies rounding.
 TOLERANCE = 2e-5
+# From a worker's death to the others' last line.
+SECONDS_TO_NOTICE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -172,24 +174,41 @@ def test_a_run_goes_on_with_another_number_of_workers(gin_file, digit_records, t
     assert_same_training(tmp_path / 'run', tmp_path / 'whole')
 
 
+def train_until_ten_steps_on(command, run) -> list:
+    """Two workers at work, ten steps and more beyond where the run stood."""
+    hosts, begun = worker_runs.free_hosts(2), ModelDir(str(run)).latest_step()
+    both = [worker_runs.start(*command, hosts=hosts, index=i) for i in range(2)]
+    deadline = time.monotonic() + worker_runs.SECONDS
+    while ModelDir(str(run)).latest_step() < begun + 10:
+        assert both[0].poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return both
+
+
 @pytest.mark.long
 def test_a_lost_worker_ends_the_others_and_all_go_on(gin_file, digit_records, tmp_path):
+    """One killed: the other says so within SECONDS_TO_NOTICE. One asked to stop: both save."""
     params = [*steps('rp', 300), 'RunConfig.log_interval=5', 'RunConfig.checkpoint_interval=5']
     run, whole = tmp_path / 'run', tmp_path / 'whole'
-    for lost, sent in ((1, signal.SIGKILL), (0, signal.SIGKILL), (1, signal.SIGTERM)):
-        hosts, begun = worker_runs.free_hosts(2), ModelDir(str(run)).latest_step()
-        command = flags(gin_file, digit_records, run, params)
-        both = [worker_runs.start(*command, hosts=hosts, index=i) for i in range(2)]
-        deadline = time.monotonic() + worker_runs.SECONDS
-        while ModelDir(str(run)).latest_step() < begun + 10:
-            assert both[0].poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        os.kill(both[lost].pid, sent)
-        assert both[lost].wait() == -sent
+    command = flags(gin_file, digit_records, run, params)
+    for lost in (1, 0):
+        both = train_until_ten_steps_on(command, run)
+        os.kill(both[lost].pid, signal.SIGKILL)
+        killed = time.monotonic()
+        assert both[lost].wait() == -signal.SIGKILL
         code, _, error = worker_runs.finish(both[1 - lost])
+        assert time.monotonic() - killed < SECONDS_TO_NOTICE
         assert code == 2
         assert 'another worker has stopped' in worker_runs.refusal(error)
+    for asked in (1, 0):
+        both = train_until_ten_steps_on(command, run)
+        os.kill(both[asked].pid, signal.SIGTERM)
+        found = [worker_runs.finish(process) for process in both]
+        step = ModelDir(str(run)).latest_step()
+        for code, _, error in found:
+            assert code == 128 + signal.SIGTERM, error
+            assert f'goes on from step {step}, which is saved' in error
     with_two_workers(gin_file, digit_records, run, params)
     with_two_workers(gin_file, digit_records, whole, params)
     assert variables(run).keys() == variables(whole).keys()

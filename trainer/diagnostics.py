@@ -1,0 +1,231 @@
+"""What TensorBoard shows of a validation: how far gradients reach, what was said, the anchors."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.sequences import SequenceSpec, text_of
+from trainer import recurrent, truncation
+from trainer.config import ObjectiveConfig
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch, supervised_losses
+from trainer.recurrent import LSTMState, LSTMWeights
+
+_TEXT_STEPS = 200
+
+
+def _window_norms(
+    model: LongSequenceModel,
+    batch: Batch,
+    ends: tf.Tensor,
+    steps: int,
+    loss_of: Callable[[LSTMState], tf.Tensor],
+) -> tf.Tensor:
+    """Norm of a loss's gradient at each step of the windows that end at `ends` int32 [B].
+
+    Taken at the pre-activations of the gates [B, 4U], the one place at which all that a step
+    learns passes; root of the mean square over rows, float [steps], last step first.
+    """
+    sequences, weights = model.sequences(batch.inputs, batch.lengths), model.main_weights()
+    starts = (ends - steps)[:, tf.newaxis]
+    state = truncation.sweep(sequences, weights, starts, until=sequences.total_steps)
+    columns = truncation.gather_columns(sequences, starts, steps)
+    kernel = weights.kernel
+    integer = columns.dtype.is_integer
+    gates = tf.gather(kernel, columns) if integer else tf.tensordot(columns, kernel, 1)
+    identity = tf.eye(gates.shape[-1], dtype=gates.dtype)
+    begin = 0 if sequences.padding is None else sequences.padding
+    first = tf.broadcast_to(begin - starts[:, 0], ends.shape)
+    with tf.GradientTape() as tape:
+        tape.watch(gates)
+        through = LSTMWeights(identity, weights.recurrent_kernel, weights.bias)
+        _, end = recurrent.lstm(gates, through, state, first=first, input_gradient=True)
+        loss = tf.reduce_sum(loss_of(end))
+    found = tape.gradient(loss, gates)
+    return tf.sqrt(tf.reduce_mean(tf.reduce_sum(found**2, axis=-1), axis=-1))[::-1]
+
+
+def gradient_reach(
+    model: LongSequenceModel, batch: Batch, config: ObjectiveConfig
+) -> dict[str, tf.Tensor]:
+    """How much of each loss's gradient arrives how far before the step that it comes from.
+
+    What the paper is about: with truncation, the classifier's gradient ends after
+    `supervised_bptt_steps`, and the auxiliary one starts afresh at every anchor.
+
+    Args:
+      model: an LSTM, with a decoder if the run reconstructs.
+      batch: [B, T] with the anchors of `batch.r_anchors[:, 0]`.
+      config: of the losses.
+
+    Returns:
+      By loss ('supervised', 'reconstruction'), float [S]: the norm at distance 1, ..., S from the
+      end of the sequence, or from the anchor.
+    """
+    rows, total = batch.inputs.shape[0], batch.inputs.shape[1]
+    padding = 0 if batch.lengths is None else total - batch.lengths
+    found = {}
+    if steps := min(config.supervised_bptt_steps, total):
+        found['supervised'] = _window_norms(
+            model,
+            batch,
+            tf.fill([rows], total),
+            steps,
+            lambda end: supervised_losses(model.classifier(end.h), batch.labels),
+        )
+    if model.reconstruction is not None and config.auxiliary_bptt_steps:
+        steps = min(config.auxiliary_bptt_steps, total)
+        length = config.auxiliary_steps
+        if batch.lengths is not None:
+            length = min(length, max(1, total // 2))
+        sequences = model.sequences(batch.inputs, batch.lengths)
+        starts = batch.r_starts[:, :1] + (padding if batch.lengths is None else padding[:, None])
+        columns = truncation.gather_columns(sequences, starts, length)
+        embedding = tf.convert_to_tensor(model.embedding)
+        lengths = tf.fill([rows], length)
+        if batch.lengths is not None:
+            lengths = tf.minimum(tf.maximum(batch.lengths // 2, 1), length)
+
+        def decode(end: LSTMState) -> tf.Tensor:
+            """The reconstruction's loss of each row."""
+            return model.reconstruction.losses(end, columns, lengths, embedding)
+
+        ends = batch.r_anchors[:, 0] + padding
+        found['reconstruction'] = _window_norms(model, batch, ends, steps, decode)
+    return found
+
+
+def draw_reach(reach: dict[str, np.ndarray]) -> np.ndarray:
+    """Draws norms over distance; uint8 [1, height, width, 4], for a summary."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 3.2), layout='constrained')
+    for name, norms in reach.items():
+        # Zeros have no place on a logarithmic axis: the line ends there.
+        axes.plot(np.arange(1, len(norms) + 1), np.where(norms > 0, norms, np.nan), label=name)
+    axes.set(xlabel='steps before the anchor, or the end', ylabel='gradient norm', yscale='log')
+    axes.grid(alpha=0.3)
+    axes.legend(loc='upper right')
+    file = io.BytesIO()
+    figure.savefig(file, format='png', dpi=100)
+    pyplot.close(figure)
+    return tf.io.decode_png(file.getvalue(), channels=4).numpy()[np.newaxis]
+
+
+class Diagnostics:
+    """An evaluation action: writes how far gradients reach, and a few predictions."""
+
+    def __init__(
+        self,
+        *,
+        model: LongSequenceModel,
+        batch: Batch,
+        spec: SequenceSpec,
+        class_names: tuple[str, ...],
+        config: ObjectiveConfig,
+        writer: tf.summary.SummaryWriter,
+        global_step: tf.Variable,
+    ) -> None:
+        """Takes a fixed batch of the validation split."""
+        self._model, self._batch, self._spec = model, batch, spec
+        self._names, self._writer, self._step = class_names, writer, global_step
+        self._reach = tf.function(lambda: gradient_reach(model, batch, config), autograph=False)
+        self._probabilities = tf.function(self._classify, autograph=False)
+
+    def _classify(self) -> tf.Tensor:
+        sequences = self._model.sequences(self._batch.inputs, self._batch.lengths)
+        return tf.nn.softmax(self._model.classify(self._model.encode(sequences)))
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Writes with the weights as they are now."""
+        del logs
+        reach = {name: norms.numpy() for name, norms in self._reach().items()}
+        with self._writer.as_default(step=self._step):
+            if reach:
+                tf.summary.image('gradient_reach', draw_reach(reach))
+            for name, norms in reach.items():
+                for distance in sorted({1, 10, 100, len(norms)}):
+                    if distance <= len(norms):
+                        tag = f'gradient_reach/{name}_{distance}'
+                        tf.summary.scalar(tag, norms[distance - 1])
+            if self._names:
+                self._write_predictions(self._probabilities().numpy())
+        self._writer.flush()
+
+    def _write_predictions(self, probabilities: np.ndarray) -> None:
+        rows = ['| | said | probability | label |', '| --- | --- | --- | --- |']
+        inputs, labels = self._batch.inputs.numpy(), self._batch.labels.numpy()
+        for i, (found, label) in enumerate(zip(probabilities, labels, strict=True)):
+            said = int(found.argmax())
+            truth = self._names[label] if label >= 0 else 'none'
+            text = '' if self._spec.kind == 'image' else self._text(inputs[i])
+            rows.append(f'| {i} {text} | {self._names[said]} | {found[said]:.1%} | {truth} |')
+        tf.summary.text('predictions_table', '\n'.join(rows))
+        if self._spec.kind == 'image':
+            tf.summary.image('predictions', self._pictures(inputs), max_outputs=len(inputs))
+
+    def _text(self, row: np.ndarray) -> str:
+        text = text_of(row[-_TEXT_STEPS:], self._spec)
+        return ' '.join(text.replace('|', '/').split())
+
+    def _pictures(self, inputs: np.ndarray) -> np.ndarray:
+        """Steps [B, T, C] -> pictures [B, side, side, C], the permutation undone."""
+        side = self._spec.image_size
+        order = self._spec.permutation
+        pictures = inputs
+        if order is not None:
+            pictures = np.zeros_like(inputs)
+            pictures[:, np.asarray(order)] = inputs
+        return pictures.reshape(len(inputs), side, side, -1)
+
+
+class AnchorHistograms:
+    """A training action: writes the anchors of the epoch at hand, once per epoch."""
+
+    def __init__(
+        self,
+        draw: Callable[[int], dict[str, np.ndarray]],
+        *,
+        steps_per_epoch: int,
+        writer: tf.summary.SummaryWriter,
+        global_step: tf.Variable,
+    ) -> None:
+        """Takes `draw`: epoch -> name -> int32 [N], the anchors of a split's examples."""
+        self._draw, self._steps_per_epoch = draw, steps_per_epoch
+        self._writer, self._step, self._epoch = writer, global_step, -1
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Writes if an epoch has begun since the last time."""
+        del logs
+        epoch = int(self._step.numpy()) // self._steps_per_epoch
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        with self._writer.as_default(step=self._step):
+            for name, anchors in self._draw(epoch).items():
+                tf.summary.histogram(f'anchors/{name}', anchors)
+        self._writer.flush()
+
+
+class Profile:
+    """A training action: profiles from the first loop that ends at `first` or later to `last`."""
+
+    def __init__(self, folder: str, steps: tuple[int, int], *, global_step: tf.Variable) -> None:
+        self._folder, (self._first, self._last), self._step = folder, steps, global_step
+        self._state = 'waits'
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Begins or ends."""
+        del logs
+        step = int(self._step.numpy())
+        if self._state == 'waits' and step >= self._first:
+            tf.profiler.experimental.start(self._folder)
+            self._state = 'profiles'
+        elif self._state == 'profiles' and step >= self._last:
+            tf.profiler.experimental.stop()
+            self._state = 'done'
