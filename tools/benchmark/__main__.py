@@ -3,12 +3,15 @@
     python -m tools.benchmark step
     python -m tools.benchmark step --lengths=784,4096 --models=r,plain --json=FILE --plot=FILE
     python -m tools.benchmark sweep --lengths=16384
+    python -m tools.benchmark input
+    python -m tools.benchmark input --records=DIR --gin_file=FILE
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
 Ours are the models r, p, rp (with auxiliary losses), plain (truncated) and full (full BPTT).
 keras3, tf_keras and torch_full are an LSTM with the same classifier and full BPTT; torch_truncated
 is our own r or plain model in PyTorch; transformer is our baseline. `sweep` measures our
-gradient-free pass beside the matrix products that it cannot do without.
+gradient-free pass beside the matrix products that it cannot do without. `input` measures a step fed
+from records beside the same step fed from memory.
 
 Each measurement is a process of its own, all implementations in turn: a first step, which traces
 and compiles, then --steps timed ones. Its memory is the process's peak, less what the imported
@@ -22,7 +25,7 @@ Prints a Markdown table; the rows are written to --json as a list of objects, wi
 import sys
 
 from pipelines.format.errors import LonghaulError
-from tools.benchmark import implementations, run
+from tools.benchmark import feeding, implementations, run
 from tools.benchmark.flags import BooleanFlag, Parser, names, number, numbers, whole
 from tools.benchmark.options import Options
 
@@ -40,6 +43,14 @@ _SHARED = (
     ('--time_limit', number, 'seconds that end a process (default 600)'),
     ('--json', str, 'file for the rows'),
     ('--plot', str, 'picture of the rows: .png, .svg or .pdf'),
+)
+_INPUT = (
+    ('--records', {}, 'folder of records; default: data sets that come with the product'),
+    ('--gin_file', {}, 'experiment on these records'),
+    ('--gin_param', {'action': 'append'}, 'one more binding; repeatable'),
+    ('--steps', {'type': whole}, 'steps in a block (default 10)'),
+    ('--repeats', {'type': whole}, 'blocks from records and from memory, each (default 5)'),
+    ('--json', {}, 'file for the rows'),
 )
 _OWN = {
     'step': (
@@ -61,10 +72,17 @@ def main(arguments: list[str] | None = None) -> int:
         for name, kind, text in (*own, *_SHARED):
             flags.add_argument(name, type=kind, help=text)
         flags.add_argument('--tune', action=BooleanFlag, help='try settings first (default)')
+    flags = commands.add_parser('input', allow_abbrev=False)
+    for name, settings, text in _INPUT:
+        flags.add_argument(name, help=text, **settings)
     given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
-    renamed = {'json': 'json_file', 'plot': 'plot_file'}
+    renamed = {'json': 'json_file', 'plot': 'plot_file', 'gin_param': 'gin_params'}
+    given = {renamed.get(k, k): v for k, v in given.items()}
     try:
-        run.run(Options(**{renamed.get(k, k): v for k, v in given.items()}))
+        if given['command'] == 'input':
+            feeding.run(feeding.FeedOptions(**{k: v for k, v in given.items() if k != 'command'}))
+        else:
+            run.run(Options(**given))
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
