@@ -6,9 +6,41 @@ Gate order is Keras's: i, f, c (candidate), o. Source: Hochreiter and Schmidhube
 forget gate of Gers et al. 2000; Trinh et al. 2018, section 4.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
+
+_PRODUCTS = contextvars.ContextVar('products', default=None)
+
+
+@contextlib.contextmanager
+def products_in(dtype: tf.DType | None) -> Iterator[None]:
+    """Within, what is traced multiplies in another type, such as bfloat16; None: in its own.
+
+    Weights, states, sums over steps and losses keep theirs.
+    """
+    token = _PRODUCTS.set(dtype)
+    try:
+        yield
+    finally:
+        _PRODUCTS.reset(token)
+
+
+def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False) -> tf.Tensor:
+    """The product of two matrices, see `products_in`; in the type of `a`."""
+    dtype = _PRODUCTS.get()
+    if dtype is None:
+        return tf.matmul(a, b, transpose_a=transpose_a)
+    found = tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), transpose_a=transpose_a)
+    return tf.cast(found, a.dtype)
+
+
+def multiplies_in() -> tf.DType | None:
+    """What `products_in` says here."""
+    return _PRODUCTS.get()
 
 
 class LSTMState(NamedTuple):
@@ -70,10 +102,10 @@ def join(x: tf.Tensor, h: tf.Tensor, operands: Operands) -> tf.Tensor:
 
 def pre_activations(x: tf.Tensor, joined: tf.Tensor, operands: Operands) -> tf.Tensor:
     """Pre-activations [B, 4U]."""
-    product = tf.matmul(joined, operands.stacked)
+    found = product(joined, operands.stacked)
     if operands.table is None:
-        return product
-    return product + tf.gather(operands.table, x)
+        return found
+    return found + tf.gather(operands.table, x)
 
 
 def cell(gates: tf.Tensor, c: tf.Tensor) -> tuple[LSTMState, tf.Tensor]:

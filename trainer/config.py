@@ -260,7 +260,8 @@ class RunConfig:
     TensorBoard gets gradient norms by distance, predictions and histograms of anchors.
     `profile_from`, `profile_until`: global steps; the loops between them are profiled. `path`:
     what reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
-    `trainer.execution`.
+    `trainer.execution`. `precision`: float32, or mixed_bfloat16: training multiplies in bfloat16,
+    while weights, states and losses stay float32.
     """
 
     train_steps: int = 10_000
@@ -279,6 +280,7 @@ class RunConfig:
     profile_until: int | None = None
     warm_start: str = ''
     path: str = 'auto'
+    precision: str = 'float32'
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
@@ -287,6 +289,9 @@ class RunConfig:
             is_bool = isinstance(getattr(self, name), bool)
             _require(self, name, is_bool, 'True or False is needed')
         self._check_profile()
+        precisions = ('float32', 'mixed_bfloat16')
+        rule = f'one of {precisions} is needed'
+        _require(self, 'precision', self.precision in precisions, rule)
         paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
         _require(self, 'path', self.path in paths, f'one of {paths} is needed')
         least = {

@@ -8,7 +8,7 @@ import itertools
 
 import tensorflow as tf
 
-from trainer.cell import LSTMState, LSTMWeights, stop_gradient
+from trainer.cell import LSTMState, LSTMWeights, multiplies_in, stop_gradient
 
 # A call per piece between cuts; the graph grows with their number.
 _MOST_PIECES = 64
@@ -25,6 +25,8 @@ def hindrance(
       held: whether a row's state is held in some of the steps.
       bptt_steps: distance of cuts.
     """
+    if multiplies_in() is not None:
+        return f'it does not multiply in {multiplies_in().name} beside float32 states'
     if weights.kernel.dtype != tf.float32:
         return f'it does not compute in {weights.kernel.dtype.name}'
     if held:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from trainer.cell import product
 from trainer.recurrent import LSTMWeights
 
 
@@ -84,7 +85,7 @@ class Dense(tf.Module):
     def __call__(self, x: tf.Tensor, multiplier: tf.Tensor | None = None) -> tf.Tensor:
         """[N, D] -> [N, units]; `multiplier` [D, units] scales the kernel (DropConnect)."""
         kernel = self.kernel if multiplier is None else self.kernel * multiplier
-        return tf.matmul(x, kernel) + self.bias
+        return product(x, kernel) + self.bias
 
 
 class LSTMLayer(tf.Module):
@@ -133,7 +134,7 @@ class StepHead(tf.Module):
     def apply(x: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """[N, U] -> [N, outputs]."""
         kernel_1, bias_1, kernel_2, bias_2 = weights
-        return tf.matmul(tf.nn.relu(tf.matmul(x, kernel_1) + bias_1), kernel_2) + bias_2
+        return product(tf.nn.relu(product(x, kernel_1) + bias_1), kernel_2) + bias_2
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """[..., U] -> [..., outputs]."""

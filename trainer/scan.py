@@ -28,6 +28,7 @@ from trainer.cell import (
     join,
     make_operands,
     pre_activations,
+    product,
     stop_gradient,
 )
 from trainer.loops import for_steps
@@ -185,8 +186,8 @@ def _backward(
         active = None if first is None else (t >= first)[:, tf.newaxis]
         if active is not None:
             d_gates = tf.where(active, d_gates, tf.zeros_like(d_gates))
-        d_stacked += tf.matmul(join(inputs[t], h, operands), d_gates, transpose_a=True)
-        d_joined = tf.matmul(d_gates, transposed)
+        d_stacked += product(join(inputs[t], h, operands), d_gates, transpose_a=True)
+        d_joined = product(d_gates, transposed)
         kept = [a.write(t, d_gates if tokens else d_joined[:, :-units]) for a in kept]
         d = hold(active, LSTMState(d_c, d_joined[:, -units:]), d)
         return _cut(d, t, options.bptt_steps), d_stacked, kept

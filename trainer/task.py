@@ -11,7 +11,7 @@ import tf_keras
 from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
-from trainer import recurrent
+from trainer import cell, recurrent
 from trainer.accumulation import accumulate
 from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
@@ -211,18 +211,22 @@ class LonghaulTask(base_task.Task):
             self.config.model.dropconnect_rate, self.config.run.seed, step
         )
 
+        mixed = self.config.run.precision == 'mixed_bfloat16'
+
         @self.on_path
         def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
             def compute(rows: dict[str, tf.Tensor]) -> tuple:
                 """Losses of the rows, gradients of their share."""
-                with tf.GradientTape() as tape:
-                    losses = self.objective.losses(model, self.to_batch(rows), mask)
-                    total = self.objective.total(losses, self.config.data.batch_size)
-                return losses, tape.gradient(
-                    total,
-                    model.trainable_variables,
-                    unconnected_gradients=tf.UnconnectedGradients.ZERO,
-                )
+                with cell.products_in(tf.bfloat16 if mixed else None):
+                    with tf.GradientTape() as tape:
+                        losses = self.objective.losses(model, self.to_batch(rows), mask)
+                        total = self.objective.total(losses, self.config.data.batch_size)
+                    gradients = tape.gradient(
+                        total,
+                        model.trainable_variables,
+                        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+                    )
+                return losses, gradients
 
             return accumulate(compute, rows, count=self.config.data.accumulation_steps)
 

@@ -1,4 +1,4 @@
-"""Gradient accumulation gives the gradients of the whole batch; averages follow their formula."""
+"""Accumulated and mixed-precision gradients beside the batch's own; moving averages."""
 
 import dataclasses
 
@@ -48,6 +48,26 @@ def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, p
     for value, expected in zip(got, want, strict=True):
         scale = np.abs(expected).max() + 1e-12
         np.testing.assert_allclose(value / scale, expected / scale, atol=2e-5)
+
+
+@pytest.mark.parametrize('compiles', [False, True])
+@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+def test_mixed_precision_is_near(request, data, compiles):
+    """bfloat16 has 8 bits: a hundredth of the largest value, and not nothing."""
+    folder = request.getfixturevalue(data)
+    config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, BOTH], records=folder)
+    mixed = dataclasses.replace(
+        config, run=dataclasses.replace(config.run, precision='mixed_bfloat16')
+    )
+    execution = Execution('compiled_scan' if compiles else 'scan', 1, compiles)
+    want_losses, want = gradients(config, folder, execution)
+    losses, got = gradients(mixed, folder, execution)
+    assert {value.dtype for value in [*losses, *got]} == {tf.float32}
+    for value, expected in zip(losses, want_losses, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=0.02, atol=0.01)
+    norms = [np.linalg.norm(value - expected) for value, expected in zip(got, want, strict=True)]
+    whole = np.sqrt(sum(np.linalg.norm(expected) ** 2 for expected in want))
+    assert 1e-5 < np.linalg.norm(norms) / whole < 0.03
 
 
 def test_averages(strategies):
