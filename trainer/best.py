@@ -4,7 +4,7 @@ import orbit
 import tensorflow as tf
 
 from trainer.architectures import Model
-from trainer.model_dir import ModelDir
+from trainer.model_dir import ModelDir, refusing
 from trainer.validations import ValidationLog
 
 
@@ -27,4 +27,5 @@ class KeepBest(orbit.Action):
         """Compares with the validations before."""
         step = int(self._step.numpy())
         if self._log.is_best(logs['accuracy'], step):
-            self._manager.save(checkpoint_number=step)
+            with refusing(self._manager.directory):
+                self._manager.save(checkpoint_number=step)

@@ -69,10 +69,20 @@ def _way_out(config: Config, found: Estimate, *, needed: int, free: int) -> str:
     sections = {type(s).__name__: s for s in vars(config).values()}
     lower = f'{part.lower}={getattr(sections[section], name)}'
     if fitting >= 1 and part.lower != 'DataConfig.batch_size':
-        return f'lower {lower}, or --gin_param="DataConfig.batch_size={fitting}"'
+        return f'lower {lower}, or {_smaller_batch(config, fitting)}'
     if fitting >= 1:
-        return f'lower it with --gin_param="DataConfig.batch_size={fitting}"'
+        return f'lower it with {_smaller_batch(config, fitting)}'
     return f'lower {lower}; no batch is small enough'
+
+
+def _smaller_batch(config: Config, fitting: int) -> str:
+    said = f'--gin_param="DataConfig.batch_size={fitting}"'
+    size, steps = config.data.batch_size, config.data.accumulation_steps
+    smaller = (n for n in range(2, size + 1) if size % n == 0 and size * steps <= fitting * n)
+    parts = next(smaller, None)
+    if parts is None or parts <= steps:
+        return said
+    return f'{said}, or compute the batch in parts: DataConfig.accumulation_steps={parts}'
 
 
 def describe(

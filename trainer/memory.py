@@ -111,7 +111,9 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> Estimate:
     """
     sizes = _sizes(config, info, replicas)
     objective = config.objective
-    parts = [_input(sizes), _parameters(config, sizes, len(info.class_names))]
+    whole = _input(sizes)
+    sizes = sizes._replace(batch=math.ceil(sizes.batch / config.data.accumulation_steps))
+    parts = [whole, _parameters(config, sizes, len(info.class_names))]
     if config.model.architecture == 'transformer':
         parts += _attention(config, sizes)
     elif config.model.architecture == 'gru':
@@ -143,7 +145,8 @@ def _parameters(config: Config, sizes: _Sizes, classes: int) -> Part:
     if objective.prediction_weight:
         count += stacked + auxiliary_head
     parts = len(os.sched_getaffinity(0)) if model.architecture == 'lstm' else 0
-    copies = 5 + _COPIES_OF_A_PART * parts
+    # With averages, one more of the weights.
+    copies = 5 + bool(config.optimizer.ema_decay) + _COPIES_OF_A_PART * parts
     return Part('weights and slots', copies * count * _FLOAT, 'ModelConfig.hidden_units')
 
 

@@ -7,7 +7,9 @@ validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predicti
 result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -59,7 +61,8 @@ class ModelDir:
         try:
             tf.io.gfile.makedirs(self.path)
             probe = self / '.writable'
-            write_atomically(probe, '')
+            with tf.io.gfile.GFile(probe, 'w') as file:
+                file.write('')
             tf.io.gfile.remove(probe)
         except (tf.errors.OpError, OSError) as error:
             raise LonghaulError(
@@ -191,11 +194,28 @@ class ModelDir:
 
 
 def write_atomically(path: str, content: str) -> None:
-    """Writes a file so that nobody ever reads half of it."""
+    """Writes a file so that nobody ever reads half of it.
+
+    Raises:
+      LonghaulError: if it cannot be written.
+    """
     temporary = f'{path}.partial'
-    with tf.io.gfile.GFile(temporary, 'w') as file:
-        file.write(content)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
+    with refusing(path):
+        with tf.io.gfile.GFile(temporary, 'w') as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+@contextlib.contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Turns an error of the file system within into a refusal that names the file."""
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        raise LonghaulError(
+            f'{path}: cannot be written ({_reason(error)}); make room, or make it writable: the '
+            'same command goes on from the last checkpoint'
+        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -142,10 +142,15 @@ class Run:
           LonghaulError: if it cannot be trained, or not here.
           Stopped: if it was asked to stop; what it had done by then is saved.
         """
+        self._check_memory()
         with self._alone():
             self._prepare(allow_changes=allow_changes)
             self._remember(operative_config, gin_files, gin_params)
             self._train_phases(validate=validate)
+
+    def _check_memory(self) -> None:
+        replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
+        dry_run.check_memory(self.config, self._shared.info, replicas=replicas, here=here)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -180,9 +185,6 @@ class Run:
     def _prepare(self, *, allow_changes: bool) -> None:
         """Checks that it can be trained here, and reads the weights that it goes on from."""
         shared = self._shared
-        here = len(local_parts(self._strategy))
-        replicas = self._strategy.num_replicas_in_sync
-        dry_run.check_memory(self.config, shared.info, replicas=replicas, here=here)
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(shared.model, source, shared.info.spec)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from pipelines.format.sequences import SequenceSpec
 from trainer.model import LongSequenceModel
-from trainer.model_dir import ModelDir
+from trainer.model_dir import ModelDir, refusing
 
 _PARTS = ('embedding', 'main', 'reconstruction', 'prediction')
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -43,7 +43,8 @@ class KeepPretrained(orbit.Action):
         """Writes them after the last step."""
         del logs
         if int(self._step.numpy()) == self._last:
-            _parts(self._model).write(self._path)
+            with refusing(self._path):
+                _parts(self._model).write(self._path)
 
 
 def warm_start(model: LongSequenceModel, source: str, spec: SequenceSpec) -> None:

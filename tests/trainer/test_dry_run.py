@@ -1,5 +1,7 @@
 """--dry_run says what would happen, and nothing happens; what cannot fit is refused."""
 
+import re
+
 import pytest
 import small_data
 from whole_runs import execute
@@ -65,3 +67,12 @@ def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, ca
     proposed = capsys.readouterr().err.partition('--gin_param="')[2].partition('"')[0]
     steps = 'RunConfig.train_steps=1'
     assert train(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0
+
+
+def test_the_proposed_parts_are_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
+    parts = re.search(r'DataConfig.accumulation_steps=\d+', capsys.readouterr().err)[0]
+    assert parts != 'DataConfig.accumulation_steps=1'
+    steps = 'RunConfig.train_steps=1'
+    assert train(gin_file, tmp_path / 'run', digit_records, parts, steps) == 0

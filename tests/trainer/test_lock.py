@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import small_data
+from whole_runs import execute
 
 from pipelines.format.errors import LonghaulError
 from trainer import lock
@@ -34,3 +36,14 @@ def test_is_let_go_of_in_the_end(tmp_path):
     for _ in range(2):
         with lock.held(str(tmp_path)), pytest.raises(LonghaulError), lock.held(str(tmp_path)):
             pass
+
+
+def test_two_runs_in_one_model_dir(digit_records, tmp_path, capsys):
+    gin_file, run = tmp_path / 'tiny.gin', tmp_path / 'run'
+    gin_file.write_text('\n'.join([*small_data.TINY_RUN, 'RunConfig.train_steps=1']) + '\n')
+    run.mkdir()
+    with lock.held(str(run)):
+        assert execute(str(gin_file), run, 'train', records=digit_records) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f'error: --model_dir={run}: process ')
+    assert execute(str(gin_file), run, 'train', records=digit_records) == 0

@@ -4,10 +4,15 @@ import os
 import resource
 import signal
 
+import numpy as np
 import pytest
+import small_data
 import tensorflow as tf
+from whole_runs import execute, variables
 
 from pipelines.format.errors import LonghaulError
+from trainer import training
+from trainer.model_dir import ModelDir
 from trainer.saving import CheckpointManager
 
 
@@ -54,3 +59,62 @@ def test_a_full_disk_is_survived_and_the_last_checkpoint_stays(tmp_path, full_di
     assert tf.train.load_variable(
         tf.train.latest_checkpoint(str(tmp_path)), 'weights/.ATTRIBUTES/VARIABLE_VALUE'
     ) == pytest.approx(weights.numpy())
+
+
+PARAMS = [
+    *small_data.TINY_RUN,
+    # Large enough that a checkpoint does not fit into what is left.
+    'ModelConfig.hidden_units=16',
+    'RunConfig.train_steps=12',
+    'RunConfig.log_interval=2',
+    'RunConfig.checkpoint_interval=2',
+]
+
+
+def fill_between(monkeypatch, fill, first, last):
+    """The disk is full while the global step is in first..last."""
+    line = training.ProgressLine.__call__
+
+    def call(self, logs):
+        line(self, logs)
+        fill(first <= int(self._step.numpy()) <= last)
+
+    monkeypatch.setattr(training.ProgressLine, '__call__', call)
+
+
+@pytest.fixture
+def gin_file(tmp_path):
+    path = tmp_path / 'tiny.gin'
+    path.write_text('\n'.join(PARAMS) + '\n')
+    return str(path)
+
+
+def test_a_run_outlives_a_disk_that_was_full(
+    gin_file, digit_records, tmp_path, monkeypatch, full_disk, capsys
+):
+    run, whole = tmp_path / 'run', tmp_path / 'whole'
+    assert execute(gin_file, whole, 'train', records=digit_records) == 0
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        fill_between(patch, full_disk, 4, 8)
+        assert execute(gin_file, run, 'train', records=digit_records) == 0
+    said = [x for x in capsys.readouterr().err.splitlines() if 'could not be written' in x]
+    assert len(said) == 3
+    assert ModelDir(str(run)).latest_step() == 12
+    for name, value in variables(whole).items():
+        np.testing.assert_array_equal(variables(run)[name], value, err_msg=name)
+
+
+def test_a_run_whose_end_cannot_be_saved_says_so_and_goes_on_later(
+    gin_file, digit_records, tmp_path, monkeypatch, full_disk, capsys
+):
+    with monkeypatch.context() as patch:
+        fill_between(patch, full_disk, 8, 99)
+        assert execute(gin_file, tmp_path / 'run', 'train', records=digit_records) == 2
+    full_disk(False)
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ')
+    assert 'step 12 could not be written' in error
+    assert 'ckpt-6' in error
+    assert execute(gin_file, tmp_path / 'run', 'train', records=digit_records) == 0
+    assert ModelDir(str(tmp_path / 'run')).latest_step() == 12
