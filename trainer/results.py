@@ -15,6 +15,7 @@ from trainer.config import Config
 
 FILE_NAME = 'result.json'
 # Where records and other runs lie, and what computes it, do not change what a run is.
+_CODE = ('trainer', 'pipelines', 'tools', 'gin')
 _ASIDE = ('records', 'warm_start', 'path')
 
 
@@ -46,14 +47,16 @@ def config_hash(config: Config) -> str:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this code lies in, '+' behind it when files differ from it.
+    """The commit of the checkout that this code lies in, '+' behind it when the code has changed.
 
     None outside of a checkout: an installed wheel, or a virtual environment in another repository.
     """
-    describe = ['describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*']
     try:
         _git('ls-files', '--error-unmatch', os.path.basename(__file__))
-        return _git(*describe) or None
+        found = _git('describe', '--always', '--abbrev=12', '--exclude=*')
+        # Results and documents may differ: they change no run.
+        changed = _git('diff', '--name-only', 'HEAD', '--', *(f'../{name}' for name in _CODE))
+        return found + ('+' if changed else '')
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -35,6 +35,12 @@ def test_the_commit_is_that_of_this_checkout_or_none(tmp_path):
     done = subprocess.run(git, capture_output=True, text=True)
     expected = done.stdout.strip() if done.returncode == 0 else None
     assert (results.commit() or '').removesuffix('+') == (expected or '')
+    # A change of code shows, one of documents or results does not.
+    changed = subprocess.run(
+        ['git', '-C', str(ROOT), 'diff', '--quiet', 'HEAD', '--']
+        + ['trainer', 'pipelines', 'tools', 'gin']
+    ).returncode
+    assert (results.commit() or '').endswith('+') == (done.returncode == 0 and bool(changed))
     # A copy that lies, untracked, inside of somebody else's repository.
     subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
     shutil.copytree(ROOT / 'trainer', tmp_path / 'trainer')
