@@ -26,6 +26,10 @@ def distribute(
         return ReplicaBatches(strategy, task.build_inputs(request))
 
 
+def _refuse(positions: list[int], step: int) -> None:
+    raise FloatingPointError(f'batches {positions} gave no number at step {step}')
+
+
 class PhaseTrainer(orbit.AbstractTrainer):
     """Takes steps of one phase; the global step counts on across phases.
 
@@ -41,9 +45,9 @@ class PhaseTrainer(orbit.AbstractTrainer):
         optimizer: tf_keras.optimizers.Optimizer,
         global_step: tf.Variable,
         dataset: ReplicaBatches,
-        position: int,
-        skip: Callable[[list[int], int], None],
-        stop: StopRequest,
+        position: int = 0,
+        skip: Callable[[list[int], int], None] | None = None,
+        stop: StopRequest | None = None,
         after_step: Callable[[tf.Tensor], None] = lambda step: None,
     ) -> None:
         """Prepares to train.
@@ -55,13 +59,15 @@ class PhaseTrainer(orbit.AbstractTrainer):
           global_step: scalar int64.
           dataset: batches from `position` on.
           position: of the next batch in the run's order.
-          skip: is told the positions of batches that were left out, and the global step.
-          stop: whether to stop; asked after each step.
+          skip: is told the positions of batches that were left out, and the global step; None: a
+            batch that gives no number is an error.
+          stop: whether to stop; asked after each step. None: nobody asks for it.
           after_step: traced into the step, outside of replicas; takes the new global step.
         """
         self._task, self._model, self._optimizer = task, model, optimizer
         self._global_step, self._position = global_step, position
-        self._skip, self._stop, self._after_step = skip, stop, after_step
+        self._skip, self._after_step = skip or _refuse, after_step
+        self._stop = stop or StopRequest()
         self._strategy = tf.distribute.get_strategy()
         self._metrics = task.build_metrics(training=True)
         self._batches = iter(dataset)

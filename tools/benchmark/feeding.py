@@ -168,7 +168,6 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     how = execution.prepare(config, tpu=False)
     strategy = tf.distribute.OneDeviceStrategy('CPU:0')
     execution.start_compiler(how)
-    stop = StopRequest()
     shared = Shared.make(
         config,
         records.read_info(asked['records']),
@@ -176,7 +175,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
         strategy=strategy,
         execution=how,
         reporter=None,
-        stop=stop,
+        stop=StopRequest(),
     )
     split, feed = shared.split('train'), Feed()
     order = split.order(config.data.batch_size)
@@ -189,9 +188,6 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
             optimizer=optimizer,
             global_step=shared.global_step,
             dataset=feed,
-            position=0,
-            skip=lambda *_: None,
-            stop=stop,
         )
     request = InputRequest(split, order, 0)
     from_disk = distribute(strategy, shared.task(), request)
