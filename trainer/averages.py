@@ -8,6 +8,13 @@ from trainer.architectures import Model
 _START = 10.0
 
 
+def start(averages: Model, model: Model) -> None:
+    """Lets the averages begin where the model stands."""
+    pairs = zip(averages.trainable_variables, model.trainable_variables, strict=True)
+    for average, variable in pairs:
+        average.assign(variable)
+
+
 def update(
     averages: Model,
     model: Model,

@@ -11,6 +11,8 @@ from trainer.validations import ValidationLog
 class KeepBest(orbit.Action):
     """An evaluation action: writes best/ when the accuracy is the highest so far.
 
+    Without labelled examples there is no accuracy, and nothing is best.
+
     What is highest is a function of the validations before this one, as `validations.jsonl` holds
     them: a run that was killed, and validates this step again, decides the same.
     """
@@ -26,6 +28,6 @@ class KeepBest(orbit.Action):
     def __call__(self, logs: dict[str, float]) -> None:
         """Compares with the validations before."""
         step = int(self._step.numpy())
-        if self._log.is_best(logs['accuracy'], step):
+        if logs.get('labelled') and self._log.is_best(logs['accuracy'], step):
             with refusing(self._manager.directory):
                 self._manager.save(checkpoint_number=step)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator
 
 import gin
@@ -57,23 +56,24 @@ def execute(command: Command) -> int:
         with stopping.listening() as stop:
             _carry_out(command, settings, stop)
     except LonghaulError as error:
-        return _refuse(error)
+        return _refuse(command, error)
     except tf.errors.OpError as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
-        return _refuse(ours)
+        return _refuse(command, ours)
     except stopping.Stopped as stopped:
         where = 'from the last checkpoint, if there is one'
         if stopped.saved is not None:
             where = f'from step {stopped.saved}, which is saved'
-        print(f'stopped; the same command goes on {where}', file=sys.stderr)
+        text = f'stopped; the same command goes on {where}'
+        progress.Reporter(command.log_format).message(text)
         return 128 + stopped.number
     return 0
 
 
-def _refuse(error: LonghaulError) -> int:
-    print(f'error: {error}', file=sys.stderr)
+def _refuse(command: Command, error: LonghaulError) -> int:
+    progress.Reporter(command.log_format).message(f'error: {error}')
     return 2
 
 

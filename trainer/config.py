@@ -182,13 +182,15 @@ class DataConfig:
     `batch_size` is the global one, over all replicas and workers; each replica computes its rows in
     `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`,
     `image_size`, `channels`, `permuted`: what the experiment was made for; other records are
-    refused. None: anything goes.
+    refused. None: anything goes. `service`: grpc://host:port of a tf.data service that reads and
+    parses training batches, see `tools.data_service`; None: this process does.
     """
 
     records: str = ''
     batch_size: int = 128
     eval_batch_size: int = 128
     accumulation_steps: int = 1
+    service: str | None = None
     kind: str | None = None
     image_size: int | None = None
     channels: int | None = None
@@ -205,6 +207,9 @@ class DataConfig:
             f'a multiple of DataConfig.accumulation_steps={self.accumulation_steps} is needed',
         )
         _require(self, 'records', isinstance(self.records, str), 'a folder name is needed')
+        if self.service is not None:
+            address = str(self.service).startswith('grpc://')
+            _require(self, 'service', address, 'grpc://host:port is needed')
 
 
 @gin.configurable
@@ -256,7 +261,7 @@ class RunConfig:
     False while recipes are chosen, for which validation alone is to be looked at.
     `patience`: validations without a better accuracy that end a run early. A batch whose loss or
     gradient is no number, or whose loss is above `skip_loss_above`, is left out;
-    `max_skipped_batches` of them, and the run ends with an error. `diagnostics`: whether
+    more than `max_skipped_batches` of them, and the run ends with an error. `diagnostics`: whether
     TensorBoard gets gradient norms by distance, predictions and histograms of anchors.
     `profile_from`, `profile_until`: global steps; the loops between them are profiled. `path`:
     what reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
@@ -341,6 +346,12 @@ class Config:
             (self.objective, 'reconstruction_weight'),
             (self.objective, 'prediction_weight'),
             (self.run, 'pretrain_steps'),
+        )
+        _require(
+            self.run,
+            'precision',
+            self.run.precision == 'float32',
+            f'ModelConfig.architecture={self.model.architecture!r} computes in float32 alone',
         )
         rule = (
             f'ModelConfig.architecture={self.model.architecture!r} has no auxiliary losses: 0 is '

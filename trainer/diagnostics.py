@@ -213,19 +213,24 @@ class AnchorHistograms:
 
 
 class Profile:
-    """A training action: profiles from the first loop that ends at `first` or later to `last`."""
+    """A training action: profiles the loops of a phase that lie between two global steps."""
 
     def __init__(self, folder: str, steps: tuple[int, int], *, global_step: tf.Variable) -> None:
         self._folder, (self._first, self._last), self._step = folder, steps, global_step
-        self._state = 'waits'
+        self._profiles = False
 
     def __call__(self, logs: dict[str, float]) -> None:
         """Begins or ends."""
         del logs
         step = int(self._step.numpy())
-        if self._state == 'waits' and step >= self._first:
+        if not self._profiles and self._first <= step < self._last:
             tf.profiler.experimental.start(self._folder)
-            self._state = 'profiles'
-        elif self._state == 'profiles' and step >= self._last:
+            self._profiles = True
+        elif step >= self._last:
+            self.close()
+
+    def close(self) -> None:
+        """Writes what was profiled; call it where the phase ends, too."""
+        if self._profiles:
             tf.profiler.experimental.stop()
-            self._state = 'done'
+        self._profiles = False

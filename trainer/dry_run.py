@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import sys
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -21,7 +21,14 @@ def size(count: float) -> str:
     return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
 
 
-def check_memory(config: Config, info: RecordsInfo, *, replicas: int, here: int) -> None:
+def check_memory(
+    config: Config,
+    info: RecordsInfo,
+    *,
+    replicas: int,
+    here: int,
+    say: Callable[[str], None],
+) -> None:
     """Refuses, before the first step, what cannot fit into this machine's memory.
 
     An accelerator's memory is not known beforehand: nothing is checked there.
@@ -31,6 +38,7 @@ def check_memory(config: Config, info: RecordsInfo, *, replicas: int, here: int)
       info: of its records.
       replicas: among which a global batch is divided.
       here: how many of them share this machine's memory.
+      say: takes a line for people.
 
     Raises:
       LonghaulError: with the estimate, and the gin value to lower.
@@ -45,10 +53,9 @@ def check_memory(config: Config, info: RecordsInfo, *, replicas: int, here: int)
     if needed > free:
         raise LonghaulError(_too_large(config, found, needed=needed, at_most=at_most, free=free))
     if at_most > free:
-        print(
+        say(
             f'note: a training step may need up to {size(at_most)}, and {size(free)} are free; '
-            f'{_way_out(config, found, needed=at_most, free=free)}',
-            file=sys.stderr,
+            f'{_way_out(config, found, needed=at_most, free=free)}'
         )
 
 
@@ -158,7 +165,8 @@ def _memory(config: Config, info: RecordsInfo, replicas: int) -> list[str]:
 
 def _files(config: Config, model_dir: str, variables: list[tf.Variable]) -> list[str]:
     weights = sum(math.prod(v.shape) * v.dtype.size for v in variables)
-    checkpoint = weights * (1 + _SLOTS[config.optimizer.name])
+    averages = bool(config.optimizer.ema_decay)
+    checkpoint = weights * (1 + averages + _SLOTS[config.optimizer.name])
     keep = config.run.keep_checkpoints
     lines = [
         f'{model_dir}',
@@ -171,5 +179,6 @@ def _files(config: Config, model_dir: str, variables: list[tf.Variable]) -> list
     return [
         *lines,
         'train/, validation/   TensorBoard',
-        f'{GIN_FILE}, command.json, data.json, result.json, evaluation-*.json, predictions-*.jsonl',
+        f'{GIN_FILE}, command.json, config.json, data.json, validations.jsonl, skipped.jsonl,',
+        'result.json, evaluation-*.json, predictions-*.jsonl',
     ]

@@ -82,6 +82,12 @@ def choose(config: Config, *, tpu: bool, gpu: bool, cores: int) -> Execution:
             "RunConfig.path='cudnn': TensorFlow sees no GPU; set RunConfig.path='auto', or install "
             'a TensorFlow and a driver for the GPU'
         )
+    mixed = config.run.precision != 'float32'
+    if mixed and wanted == 'cudnn':
+        raise LonghaulError(
+            f'RunConfig.precision={config.run.precision!r}: cuDNN does not multiply in bfloat16 '
+            "beside float32 states; set RunConfig.path='auto', or RunConfig.precision='float32'"
+        )
     if config.model.architecture != 'lstm':
         return Execution('scan', parts, reason=f'architecture {config.model.architecture}')
     if wanted != 'auto':
@@ -89,6 +95,8 @@ def choose(config: Config, *, tpu: bool, gpu: bool, cores: int) -> Execution:
         return Execution(wanted, parts, compiles, 'RunConfig.path names it')
     if tpu:
         return Execution('compiled_scan', parts, reason='the TPU compiles the whole step')
+    if gpu and mixed:
+        return Execution('compiled_scan', parts, compiles=True, reason='a GPU, bfloat16')
     if gpu:
         return Execution('cudnn', parts, reason='a GPU: one call per sequence')
     return Execution('compiled_scan', parts, compiles=True, reason='a CPU')

@@ -40,7 +40,7 @@ class SplitInput:
     def __init__(
         self, folder: str, split: str, info: RecordsInfo, objective: ObjectiveConfig, *, seed: int
     ) -> None:
-        self.info, self._objective, self._seed = info, objective, seed
+        self.folder, self.info, self._objective, self._seed = folder, info, objective, seed
         self.reader = RecordReader(folder, split, info)
         self._stored = objective.auxiliary and (
             (info.seed, info.auxiliary_steps, info.anchors_per_sequence)
@@ -70,7 +70,7 @@ class SplitInput:
           parts: the rows of each local replica; elements come in this order, step after step.
 
         Returns:
-          A dataset of dicts, see `_parse`.
+          A dataset of dicts, see `parse`.
         """
 
         def load(element: int) -> tuple:
@@ -116,10 +116,20 @@ class SplitInput:
     ) -> tuple:
         serialized = np.array(self.reader.read_batch(rows), object)
         entries = self.reader.entries[rows]
-        drawn = self._draw_anchors(entries, epoch)
-        fed = self._draw_fed(entries['id_hash'], step)
         batch = (serialized, rows.astype(np.int32), counted)
-        return *batch, np.int32(segments), np.int32(epoch), *drawn, fed
+        drawn = self.drawn(entries, epoch=epoch, step=step)
+        return *batch, np.int32(segments), np.int32(epoch), *drawn
+
+    def drawn(self, entries: np.ndarray, *, epoch: int, step: int | None) -> list[np.ndarray]:
+        """What is random about examples in a step: r_anchors, r_starts, p_anchors, fed.
+
+        Args:
+          entries: of the index, [B].
+          epoch: chooses the anchor set.
+          step: decides which decoder inputs are fed; None: all of them.
+        """
+        anchors_of = self._draw_anchors(entries, epoch)
+        return [*anchors_of, self._draw_fed(entries['id_hash'], step)]
 
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
         """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
@@ -156,7 +166,7 @@ class SplitInput:
     def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
         types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 5, tf.bool)
         dataset = elements.map(
-            lambda e: self._parse(*tf.numpy_function(load, [e], types)),
+            lambda e: self.parse(*tf.numpy_function(load, [e], types)),
             num_parallel_calls=2,
             deterministic=True,
         )
@@ -166,7 +176,7 @@ class SplitInput:
         options.autotune.enabled = False
         return dataset.prefetch(2).with_options(options)
 
-    def _parse(
+    def parse(
         self,
         serialized: tf.Tensor,
         rows: tf.Tensor,

@@ -5,40 +5,40 @@ import errno
 import fcntl
 import os
 import socket
-import sys
-from collections.abc import Iterator
-
-import tensorflow as tf
+from collections.abc import Callable, Iterator
 
 from pipelines.format.errors import LonghaulError
+from trainer.model_dir import refusing
 
 _FILE_NAME = '.lock'
 
 
 @contextlib.contextmanager
-def held(model_dir: str) -> Iterator[None]:
+def held(model_dir: str, *, say: Callable[[str], None]) -> Iterator[None]:
     """Holds a model_dir; the system lets go of it when the process dies, however it dies.
 
     Where a file system has no locks (gs://, some network ones), nothing is held, and that is said.
 
     Args:
       model_dir: a folder that is there.
+      say: takes a line for people.
 
     Raises:
       LonghaulError: if another process trains there; it names that one.
     """
     path = os.path.join(model_dir, _FILE_NAME)
     if not os.path.isdir(model_dir):
-        # Not a local path, though tf.io.gfile knows it.
-        assert tf.io.gfile.isdir(model_dir), model_dir
+        say(f'{model_dir}: is no local folder, so it cannot be locked; start no other run there')
         yield
         return
-    with open(path, 'a+') as file:
+    with refusing(path):
+        file = open(path, 'a+')  # noqa: SIM115, closed by `with` below
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                print(f'{path}: cannot be locked ({error.strerror})', file=sys.stderr, flush=True)
+                say(f'{path}: cannot be locked ({error.strerror}); start no other run there')
                 yield
                 return
             file.seek(0)
@@ -47,7 +47,8 @@ def held(model_dir: str) -> Iterator[None]:
                 f'--model_dir={model_dir}: {owner} trains there; wait for it, end it, or name '
                 'another --model_dir'
             ) from error
-        file.truncate(0)
-        file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
-        file.flush()
+        with refusing(path):
+            file.truncate(0)
+            file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
+            file.flush()
         yield

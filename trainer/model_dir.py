@@ -66,7 +66,7 @@ class ModelDir:
             tf.io.gfile.remove(probe)
         except (tf.errors.OpError, OSError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: cannot be written to ({_reason(error)}); '
+                f'--model_dir={self.path}: cannot be written to ({reason_of(error)}); '
                 'name a folder that you may write to'
             ) from error
 
@@ -93,6 +93,11 @@ class ModelDir:
         if path is None or not tf.train.load_checkpoint(path).has_tensor(_SKIPPED):
             return 0
         return int(tf.train.load_variable(path, _SKIPPED))
+
+    def has_averages(self) -> bool:
+        """Whether the latest checkpoint holds moving averages of the weights."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return path is not None and _has_averages(path)
 
     def latest_seconds(self) -> float:
         """Seconds of training and validating that the latest checkpoint took; 0 without one."""
@@ -165,8 +170,7 @@ class ModelDir:
         Raises:
           LonghaulError: if it holds other variables than the model has.
         """
-        names = (name for name, _ in tf.train.list_variables(path))
-        kind = 'averages' if any(name.startswith(_AVERAGES) for name in names) else 'model'
+        kind = 'averages' if _has_averages(path) else 'model'
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
@@ -213,13 +217,18 @@ def refusing(path: str) -> Iterator[None]:
         yield
     except (tf.errors.OpError, OSError) as error:
         raise LonghaulError(
-            f'{path}: cannot be written ({_reason(error)}); make room, or make it writable: the '
+            f'{path}: cannot be written ({reason_of(error)}); make room, or make it writable: the '
             'same command goes on from the last checkpoint'
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, 'message', error)).splitlines()[0]
+def _has_averages(path: str) -> bool:
+    return any(name.startswith(_AVERAGES) for name, _ in tf.train.list_variables(path))
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what an error says, or its name."""
+    return (str(getattr(error, 'message', error)) or type(error).__name__).splitlines()[0]
 
 
 def versions(folder: str) -> list[int]:

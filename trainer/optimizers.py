@@ -43,6 +43,16 @@ def _learning_rate(config: OptimizerConfig, phase_steps: int) -> dict:
     return {'type': config.schedule, config.schedule: settings}
 
 
+def keep_learning_rate(optimizer: tf_keras.optimizers.Optimizer, config: OptimizerConfig) -> None:
+    """Sets a constant learning rate to the configured one; call it after restoring.
+
+    It is a variable of the checkpoint, so that a run which is to go on with another one would keep
+    the old.
+    """
+    if config.schedule == 'constant' and not config.warmup_steps:
+        optimizer.learning_rate = config.learning_rate
+
+
 def make_optimizer(config: OptimizerConfig, *, phase_steps: int) -> tf_keras.optimizers.Optimizer:
     """The optimizer of one phase; its iterations, and with them the schedule, start at 0."""
     factory = optimization.OptimizerFactory(optimization_config(config, phase_steps=phase_steps))

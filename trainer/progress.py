@@ -107,6 +107,13 @@ class Reporter:
             f'{split}  {summarize(logs)}', event='evaluation', split=split, step=step, **logs
         )
 
+    def close(self) -> None:
+        """Ends the line that is written over, so that others may write."""
+        if self._open:
+            self._stream.write('\n')
+            self._stream.flush()
+        self._open = False
+
     def _line(self, said: str, /, *, over: bool = False, **values: Any) -> None:
         if self._quiet:
             return
@@ -119,18 +126,25 @@ class Reporter:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, 'item') else value
+    value = value.item() if hasattr(value, 'item') else value
+    # JSON has no word for NaN.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class ProgressLine:
     """A training action: reports each loop."""
 
     def __init__(
-        self, *, phase: str, global_step: tf.Variable, last_step: int, reporter: Reporter
+        self,
+        *,
+        phase: str,
+        global_step: tf.Variable,
+        first_step: int,
+        last_step: int,
+        reporter: Reporter,
     ) -> None:
         self._phase, self._step, self._last = phase, global_step, last_step
-        self._reporter = reporter
-        self._before = (time.monotonic(), int(global_step.numpy()))
+        self._reporter, self._before = reporter, (time.monotonic(), first_step)
 
     def __call__(self, logs: dict[str, float]) -> None:
         """Reports the loop's means; the first loop's speed includes tracing."""

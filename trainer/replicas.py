@@ -5,7 +5,7 @@ tuner that no option reaches, and giving one of them up can take a minute (seen 
 2.20: the destructor waits for the tuner's next round). A batch is small beside its step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -31,7 +31,9 @@ class ReplicaBatches:
     Iterating gives what `strategy.run` takes; every iteration begins anew.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, dataset: tf.data.Dataset) -> None:
+    def __init__(
+        self, strategy: tf.distribute.Strategy, dataset: Iterable[dict[str, tf.Tensor]]
+    ) -> None:
         self._strategy, self._dataset = strategy, dataset
         self._count = len(local_parts(strategy))
 

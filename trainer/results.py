@@ -16,7 +16,7 @@ from trainer.config import Config
 FILE_NAME = 'result.json'
 # Where records and other runs lie, and what computes it, do not change what a run is.
 _CODE = ('trainer', 'pipelines', 'tools', 'gin')
-_ASIDE = ('records', 'warm_start', 'path')
+_ASIDE = ('records', 'service', 'warm_start', 'path')
 
 
 class Stopwatch(orbit.Action):

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from trainer import checks, dry_run, lock, predictions, results, training, workers
+from trainer import checkpoints, checks, dry_run, lock, predictions, results, training, workers
 from trainer.config import Config
 from trainer.execution import SCAN, Execution
 from trainer.loop import SplitEvaluator
@@ -67,6 +67,8 @@ class Run:
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
         # Now, not at the end: the files may be others by then.
         self._commit, self._said_how = results.commit(), False
+        if workers.is_chief(strategy):
+            checkpoints.heal(self.dir.checkpoints, say=self._reporter.message)
         info = records.read_info(config.data.records)
         checks.check(config, info)
         self._check_replicas()
@@ -150,14 +152,20 @@ class Run:
 
     def _check_memory(self) -> None:
         replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
-        dry_run.check_memory(self.config, self._shared.info, replicas=replicas, here=here)
+        dry_run.check_memory(
+            self.config,
+            self._shared.info,
+            replicas=replicas,
+            here=here,
+            say=self._reporter.message,
+        )
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps other runs out of the model_dir; the chief for all workers."""
         self.dir.create()
         with (
-            lock.held(self.dir.path)
+            lock.held(self.dir.path, say=self._reporter.message)
             if workers.is_chief(self._strategy)
             else contextlib.nullcontext()
         ):
@@ -170,7 +178,8 @@ class Run:
             gin_files, gin_params = self.dir.command()
         self.dir.remember_command(gin_files, gin_params or [], self._commit)
         write_atomically(self.dir / GIN_FILE, operative_config)
-        self._write_summary('gin', gin.markdown(operative_config))
+        text, step = gin.markdown(operative_config), self.dir.latest_step()
+        self._shared.logs.write_text(self.dir / 'train', 'gin', text, step=step)
 
     def _train_phases(self, *, validate: bool) -> None:
         validations = ValidationLog(self.dir) if validate else None
@@ -194,12 +203,6 @@ class Run:
         if latest is not None:
             with self._strategy.scope():
                 self.dir.read_weights(latest, model=shared.model)
-
-    def _write_summary(self, name: str, text: str) -> None:
-        writer = tf.summary.create_file_writer(self.dir / 'train')
-        with writer.as_default(step=self.dir.latest_step()):
-            tf.summary.text(name, text)
-        writer.close()
 
     def finish(self) -> dict[str, Any]:
         """Evaluates validation and test, writes the run's numbers as result.json, returns them."""

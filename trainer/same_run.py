@@ -15,6 +15,7 @@ _FILE_NAME = 'config.json'
 _FREE = {
     'data.records',
     'data.eval_batch_size',
+    'data.service',
     'run.train_steps',
     'run.log_interval',
     'run.checkpoint_interval',

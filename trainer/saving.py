@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
+from trainer.model_dir import reason_of
 
 
 class CheckpointManager(tf.train.CheckpointManager):
@@ -40,19 +41,20 @@ class CheckpointManager(tf.train.CheckpointManager):
             # Else a later save at the same step would think that it is done.
             self._last_checkpoint_step = before
             self._remove_remains(int(checkpoint_number))
-            reason = str(getattr(error, 'message', error)).splitlines()[0]
+            reason = reason_of(error)
             fact = f'{self.directory}: the checkpoint of step {int(checkpoint_number)} could not be'
             if check_interval:
                 self._say(f'{fact} written ({reason}); training goes on, and so do the tries')
                 return None
             raise LonghaulError(
                 f'{fact} written ({reason}); make room, then the same command goes on from '
-                f'{self.latest_checkpoint or "the start"}'
+                f'{tf.train.latest_checkpoint(self.directory) or "the start"}'
             ) from error
 
     def _remove_remains(self, number: int) -> None:
-        remains = tf.io.gfile.glob(f'{self._prefix}-{number}*')
-        for path in remains:
-            if self.latest_checkpoint is None or not path.startswith(f'{self.latest_checkpoint}.'):
+        if tf.train.latest_checkpoint(self.directory) == f'{self._prefix}-{number}':
+            return
+        for end in ('.*', '_temp*'):
+            for path in tf.io.gfile.glob(f'{self._prefix}-{number}{end}'):
                 with contextlib.suppress(tf.errors.OpError):
                     (tf.io.gfile.rmtree if tf.io.gfile.isdir(path) else tf.io.gfile.remove)(path)

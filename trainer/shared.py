@@ -10,6 +10,7 @@ from trainer.architectures import Model
 from trainer.config import Config
 from trainer.execution import Execution
 from trainer.input import SplitInput
+from trainer.logs import Logs
 from trainer.loop import distribute
 from trainer.model_dir import ModelDir
 from trainer.progress import Reporter
@@ -38,6 +39,7 @@ class Shared:
     execution: Execution
     reporter: Reporter
     stop: StopRequest
+    logs: Logs
     model: Model
     averages: Model | None
     global_step: tf.Variable
@@ -67,6 +69,7 @@ class Shared:
                 execution,
                 reporter,
                 stop,
+                Logs(reporter.message),
                 model=task.build_model(),
                 averages=task.build_model() if config.optimizer.ema_decay else None,
                 global_step=_counter('global_step', 0, tf.int64),

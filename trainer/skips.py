@@ -58,8 +58,8 @@ class SkippedBatches:
                 f'{total} batches had a loss or a gradient that is no number or too large, the '
                 f'last ones at step {step} (RunConfig.max_skipped_batches={self._most}); '
                 f'{self._path} names their examples. Lower OptimizerConfig.learning_rate or '
-                'OptimizerConfig.global_clipnorm, or look at these examples; the same command '
-                'goes on from the last checkpoint'
+                'OptimizerConfig.global_clipnorm (with --allow_changes), allow more, or look at '
+                'these examples; the same command goes on from the last checkpoint'
             )
 
     def _lines(self) -> list[str]:

@@ -22,12 +22,13 @@ class Stopped(BaseException):  # noqa: N818, nothing went wrong
 
     Attributes:
       number: of the signal.
+      at_once: whether there is no time to save.
       saved: global step of the checkpoint that was written for it; None: none was.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, at_once: bool = False) -> None:
         super().__init__(number)
-        self.number, self.saved = number, None
+        self.number, self.at_once, self.saved = number, at_once, None
 
 
 class StopRequest:
@@ -45,7 +46,7 @@ class StopRequest:
         """
         del frame
         if self._number is not None or not self._saving:
-            raise Stopped(number)
+            raise Stopped(number, at_once=True)
         self._number = number
 
     @contextlib.contextmanager

@@ -20,6 +20,7 @@ from trainer.input import Rows, SplitInput
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
 from trainer.replicas import local_parts
+from trainer.service import ServiceBatches
 
 _TOP = 5
 _TOP_ACCURACY = f'top_{_TOP}_accuracy'
@@ -94,14 +95,17 @@ class LonghaulTask(base_task.Task):
 
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
-    ) -> tf.data.Dataset:
+    ) -> tf.data.Dataset | ServiceBatches:
         """This worker's batches, one element per local replica and step; the strategy tells."""
         del input_context
         parts: list[Rows] = local_parts(tf.distribute.get_strategy())
         if params.order is None:
             size = self.config.data.eval_batch_size
             return params.split.evaluation(batch_size=size, parts=parts)
-        return params.split.training(params.order, first_step=params.first_step, parts=parts)
+        place = {'first_step': params.first_step, 'parts': parts}
+        if address := self.config.data.service:
+            return ServiceBatches(params.split, params.order, address=address, **place)
+        return params.split.training(params.order, **place)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Means over examples, exact for any number of replicas."""
@@ -212,6 +216,7 @@ class LonghaulTask(base_task.Task):
         )
 
         mixed = self.config.run.precision == 'mixed_bfloat16'
+        accumulated = self.config.data.accumulation_steps
 
         @self.on_path
         def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
@@ -228,9 +233,10 @@ class LonghaulTask(base_task.Task):
                     )
                 return losses, gradients
 
-            return accumulate(compute, rows, count=self.config.data.accumulation_steps)
+            return accumulate(compute, rows, count=accumulated)
 
-        losses, gradients = zip(*(part(rows, mask) for rows in self.parts(inputs)), strict=True)
+        parts = self.parts(inputs, accumulated=accumulated)
+        losses, gradients = zip(*(part(rows, mask) for rows in parts), strict=True)
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
 
     def on_path(self, function: Callable) -> Callable:
@@ -246,9 +252,14 @@ class LonghaulTask(base_task.Task):
             return read
         return tf.function(read, autograph=False, jit_compile=True)
 
-    def parts(self, inputs: dict[str, tf.Tensor]) -> list[dict[str, tf.Tensor]]:
-        """The rows in as many equal parts as this replica computes independently."""
-        rows = inputs['labels'].shape[0] // self.config.data.accumulation_steps
+    def parts(
+        self, inputs: dict[str, tf.Tensor], *, accumulated: int = 1
+    ) -> list[dict[str, tf.Tensor]]:
+        """The rows in as many equal parts as this replica computes independently.
+
+        Each is a multiple of `accumulated` rows, as the batch must be.
+        """
+        rows = inputs['labels'].shape[0] // accumulated
         count = math.gcd(self.execution.parts, rows)
         split = {key: tf.split(value, count) for key, value in inputs.items()}
         return [{key: values[i] for key, values in split.items()} for i in range(count)]

@@ -13,7 +13,7 @@ from trainer.input import Rows, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, quiet_orbit
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
-from trainer.optimizers import make_optimizer
+from trainer.optimizers import keep_learning_rate, make_optimizer
 from trainer.phases import Phase
 from trainer.pictures import ReconstructionPictures
 from trainer.progress import ProgressLine
@@ -46,6 +46,7 @@ class PhaseTraining:
         """
         self._shared, self._phase, self._validations = shared, phase, validations
         self._task = shared.task(supervised=phase.supervised)
+        self._profile: Profile | None = None
 
     def is_done(self, step: int) -> bool:
         """Whether a run that stands at a global step has nothing left to do in this phase."""
@@ -65,7 +66,11 @@ class PhaseTraining:
           LonghaulError: then.
         """
         with quiet_orbit():
-            return self._controller(max(step, self._phase.first_step))
+            controller = self._controller(max(step, self._phase.first_step))
+        shared = self._shared
+        if shared.averages is not None and not shared.folder.has_averages():
+            averages.start(shared.averages, shared.model)
+        return controller
 
     def train(self, controller: orbit.Controller) -> None:
         """Trains, and validates, what is left of the phase; saves at its end.
@@ -76,11 +81,20 @@ class PhaseTraining:
         with quiet_orbit(), self._shared.stop.awaited():
             try:
                 self._alternate(controller)
+                # Asked while it validated for the last time, or saved.
+                if self._shared.stop.is_made(self._shared.strategy):
+                    self._shared.stop.stop()
                 controller.save_checkpoint()
             except Stopped as stopped:
+                if stopped.at_once:
+                    raise
                 controller.save_checkpoint()
                 stopped.saved = int(self._shared.global_step.numpy())
                 raise
+            finally:
+                self._shared.reporter.close()
+                if self._profile is not None:
+                    self._profile.close()
 
     def _alternate(self, controller: orbit.Controller) -> None:
         train = functools.partial(controller.train, checkpoint_at_completion=False)
@@ -127,18 +141,22 @@ class PhaseTraining:
             after_step=self._average,
         )
         validated = self._validations is not None
-        return orbit.Controller(
+        controller = orbit.Controller(
             strategy=shared.strategy,
             trainer=trainer,
             evaluator=self._validator() if validated else None,
             global_step=shared.global_step,
             steps_per_loop=max(1, min(config.log_interval, self._phase.last_step - first_step)),
             checkpoint_manager=self._checkpoint_manager(**{self._optimizer_name: optimizer}),
-            summary_dir=shared.folder / 'train',
-            eval_summary_dir=shared.folder / 'validation',
-            train_actions=self._train_actions(),
+            summary_manager=shared.logs.manager(shared.folder / 'train', shared.global_step),
+            eval_summary_manager=shared.logs.manager(
+                shared.folder / 'validation', shared.global_step
+            ),
+            train_actions=self._train_actions(first_step),
             eval_actions=self._eval_actions() if validated else None,
         )
+        keep_learning_rate(optimizer, shared.config.optimizer)
+        return controller
 
     def _average(self, step: tf.Tensor) -> None:
         shared = self._shared
@@ -176,21 +194,25 @@ class PhaseTraining:
             checkpoint_interval=config.checkpoint_interval,
         )
 
-    def _train_actions(self) -> list[orbit.Action]:
+    def _train_actions(self, first_step: int) -> list[orbit.Action]:
         shared, phase = self._shared, self._phase
         place = {'global_step': shared.global_step, 'last_step': phase.last_step}
         actions = [
-            ProgressLine(phase=phase.name, reporter=shared.reporter, **place),
+            ProgressLine(
+                phase=phase.name, first_step=first_step, reporter=shared.reporter, **place
+            ),
             results.Stopwatch(shared.seconds),
         ]
         if not phase.supervised:
             actions.append(KeepPretrained(shared.model, shared.folder, **place))
         config = shared.config
         if config.run.diagnostics and config.objective.auxiliary:
-            actions.append(self._anchor_histograms())
+            actions.append(shared.logs.action(self._anchor_histograms()))
         if config.run.profile_until is not None:
             steps = (config.run.profile_from, config.run.profile_until)
-            actions.append(Profile(shared.folder / 'train', steps, global_step=shared.global_step))
+            folder = shared.folder / 'train'
+            self._profile = Profile(folder, steps, global_step=shared.global_step)
+            actions.append(self._profile)
         return actions
 
     def _validator(self) -> SplitEvaluator:
@@ -214,10 +236,10 @@ class PhaseTraining:
             place = {'global_step': shared.global_step, 'log': self._validations}
             actions.insert(0, KeepBest(shared.evaluated, shared.folder, **place))
         if shared.model.reconstruction is not None:
-            actions.append(self._pictures())
+            actions.append(shared.logs.action(self._pictures()))
         is_lstm = isinstance(shared.model, LongSequenceModel)
         if is_lstm and self._phase.supervised and shared.config.run.diagnostics:
-            actions.append(self._diagnostics())
+            actions.append(shared.logs.action(self._diagnostics()))
         return actions
 
     def _report(self, logs: dict[str, float]) -> None:

@@ -38,7 +38,7 @@ class ValidationLog:
 
     def _accuracies(self, before: float = math.inf) -> list[float]:
         known = (line for line in self._lines if line['step'] < before)
-        return [line['accuracy'] for line in known if 'accuracy' in line]
+        return [line['accuracy'] for line in known if line.get('labelled')]
 
     def add(self, line: dict[str, Any]) -> None:
         """Writes one more down; the file is never half written."""

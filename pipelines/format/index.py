@@ -54,6 +54,7 @@ class RecordReader:
 
     Attributes:
       entries: INDEX_DTYPE and 'shard' of every example, shard after shard.
+      paths: of the shards' files, by 'shard'.
     """
 
     def __init__(self, folder: str, split: str, info: RecordsInfo) -> None:
@@ -78,9 +79,8 @@ class RecordReader:
             part['shard'] = number
             parts.append(part)
         self.entries = np.concatenate(parts)
-        self._files = [
-            _File(f'{path}.tfrecord', keep=i < _MAX_OPEN) for i, path in enumerate(paths)
-        ]
+        self.paths = [f'{path}.tfrecord' for path in paths]
+        self._files = [_File(path, keep=i < _MAX_OPEN) for i, path in enumerate(self.paths)]
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -26,7 +26,9 @@ def said(monkeypatch, log_format, stream, **settings):
     monkeypatch.setattr(progress.time, 'monotonic', lambda: clock[0])
     step = tf.Variable(4, dtype=tf.int64)
     reporter = progress.Reporter(log_format, stream=stream, **settings)
-    line = progress.ProgressLine(phase='joint', global_step=step, last_step=64, reporter=reporter)
+    line = progress.ProgressLine(
+        phase='joint', global_step=step, first_step=4, last_step=64, reporter=reporter
+    )
     for seconds, target, logs in ((110, 24, LOGS), (112, 28, LOGS), (116.5, 64, {'loss': 1.0})):
         clock[0] = seconds
         step.assign(target)

@@ -12,6 +12,7 @@ from trainer import bindings, loop
 from trainer.model_dir import ModelDir
 from trainer.run import Run
 from trainer.stopping import Stopped, StopRequest, listening
+from trainer.validations import LogValidation
 
 PARAMS = [
     *small_data.TINY_RUN,
@@ -58,6 +59,9 @@ def signal_in(monkeypatch, owner, name, *, call, number=signal.SIGTERM):
         (loop.PhaseTrainer, '_take', 2, 5, signal.SIGINT),
         (loop.SplitEvaluator, 'eval_step', 3, 6, signal.SIGTERM),
         (loop.SplitEvaluator, 'eval_end', 1, 6, signal.SIGTERM),
+        # In the last validation, and after it: what is left is to evaluate.
+        (loop.SplitEvaluator, 'eval_end', 2, 12, signal.SIGTERM),
+        (LogValidation, '__call__', 2, 12, signal.SIGTERM),
     ],
 )
 def test_what_was_done_is_saved_and_gone_on_with(
@@ -95,6 +99,21 @@ def test_under_every_strategy(name, strategies, digit_records, tmp_path, monkeyp
         with pytest.raises(Stopped) as stopped:
             run.train(operative_config='', validate=False)
     assert stopped.value.saved == ModelDir(str(tmp_path)).latest_step() == 5
+
+
+def test_a_second_signal_saves_nothing(gin_file, digit_records, tmp_path, monkeypatch, capsys):
+    """While the first one waits for the step at hand."""
+    take = loop.PhaseTrainer._take
+
+    def twice(self, count):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return take(self, count)
+
+    monkeypatch.setattr(loop.PhaseTrainer, '_take', twice)
+    assert execute(gin_file, tmp_path / 'run', 'train', records=digit_records) == 143
+    assert 'from the last checkpoint, if there is one' in capsys.readouterr().err
+    assert ModelDir(str(tmp_path / 'run')).latest_step() == 0
 
 
 def test_a_second_signal_waits_for_nothing():

@@ -68,11 +68,11 @@ def test_what_lies_beyond_the_checkpoint_is_forgotten(tmp_path):
             seconds=tf.Variable(1.26),
             steps_per_epoch=8,
         )
-        action({'accuracy': accuracy})
+        action({'accuracy': accuracy, 'labelled': 9})
     assert ValidationLog(folder).steps == [10, 20]
     lines = [json.loads(x) for x in (tmp_path / 'validations.jsonl').read_text().splitlines()]
     want = {'phase': 'joint', 'step': 20, 'epochs': 2.5, 'seconds': 1.3, 'accuracy': 0.7}
-    assert lines[1] == want
+    assert lines[1] == want | {'labelled': 9}
 
 
 def test_best_and_patience(tmp_path):
@@ -81,7 +81,8 @@ def test_best_and_patience(tmp_path):
     assert not is_over(RunConfig(patience=1), log)
     log.add({'step': 5, 'loss': 1.0})
     for step, accuracy in ((10, 0.5), (20, 0.7), (30, 0.6), (40, 0.7)):
-        log.add({'step': step, 'accuracy': accuracy})
+        log.add({'step': step, 'accuracy': accuracy, 'labelled': 9})
+    log.add({'step': 45, 'accuracy': 0.0, 'labelled': 0})
     assert log.is_best(0.71, 50)
     assert not log.is_best(0.7, 50)
     assert log.is_best(0.6, 20)

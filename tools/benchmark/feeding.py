@@ -91,13 +91,15 @@ def run(options: FeedOptions) -> list[dict[str, Any]]:
     print(f'{machine.machine_line()}\n{machine.versions_line(["longhaul"])}\n', flush=True)
     sets = BUILT_IN
     if options.gin_file:
-        sets = (DataSet(options.records, options.gin_file, options.gin_params),)
+        gin_file = str(Path(options.gin_file).absolute())
+        sets = (DataSet(options.records, gin_file, tuple(options.gin_params)),)
     print('| data | batches | from memory, s | from records, s | ratio | blocks |')
     print('| --- | ---: | ---: | ---: | ---: | --- |', flush=True)
     rows = []
     for data in sets:
         with tempfile.TemporaryDirectory(prefix='longhaul-input-') as folder:
-            rows.append(_measure_apart(data, options, options.records or _records(data, folder)))
+            records = str(Path(options.records).absolute()) if options.records else ''
+            rows.append(_measure_apart(data, options, records or _records(data, folder)))
         row = rows[-1]
         spread = f'{min(row["ratios"]):.3f} to {max(row["ratios"]):.3f}'
         print(
@@ -154,7 +156,9 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     from pipelines.format import records
     from trainer import bindings, execution
     from trainer.loop import PhaseTrainer, distribute
+    from trainer.model_dir import ModelDir
     from trainer.optimizers import make_optimizer
+    from trainer.progress import Reporter
     from trainer.shared import Shared
     from trainer.stopping import StopRequest
     from trainer.task import InputRequest
@@ -162,7 +166,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     data, steps = asked['data'], asked['steps']
     config = bindings.load(
         gin_files=[data['gin_file']],
-        gin_params=[*data['gin_params'], 'RunConfig.max_skipped_batches=0'],
+        gin_params=data['gin_params'],
         records=asked['records'],
     )
     how = execution.prepare(config, tpu=False)
@@ -171,10 +175,10 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     shared = Shared.make(
         config,
         records.read_info(asked['records']),
-        folder=None,
+        folder=ModelDir(''),
         strategy=strategy,
         execution=how,
-        reporter=None,
+        reporter=Reporter(quiet=True),
         stop=StopRequest(),
     )
     split, feed = shared.split('train'), Feed()

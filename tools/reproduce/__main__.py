@@ -43,7 +43,7 @@ def main() -> None:
             for path in report.report(results=flags.results, docs=flags.docs):
                 print(path)
             return
-        # Without TensorFlow: it goes on for hours beside the trainers.
+        # Without TensorFlow, unless minutes are to be measured: it lives for hours beside trainers.
         from tools.reproduce import runner
 
         budget = parse_budget(flags.budget) if flags.budget else None

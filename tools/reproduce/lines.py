@@ -9,16 +9,26 @@ from pipelines.format.errors import LonghaulError
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Appends a line and waits until it is on the disk; what a kill cut off is cut off first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'a+b') as file:
-        file.seek(0)
-        content = file.read()
-        if content and not content.endswith(b'\n'):
-            file.truncate(content.rfind(b'\n') + 1)
-        file.write(json.dumps(line).encode() + b'\n')
-        file.flush()
-        os.fsync(file.fileno())
+    """Appends a line and waits until it is on the disk; what a kill cut off is cut off first.
+
+    Raises:
+      LonghaulError: if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, 'a+b') as file:
+            file.seek(0)
+            content = file.read()
+            if content and not content.endswith(b'\n'):
+                file.truncate(content.rfind(b'\n') + 1)
+            file.write(json.dumps(line).encode() + b'\n')
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise LonghaulError(
+            f'--results: {path} cannot be written ({error.strerror}); make room, or name another '
+            'folder: the same command goes on'
+        ) from error
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -44,6 +54,11 @@ def _parse(path: Path, number: int, text: bytes) -> dict[str, Any]:
             'its commit'
         )
     return line
+
+
+def percent(value: float | None) -> str:
+    """For people; '-' where there is none."""
+    return '-' if value is None else f'{value:.2%}'
 
 
 def validations(lines: list[dict[str, Any]], run: str) -> list[dict[str, Any]]:

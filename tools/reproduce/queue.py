@@ -36,6 +36,8 @@ class Entry:
     def run(self) -> str:
         """Twelve hex digits of what the queue says of this run, whatever the line's place."""
         said = [self.gin_file, self.params, str(self.budget or ''), self.validation_only]
+        if self.records != Path(self.gin_file).parent.name:
+            said.append(self.records)
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
     @property
@@ -45,7 +47,7 @@ class Entry:
 
     @property
     def seed(self) -> int:
-        """What SEED is set to; the gin files' own value without."""
+        """What SEED is set to; 0, as in all our gin files, without."""
         given = [p.partition('=')[2] for p in self.params if p.partition('=')[0].strip() == 'SEED']
         return int(given[-1]) if given else 0
 

@@ -13,7 +13,9 @@ from pipelines.format.errors import LonghaulError
 from tools.reproduce import lines, paper, plot, tables
 from tools.reproduce.queue import read_queue
 
-_BLOCK = re.compile(r'(<!-- results: ([^\n]*?) -->\n).*?(<!-- end -->)', re.DOTALL)
+_BLOCK = re.compile(
+    r'(<!-- results: ([^\n]*?) -->\n)(?:(?!<!-- results:).)*?(<!-- end -->)', re.DOTALL
+)
 _KINDS = 'paper, runs NAME, epochs NAME, seconds NAME, plot NAME'
 
 
@@ -44,6 +46,9 @@ def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
                 raise LonghaulError(f'{path}, block {match[2]!r}: {error}') from error
             return f'{match[1]}{content}\n{match[3]}'
 
+        begun = text.count('<!-- results: ')
+        if begun != len(_BLOCK.findall(text)):
+            raise LonghaulError(f'{path}: a block has no `<!-- end -->`; add it behind the block')
         filled = _BLOCK.sub(fill, text)
         if _BLOCK.search(text):
             path.write_text(filled)

@@ -23,7 +23,11 @@ _POLL_SECONDS = 2.0
 _PROBE_STEPS, _PROBE_LOOP = 40, 10
 
 
-class Stopped(Exception):  # noqa: N818, nothing went wrong
+class ProbeError(Exception):
+    """The speed of a run could not be measured."""
+
+
+class Stopped(BaseException):  # noqa: N818, nothing went wrong
     """Somebody asked the queue to stop."""
 
 
@@ -79,14 +83,24 @@ class Runner:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
         failed: set[str] = set()
+        plans = read_plans()
         while True:
-            plans = read_plans()
+            plans = self._read_again(read_plans, plans)
             left = [p for p in plans if not self._is_done(p) and p.entry.run not in failed]
             if not left:
                 return len(failed)
             _say(f'{left[0].entry.name}, {len(left)} of {len(plans)} left: {_describe(left[0])}')
             if not self._train(left[0]):
                 failed.add(left[0].entry.run)
+
+    @staticmethod
+    def _read_again(read_plans: Callable[[], list[Plan]], plans: list[Plan]) -> list[Plan]:
+        """What the queue says now; what it said before while somebody is writing it."""
+        try:
+            return read_plans()
+        except LonghaulError as error:
+            _say(f'{error}; going on with what the queue said before')
+            return plans
 
     def _is_done(self, plan: Plan) -> bool:
         ended = lines.outcome(lines.read(self._results), plan.entry.run)
@@ -95,7 +109,13 @@ class Runner:
     def _train(self, plan: Plan) -> bool:
         folder = self._work / plan.entry.name
         folder.mkdir(parents=True, exist_ok=True)
-        steps = self._steps(plan, folder)
+        started = time.time()
+        try:
+            steps = self._steps(plan, folder)
+        except ProbeError as error:
+            steps, failed = plan.asked, str(error)
+        else:
+            failed = ''
         params = plan.params(steps)
         common = {
             'run': plan.entry.run,
@@ -105,17 +125,19 @@ class Runner:
             'budget': str(plan.entry.budget or ''),
             'asked_epochs': round(plan.asked.total / plan.steps_per_epoch, 3),
         }
-        model_dir = folder / 'model'
-        started = time.time()
-        code = self._call(
-            plan.command(model_dir, params, 'train_and_eval'),
-            folder / 'log.txt',
-            lambda: self._append_validations(model_dir, common),
-        )
-        line = common | self._ending(model_dir, folder / 'log.txt', code, started)
+        model_dir, log = folder / 'model', folder / 'log.txt'
+        ending = {'kind': 'run', 'finished': False, 'error': failed}
+        if not failed:
+            code = self._call(
+                plan.command(model_dir, params, 'train_and_eval'),
+                log,
+                lambda: self._append_validations(model_dir, common),
+            )
+            ending = self._ending(model_dir, log, code)
+        line = common | {'seconds': round(time.time() - started, 1)} | ending
         lines.append(self._results, line)
         _say(f'    {_outcome(line)}')
-        return code == 0
+        return line['finished']
 
     def _steps(self, plan: Plan, folder: Path) -> Steps:
         """The steps of a run, the same ones when it is gone on with."""
@@ -123,7 +145,9 @@ class Runner:
         if not path.exists():
             rates = self._measure(plan, folder) if plan.in_minutes else None
             steps = plan.steps(rates)
-            path.write_text(json.dumps({'pretrain': steps.pretrain, 'train': steps.train}))
+            partial = path.with_suffix('.partial')
+            partial.write_text(json.dumps({'pretrain': steps.pretrain, 'train': steps.train}))
+            partial.rename(path)
         return Steps(**json.loads(path.read_text()))
 
     def _measure(self, plan: Plan, folder: Path) -> Rates:
@@ -140,24 +164,28 @@ class Runner:
         model_dir = folder / f'probe-{time.time_ns()}'
         log = folder / 'probe.txt'
         if self._call(plan.command(model_dir, params, 'train'), log, lambda: None):
-            raise LonghaulError(f'{plan.entry.name}: {_last_line(log)}')
+            raise ProbeError(f'no speed was measured: {_last_line(log)}')
         found = curves.read_values(model_dir / 'train')['steps_per_second']
         return Rates(pretrain=float(found.get(probe.pretrain, 1.0)), train=float(found[max(found)]))
 
     def _call(self, command: list[str], log: Path, while_it_runs: Callable[[], None]) -> int:
         """Runs a command into a log file; returns its exit code."""
-        with open(log, 'ab') as file:
-            child = subprocess.Popen(
-                command, stdout=file, stderr=file, pass_fds=[self._lock], start_new_session=True
-            )
+        child = None
         try:
+            with open(log, 'ab') as file:
+                child = subprocess.Popen(
+                    command, stdout=file, stderr=file, pass_fds=[self._lock], start_new_session=True
+                )
             while child.poll() is None:
                 time.sleep(_POLL_SECONDS)
                 while_it_runs()
-        except Stopped:
-            child.terminate()
-            child.wait()
-            while_it_runs()
+        except BaseException as error:
+            # Whatever happens here: no trainer is left behind, and what it saves is noted.
+            if child is not None:
+                child.terminate()
+                child.wait()
+            if isinstance(error, Stopped):
+                while_it_runs()
             raise
         while_it_runs()
         return child.returncode
@@ -186,7 +214,7 @@ class Runner:
                 lines.append(self._results, line)
                 _say(f'    {_outcome(line)}')
 
-    def _ending(self, model_dir: Path, log: Path, code: int, started: float) -> dict[str, Any]:
+    def _ending(self, model_dir: Path, log: Path, code: int) -> dict[str, Any]:
         path = model_dir / 'result.json'
         if code == 0 and path.exists():
             return {'kind': 'run', **json.loads(path.read_text())}
@@ -194,7 +222,6 @@ class Runner:
             'kind': 'run',
             'finished': False,
             'error': f'exit code {code}: {_last_line(log)}',
-            'seconds': round(time.time() - started, 1),
         }
 
 
@@ -240,16 +267,14 @@ def _describe(plan: Plan) -> str:
     return ' '.join(words + ([f'--budget={plan.entry.budget}'] if plan.entry.budget else []))
 
 
-def _percent(value: float | None) -> str:
-    return '-' if value is None else f'{value:.2%}'
-
-
 def _outcome(line: dict[str, Any]) -> str:
     if 'error' in line:
         return line['error']
     said = f'epoch {line["epochs"]:.2f}  {line["seconds"]:.0f} s  '
-    said += f'validation {_percent(line["validation_accuracy"])}'
-    return said + (f'  test {_percent(line["test_accuracy"])}' if line['kind'] == 'run' else '')
+    said += f'validation {lines.percent(line["validation_accuracy"])}'
+    if line['kind'] == 'run':
+        said += f'  test {lines.percent(line["test_accuracy"])}'
+    return said
 
 
 def _last_line(log: Path) -> str:

@@ -1,5 +1,6 @@
 """Tables of results, in Markdown."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,6 @@ _EPOCHS, _MINUTES = (1, 2, 5, 10, 20, 40, 80), (2, 5, 10, 20, 40, 80, 160)
 def _table(head: list[str], rows: list[list[str]]) -> str:
     cells = [head, ['---'] * len(head), *rows]
     return '\n'.join('| ' + ' | '.join(row) + ' |' for row in cells)
-
-
-def _percent(value: float | None) -> str:
-    return '-' if value is None else f'{value:.2%}'
 
 
 def _said(gin_file: str, params: tuple[str, ...]) -> str:
@@ -61,14 +58,14 @@ def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
         epochs += ', unfinished'
     elif line['epochs'] < line['asked_epochs'] * 0.99:
         epochs += f' of {line["asked_epochs"]:.4g}'
-    test = _percent(line['test_accuracy'])
+    test = results.percent(line['test_accuracy'])
     if line['test_interval']:
         test += ' ({:.2%} to {:.2%})'.format(*line['test_interval'])
     return [
         *row,
         epochs,
         duration(line['seconds']),
-        _percent(line['validation_accuracy']),
+        results.percent(line['validation_accuracy']),
         test,
         _paper(entry.gin_file),
         f'`{line["commit"]}`',
@@ -111,7 +108,7 @@ def paper_table(experiments: list[Experiment], lines: list[dict[str, Any]]) -> s
     rows = []
     for experiment in experiments:
         own = [g for g in groups if g.gin_file == experiment.gin_file]
-        best = max(own, key=lambda g: g.mean('validation_accuracy'), default=None)
+        best = best_within(own, value='epochs', limit=math.inf)
         ours = ['not run', '-', '-'] if best is None else _ours(best)
         rows.append([f'{experiment.title} (`{experiment.gin_file}`)', experiment.paper, *ours])
     return _table(['experiment', 'paper', 'ours, test', 'epochs, wall time', 'with'], rows)
