@@ -6,7 +6,7 @@ costs no reading of what came before.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ from pipelines.format import anchors, examples
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
 from trainer.config import ObjectiveConfig
-from trainer.order import StepRows, TrainingOrder, evaluation_batches
+from trainer.order import StepRows, TrainingOrder, bucket_segments, evaluation_batches
 
 _COINS = 103
 
@@ -92,6 +92,20 @@ class SplitInput:
             return self._load(rows, counted, batches[batch].segments, epoch=0, step=None)
 
         return self._dataset(tf.data.Dataset.range(len(batches) * len(parts)), load)
+
+    def sample(self, size: int) -> dict[str, np.ndarray]:
+        """A few examples as one parsed batch: the first ones, or documents of middle length."""
+        rows = np.argsort(self.segments, kind='stable')
+        begin = 0 if self.info.spec.fixed_length else max(0, (len(rows) - size) // 2)
+        rows = rows[begin : begin + size]
+        segments = int(bucket_segments(self.segments[rows]).max())
+
+        def load(element: int) -> tuple:
+            del element
+            return self._load(rows, np.ones(len(rows), bool), segments, epoch=0, step=None)
+
+        dataset = self._dataset(tf.data.Dataset.range(1), load)
+        return next(iter(dataset.as_numpy_iterator()))
 
     def ids(self, rows: np.ndarray) -> list[str]:
         """The ids of these rows of the index, read from the records; bytes that are no UTF-8 as
@@ -215,9 +229,3 @@ class SplitInput:
             'fed': tf.ensure_shape(fed, [None, None, None]),
             **{k: tf.ensure_shape(v, [None, None]) for k, v in drawn.items()},
         }
-
-
-def first_batch(dataset: tf.data.Dataset) -> dict[str, np.ndarray]:
-    """The first batch as numpy arrays."""
-    batches: Iterator[dict[str, np.ndarray]] = dataset.take(1).as_numpy_iterator()
-    return next(batches)

@@ -9,7 +9,6 @@ from trainer import averages, results
 from trainer.best import KeepBest
 from trainer.config import RunConfig
 from trainer.diagnostics import AnchorHistograms, Diagnostics, Profile
-from trainer.input import Rows, first_batch
 from trainer.loop import PhaseTrainer, SplitEvaluator, quiet_orbit
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
@@ -247,9 +246,7 @@ class PhaseTraining:
         self._shared.reporter.evaluation('validation', step, logs)
 
     def _fixed_batch(self, size: int) -> Batch:
-        """The first rows of the validation split."""
-        split = self._shared.split('validation')
-        inputs = first_batch(split.evaluation(batch_size=size, parts=[Rows(0, 1)]))
+        inputs = self._shared.split('validation').sample(size)
         return self._task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipelines.format import records
 from trainer import averages, bindings
 from trainer.execution import Execution
-from trainer.input import Rows, SplitInput, first_batch
+from trainer.input import Rows, SplitInput
 from trainer.task import LonghaulTask
 
 BOTH = 'ObjectiveConfig.prediction_weight=1.0'
@@ -23,7 +23,8 @@ def gradients(config, folder, execution):
     model = task.build_model()
     split = SplitInput(folder, 'train', info, config.objective, seed=0)
     order = split.order(config.data.batch_size)
-    inputs = first_batch(split.training(order, first_step=0, parts=[Rows(0, 1)]))
+    batches = split.training(order, first_step=0, parts=[Rows(0, 1)])
+    inputs = next(batches.take(1).as_numpy_iterator())
     inputs = {k: tf.constant(v) for k, v in inputs.items()}
     step = tf.function(
         lambda: task.gradients(inputs, model, tf.constant(0, tf.int64)), autograph=False
