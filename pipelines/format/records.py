@@ -1,6 +1,7 @@
 """`records.json`: what a folder holds. Written last: a folder without it is unfinished."""
 
 import dataclasses
+import hashlib
 import json
 import posixpath
 from typing import Any
@@ -34,6 +35,8 @@ class RecordsInfo:
       lengths: by split, histogram of lengths: upper bound (a power of two) -> examples.
       options: the job's options that decide about the content.
       versions: of the libraries that decide about the content.
+      files: sha256 of the files beside the shards (stats.json, rejected-*.jsonl), by name.
+      sha256: of all the rest of this description, see `content_sha256`; '' in records of before.
       format_version: of this layout.
     """
 
@@ -49,7 +52,14 @@ class RecordsInfo:
     lengths: dict[str, dict[str, int]]
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    sha256: str = ''
     format_version: int = FORMAT_VERSION
+
+    def content_sha256(self) -> str:
+        """What `sha256` is to be."""
+        text = dataclasses.replace(self, sha256='').to_json()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> str:
         """Text of the file: the same for the same content."""

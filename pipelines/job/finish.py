@@ -1,5 +1,7 @@
 """The last step: adds the shards up, writes stats.json and, last of all, records.json."""
 
+import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import posixpath
@@ -58,6 +60,18 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         }
     options = plan.options
     lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
+    lengths = {k: dict(sorted(v.items(), key=lambda p: int(p[0]))) for k, v in lengths.items()}
+    stats = {
+        'counts': counts,
+        'rejected': rejected,
+        'lengths': lengths,
+        'anchors_by_tenth_of_the_sequence': {
+            kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
+        },
+    }
+    files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
+    text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
+    files['stats.json'] = write_text(posixpath.join(options.output, 'stats.json'), text)
     info = RecordsInfo(
         spec=plan.spec,
         segment_steps=options.segment_steps,
@@ -68,30 +82,23 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         class_names=class_names,
         shards={k: [s['shard'] for s in v] for k, v in by_split.items()},
         counts=counts,
-        lengths={k: dict(sorted(v.items(), key=lambda p: int(p[0]))) for k, v in lengths.items()},
+        lengths=lengths,
         options={k: v for k, v in vars(options).items() if k not in _NOT_CONTENT},
         versions={name: importlib.metadata.version(name) for name in _DECIDING},
+        files=files,
     )
-    stats = {
-        'counts': counts,
-        'rejected': rejected,
-        'lengths': info.lengths,
-        'anchors_by_tenth_of_the_sequence': {
-            kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
-        },
-    }
-    text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
-    write_text(posixpath.join(options.output, 'stats.json'), text)
+    info = dataclasses.replace(info, sha256=info.content_sha256())
     path = posixpath.join(options.output, FILE_NAME)
     write_text(path, info.to_json())
     return path
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes a whole file or none."""
+def write_text(path: str, text: str) -> str:
+    """Writes a whole file or none; returns its sha256."""
     with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
         file.write(text.encode())
     FileSystems.rename([f'{path}.partial'], [path])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _add(counts: Any) -> dict[str, int]:

@@ -83,13 +83,9 @@ def write_shard(
             tally.index(data.bytes, record)
             data.write(frame(record))
     index.write(np.array(tally.rows, INDEX_DTYPE).tobytes())
-    if tally.rejected:
-        rejected = _File(posixpath.join(plan.options.output, f'rejected-{name}.jsonl'))
-        for line in tally.rejected:
-            rejected.write((json.dumps(line, ensure_ascii=True) + '\n').encode())
-        rejected.finish()
     return {
         'split': split,
+        'files': _write_rejected(f'rejected-{name}.jsonl', tally.rejected, plan),
         'shard': {
             'name': name,
             'examples': len(tally.rows),
@@ -99,6 +95,16 @@ def write_shard(
         },
         **tally.counts(),
     }
+
+
+def _write_rejected(name: str, lines: list[dict[str, str]], plan: Plan) -> dict[str, str]:
+    """Writes a shard's rejected items, if there are any; name of the file -> its sha256."""
+    if not lines:
+        return {}
+    file = _File(posixpath.join(plan.options.output, name))
+    for line in lines:
+        file.write((json.dumps(line, ensure_ascii=True) + '\n').encode())
+    return {name: file.finish()}
 
 
 def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:

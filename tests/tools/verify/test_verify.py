@@ -1,0 +1,210 @@
+"""The verifier finds one flipped byte anywhere, and names the place; it finds nothing else."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines import launcher
+from pipelines.format import records
+from pipelines.format.index import INDEX_DTYPE, frame
+from tools.verify import __main__ as command
+
+
+@pytest.fixture(scope='module')
+def sound(tmp_path_factory):
+    """Documents as characters in two shards a split, one of them rejected."""
+    folder = tmp_path_factory.mktemp('sound')
+    lines = [{'text': 'some words ' * (1 + i % 9), 'label': f'c{i % 2}'} for i in range(60)]
+    lines.append({'text': '', 'label': 'c0'})
+    source = folder / 'train.jsonl'
+    source.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    output = folder / 'records'
+    code = launcher.main(
+        [
+            f'--source=jsonl:{source}',
+            '--tokens=characters',
+            '--segment_steps=20',
+            '--auxiliary_steps=8',
+            '--anchor_sets=2',
+            '--anchors_per_sequence=2',
+            '--shards=2',
+            '--test_share=0.2',
+            '--max_rejected_share=0.1',
+            f'--output={output}',
+        ]
+    )
+    assert code == 0
+    return output
+
+
+@pytest.fixture
+def copy(sound, tmp_path):
+    return Path(shutil.copytree(sound, tmp_path / 'records'))
+
+
+def verify(folder, capsys):
+    code = command.main([str(folder)])
+    found = capsys.readouterr()
+    return code, (found.out + found.err).splitlines()
+
+
+@pytest.mark.parametrize('name', ['sound', 'digit_records', 'text_records'])
+def test_sound_records_have_no_fault(request, name, capsys):
+    code, lines = verify(request.getfixturevalue(name), capsys)
+    assert code == 0, lines
+    assert lines[-1].endswith('no fault')
+
+
+def test_a_flipped_byte_anywhere_is_found(sound, tmp_path, capsys):
+    """In every file, at its ends and at places in between."""
+    files = sorted(path for path in sound.iterdir())
+    kinds = {path.stem.split('-')[0] + path.suffix for path in files}
+    assert kinds >= {'records.json', 'stats.json', 'rejected.jsonl', 'train.index', 'test.tfrecord'}
+    for number, path in enumerate(files):
+        size = path.stat().st_size
+        for place in sorted({0, 3, size // 3, size // 2, size - 5, size - 1}):
+            folder = tmp_path / f'{number}-{place}'
+            shutil.copytree(sound, folder)
+            data = bytearray((folder / path.name).read_bytes())
+            data[place] ^= 4
+            (folder / path.name).write_bytes(data)
+            code, lines = verify(folder, capsys)
+            assert code == (2 if lines[-1].startswith('error: ') else 1), (path.name, place)
+            assert any(path.name in line for line in lines), (path.name, place, lines)
+            shutil.rmtree(folder)
+
+
+def test_a_damaged_record_is_named_with_its_offset(copy, capsys):
+    shard = sorted(copy.glob('train-*.tfrecord'))[0]
+    rows = np.frombuffer(shard.with_suffix('.index').read_bytes(), INDEX_DTYPE)
+    data = bytearray(shard.read_bytes())
+    offset = int(rows['offset'][3])
+    data[offset + 30] ^= 1
+    shard.write_bytes(data)
+    code, lines = verify(copy, capsys)
+    assert code == 1
+    assert f'{shard.name}, offset {offset}: a damaged record: its checksum does not fit' in lines
+
+
+def rewrite(folder, change):
+    """Changes the first training shard's records; all checksums are made to fit again."""
+    info = json.loads((folder / 'records.json').read_text())
+    entry = info['shards']['train'][0]
+    path = folder / f'{entry["name"]}.tfrecord'
+    rows = np.frombuffer(path.with_suffix('.index').read_bytes(), INDEX_DTYPE).copy()
+    data = path.read_bytes()
+    payloads = [
+        data[o + 12 : o + 12 + n] for o, n in zip(rows['offset'], rows['bytes'], strict=True)
+    ]
+    examples = [tf.train.Example.FromString(payload) for payload in payloads]
+    change(examples, rows)
+    payloads = [example.SerializeToString(deterministic=True) for example in examples]
+    rows['bytes'] = [len(payload) for payload in payloads]
+    sizes = rows['bytes'].astype(np.uint64) + np.uint64(16)
+    rows['offset'] = np.cumsum(sizes) - sizes
+    path.write_bytes(b''.join(map(frame, payloads)))
+    path.with_suffix('.index').write_bytes(rows.tobytes())
+    entry['bytes'] = path.stat().st_size
+    entry['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry['index_sha256'] = hashlib.sha256(rows.tobytes()).hexdigest()
+    (folder / 'records.json').write_text(json.dumps(info))
+    found = records.read_info(str(folder))
+    info['sha256'] = found.content_sha256()
+    (folder / 'records.json').write_text(json.dumps(info))
+    sound = records.read_info(str(folder))
+    (folder / 'records.json').write_text(sound.to_json())
+
+
+def ints(examples, name, number=0):
+    return examples[number].features.feature[name].int64_list.value
+
+
+def set_int(name, value):
+    def change(examples, rows):
+        ints(examples, name)[0] = value
+
+    return change
+
+
+def swap_ids(examples, rows):
+    """The same id twice."""
+    first, second = (e.features.feature['id'].bytes_list.value for e in examples[:2])
+    second[0] = first[0]
+
+
+def cut_segment(examples, rows):
+    segments = examples[0].features.feature['segments'].bytes_list.value
+    segments[0] = segments[0][:-2]
+
+
+def unknown_character(examples, rows):
+    segments = examples[0].features.feature['segments'].bytes_list.value
+    segments[-1] = b'\xff\xff' + segments[-1][2:]
+
+
+def one_feature_less(examples, rows):
+    del examples[0].features.feature['label']
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (set_int('label', 7), 'label 7: there are 2 classes'),
+        (set_int('length', 3), 'segments of '),
+        (set_int('r_anchors', 1000), 'r_anchors [1000'),
+        (set_int('r_anchors', -1), 'r_anchors [-1'),
+        (set_int('r_starts', 999), 'r_starts [999'),
+        (set_int('p_anchors', 999), 'p_anchors [999'),
+        (swap_ids, 'is also in train-'),
+        (cut_segment, 'segments of '),
+        (unknown_character, 'id 65535: the vocabulary has '),
+        (one_feature_less, 'has the features '),
+        (lambda examples, rows: rows['id_hash'].__setitem__(0, 5), 'the index says id_hash 5'),
+        (lambda examples, rows: rows['length'].__setitem__(0, 5), 'the index says length 5'),
+    ],
+)
+def test_what_checksums_do_not_show_is_found(copy, capsys, change, words):
+    rewrite(copy, lambda examples, rows: None)
+    assert verify(copy, capsys)[0] == 0
+    rewrite(copy, change)
+    code, lines = verify(copy, capsys)
+    assert code == 1
+    assert [line for line in lines if words in line and ', offset ' in line], lines
+
+
+def test_counts_that_lie_are_found(copy, capsys):
+    info = json.loads((copy / 'records.json').read_text())
+    info['counts']['steps']['train'] += 1
+    (copy / 'records.json').write_text(json.dumps(info))
+    info['sha256'] = records.read_info(str(copy)).content_sha256()
+    (copy / 'records.json').write_text(json.dumps(info))
+    (copy / 'records.json').write_text(records.read_info(str(copy)).to_json())
+    code, lines = verify(copy, capsys)
+    assert code == 1
+    assert len(lines) == 2
+    assert lines[0].startswith('records.json: steps: ')
+
+
+def test_what_is_missing_and_what_is_too_much(copy, capsys):
+    (copy / 'stats.json').unlink()
+    next(copy.glob('test-00000*.tfrecord')).unlink()
+    (copy / 'train-00000-of-00009.tfrecord').touch()
+    (copy / 'train-00000-of-00002.index.partial').touch()
+    code, lines = verify(copy, capsys)
+    assert code == 1
+    text = '\n'.join(lines)
+    assert 'stats.json: missing' in text
+    assert 'test-00000-of-00002.tfrecord: missing' in text
+    assert 'train-00000-of-00009.tfrecord: does not belong' in text
+    assert 'train-00000-of-00002.index.partial: does not belong' in text
+
+
+def test_no_records_are_refused(tmp_path, capsys):
+    code, lines = verify(tmp_path, capsys)
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith('error: ')

@@ -1,0 +1,75 @@
+"""A whole folder of records."""
+
+import hashlib
+import posixpath
+import re
+
+import tensorflow as tf
+
+from pipelines.format import records
+from pipelines.format.records import FILE_NAME, RecordsInfo
+from tools.verify.faults import Report
+from tools.verify.shard import verify_shard
+from tools.verify.tally import Tally
+
+_OURS = re.compile(r'(rejected-)?(train|validation|test)-\d{5}-of-\d{5}\.(tfrecord|index|jsonl)')
+
+
+def verify(folder: str) -> Report:
+    """Looks at everything in a folder of records.
+
+    Args:
+      folder: any path that tf.io.gfile understands.
+
+    Returns:
+      The faults, and how much was looked at.
+
+    Raises:
+      LonghaulError: if there are no finished records of this version.
+    """
+    info, report = records.read_info(folder), Report()
+    _verify_description(folder, info, report)
+    tally = Tally(info)
+    for split, shards in info.shards.items():
+        for shard in shards:
+            verify_shard(folder, split, shard, info, report=report, tally=tally)
+    for what in tally.differences():
+        report.add(FILE_NAME, what)
+    _verify_others(folder, info, report)
+    return report
+
+
+def _read(folder: str, name: str, report: Report) -> bytes:
+    with tf.io.gfile.GFile(posixpath.join(folder, name), 'rb') as file:
+        data = file.read()
+    report.files += 1
+    report.bytes += len(data)
+    return data
+
+
+def _verify_description(folder: str, info: RecordsInfo, report: Report) -> None:
+    """records.json itself: as its writer writes it, and of its own checksum."""
+    data = _read(folder, FILE_NAME, report)
+    if info.to_json().encode() != data:
+        report.add(FILE_NAME, 'is not as the job writes it: somebody has changed it')
+    if not info.sha256:
+        report.add(FILE_NAME, 'has no checksum of its own: an older version of the job wrote it')
+    elif info.sha256 != info.content_sha256():
+        report.add(FILE_NAME, 'its own sha256 does not fit')
+
+
+def _verify_others(folder: str, info: RecordsInfo, report: Report) -> None:
+    """Files beside the shards: their checksums, and what does not belong here."""
+    listed = {f'{s["name"]}.{end}' for v in info.shards.values() for s in v for end in _ENDS}
+    for name, sha256 in info.files.items():
+        if not tf.io.gfile.exists(posixpath.join(folder, name)):
+            report.add(name, 'missing, though records.json lists it')
+        elif hashlib.sha256(_read(folder, name, report)).hexdigest() != sha256:
+            report.add(name, 'sha256 is not that of records.json')
+    for name in sorted(tf.io.gfile.listdir(folder)):
+        left = name.endswith('.partial') or _OURS.fullmatch(name)
+        if left and name not in listed and name not in info.files:
+            report.add(name, 'does not belong to these records; remove it')
+
+
+_ENDS = ('tfrecord', 'index')
