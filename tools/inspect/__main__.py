@@ -1,0 +1,46 @@
+"""Shows what is in finished records: an example in the terminal, or the data set as a page.
+
+python -m tools.inspect records/photos
+python -m tools.inspect records/photos --id=train/dog/7.jpg
+python -m tools.inspect records/photos --html=photos.html
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from pathlib import Path
+
+from pipelines.format.errors import LonghaulError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Shows what the flags ask for; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m tools.inspect', description=__doc__.splitlines()[0]
+    )
+    parser.add_argument('folder', help='--output of python -m pipelines.main')
+    parser.add_argument('--id', help='of the example to show (default: the first one)')
+    parser.add_argument('--html', help='write a page of the data set into this file')
+    parser.add_argument('--examples', type=int, default=24, help='on the page (default 24)')
+    flags = parser.parse_args(arguments)
+    from tools.inspect import page, terminal
+    from tools.inspect.stored import Records
+
+    try:
+        found = Records(flags.folder)
+        if flags.html:
+            page.write(found, Path(flags.html), examples=flags.examples, example_id=flags.id)
+            print(flags.html)
+        else:
+            print(terminal.show(found, found.find(flags.id)))
+    except LonghaulError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

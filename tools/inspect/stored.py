@@ -1,0 +1,125 @@
+"""Examples of finished records, read by id or by number."""
+
+import dataclasses
+import difflib
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format import anchors, records, segments
+from pipelines.format.errors import LonghaulError
+from pipelines.format.index import RecordReader
+from pipelines.format.records import RecordsInfo
+
+_NEAR = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """One example.
+
+    `values`: [T, C] for images, [T] for text. `anchors`: by name, int64 [E, K], in steps.
+    """
+
+    split: str
+    id: str
+    label: int
+    values: np.ndarray
+    anchors: dict[str, np.ndarray]
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.values)
+
+    def segment_starts(self, segment_steps: int) -> list[int]:
+        """The first step of each stored segment; they are cut from the end."""
+        first = (self.steps - 1) % segment_steps + 1
+        return [0, *range(first, self.steps, segment_steps)]
+
+
+class Records:
+    """A folder of records.
+
+    Attributes:
+      info: its description.
+      folder: its path.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Reads the description and the indexes.
+
+        Raises:
+          LonghaulError: if there are no finished records.
+        """
+        self.folder, self.info = folder, records.read_info(folder)
+        self.readers = {s: RecordReader(folder, s, self.info) for s in self.info.shards}
+
+    def class_name(self, example: Stored) -> str:
+        """Of an example; 'none' without a label."""
+        return self.info.class_names[example.label] if example.label >= 0 else 'none'
+
+    def auxiliary_steps(self, example: Stored) -> int:
+        """L of an example's stored anchors."""
+        fixed = self.info.spec.fixed_length is not None
+        lengths = np.array([example.steps])
+        found = anchors.auxiliary_length(lengths, self.info.auxiliary_steps, fixed_length=fixed)
+        return int(found[0])
+
+    def read(self, split: str, number: int) -> Stored:
+        """Example `number` of a split's index."""
+        return _parse(self.readers[split].read(number), split, self.info)
+
+    def find(self, example_id: str | None) -> Stored:
+        """An example by its id, of whichever split; without one, the first there is.
+
+        Raises:
+          LonghaulError: if there is none; it names the nearest ids.
+        """
+        if example_id is None:
+            split = next(s for s, reader in self.readers.items() if len(reader))
+            return self.read(split, 0)
+        hashed = anchors.id_hash(example_id)
+        for split, reader in self.readers.items():
+            for number in np.flatnonzero(reader.entries['id_hash'] == hashed):
+                example = self.read(split, int(number))
+                if example.id == example_id:
+                    return example
+        near = difflib.get_close_matches(example_id, self._some_ids(), n=3, cutoff=0)
+        raise LonghaulError(
+            f'--id={example_id}: {self.folder} has no such example; for example {", ".join(near)}'
+        )
+
+    def _some_ids(self) -> list[str]:
+        found = []
+        for split, reader in self.readers.items():
+            count = min(len(reader), _NEAR // len(self.readers))
+            found += [self.read(split, number).id for number in range(count)]
+        return found
+
+    def spread(self, count: int) -> list[Stored]:
+        """Some examples of the first split that has any, evenly spaced in its index."""
+        split = next(s for s, reader in self.readers.items() if len(reader))
+        total = len(self.readers[split])
+        numbers = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
+        return [self.read(split, int(number)) for number in numbers]
+
+
+def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
+    features = tf.train.Example.FromString(payload).features.feature
+    spec = info.spec
+    shape = (info.anchor_sets, info.anchors_per_sequence)
+    return Stored(
+        split=split,
+        id=features['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace'),
+        label=features['label'].int64_list.value[0],
+        values=segments.join(
+            list(features['segments'].bytes_list.value),
+            dtype=spec.dtype,
+            channels=spec.channels if spec.kind == 'image' else None,
+        ),
+        anchors={
+            name: np.array(features[name].int64_list.value).reshape(shape)
+            for name in ('r_anchors', 'r_starts', 'p_anchors')
+        },
+    )
