@@ -80,10 +80,10 @@ class PhaseTraining:
         with quiet_orbit(), self._shared.stop.awaited():
             try:
                 self._alternate(controller)
+                controller.save_checkpoint()
                 # Asked while it validated for the last time, or saved.
                 if self._shared.stop.is_made(self._shared.strategy):
                     self._shared.stop.stop()
-                controller.save_checkpoint()
             except Stopped as stopped:
                 if stopped.at_once:
                     raise

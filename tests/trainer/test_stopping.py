@@ -11,6 +11,7 @@ from whole_runs import execute, variables
 from trainer import bindings, loop
 from trainer.model_dir import ModelDir
 from trainer.run import Run
+from trainer.saving import CheckpointManager
 from trainer.stopping import Stopped, StopRequest, listening
 from trainer.validations import LogValidation
 
@@ -62,6 +63,7 @@ def signal_in(monkeypatch, owner, name, *, call, number=signal.SIGTERM):
         # In the last validation, and after it: what is left is to evaluate.
         (loop.SplitEvaluator, 'eval_end', 2, 12, signal.SIGTERM),
         (LogValidation, '__call__', 2, 12, signal.SIGTERM),
+        (CheckpointManager, '_sweep', 2, 12, signal.SIGTERM),
     ],
 )
 def test_what_was_done_is_saved_and_gone_on_with(
