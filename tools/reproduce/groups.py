@@ -20,6 +20,11 @@ class Group:
         """The gin file's name."""
         return Path(self.gin_file).stem
 
+    @property
+    def seeds(self) -> str:
+        """For people: '0, 1'."""
+        return ', '.join(str(line['seed']) for line in self.lines)
+
     def mean(self, name: str) -> float | None:
         """Of a value over the seeds; None if a seed has none."""
         values = [line[name] for line in self.lines]

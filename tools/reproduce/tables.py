@@ -98,7 +98,7 @@ def _within(group: Group | None) -> str:
         return '-'
     return (
         f'{group.spread("test_accuracy")}; {group.mean("epochs"):.3g} epochs, '
-        f'{duration(group.mean("seconds"))}, {len(group.lines)} seeds'
+        f'{duration(group.mean("seconds"))}, seeds {group.seeds}'
     )
 
 
@@ -116,9 +116,8 @@ def paper_table(experiments: list[Experiment], lines: list[dict[str, Any]]) -> s
 
 def _ours(group: Group) -> list[str]:
     params = ' '.join(f'`{p}`' for p in own_params(group.lines[0])) or 'nothing else'
-    seeds = ', '.join(str(line['seed']) for line in group.lines)
     return [
         group.spread('test_accuracy'),
         f'{group.mean("epochs"):.3g}, {duration(group.mean("seconds"))}',
-        f'{params}; seeds {seeds}; `{group.lines[0]["commit"]}`',
+        f'{params}; seeds {group.seeds}; `{group.lines[0]["commit"]}`',
     ]
