@@ -147,6 +147,9 @@ class PhaseTraining:
             global_step=shared.global_step,
             steps_per_loop=max(1, min(config.log_interval, self._phase.last_step - first_step)),
             checkpoint_manager=self._checkpoint_manager(**{self._optimizer_name: optimizer}),
+            # Unless told that the folders differ, orbit takes the first manager for both.
+            summary_dir=shared.folder / 'train',
+            eval_summary_dir=shared.folder / 'validation',
             summary_manager=shared.logs.manager(shared.folder / 'train', shared.global_step),
             eval_summary_manager=shared.logs.manager(
                 shared.folder / 'validation', shared.global_step

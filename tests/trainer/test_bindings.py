@@ -30,7 +30,11 @@ def test_every_experiment_resolves_from_any_folder(path, monkeypatch, tmp_path):
         load(files=[path])
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
+# What did best is named after its data.
+NAMED = [path for path in EXPERIMENTS if path.parent.name != 'best']
+
+
+@pytest.mark.parametrize('path', NAMED, ids=name_of)
 def test_an_experiment_is_what_its_name_says(path):
     config = load(files=[path], records='somewhere')
     name = 'r_lstm_128' if path.stem == 'dogs_16k' else path.stem

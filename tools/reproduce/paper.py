@@ -31,6 +31,7 @@ def read_experiment(path: str | Path) -> Experiment | None:
 
 
 def read_experiments(folder: Path) -> list[Experiment]:
-    """All experiments below a folder of gin files, by name."""
-    found = (read_experiment(path) for path in sorted(folder.rglob('*.gin')))
+    """All experiments of the paper below a folder of gin files, by name; none of those in best/."""
+    paths = (path for path in sorted(folder.rglob('*.gin')) if path.parent.name != 'best')
+    found = map(read_experiment, paths)
     return [experiment for experiment in found if experiment is not None]
