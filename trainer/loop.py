@@ -119,7 +119,7 @@ class PhaseTrainer(orbit.AbstractTrainer):
 
         def take() -> tf.Tensor:
             """Changes the variables."""
-            run(self._task.apply, args=(inputs, computed, self._model, self._optimizer))
+            run(self._task.apply, args=(computed, self._model, self._optimizer))
             run(self._task.count, args=(inputs, computed, self._metrics))
             self._global_step.assign_add(1)
             new_step = self._global_step.read_value()

@@ -149,11 +149,11 @@ class LonghaulTask(base_task.Task):
     ) -> dict[str, tf.Tensor]:
         """One step on this replica's rows of the global batch; `step`: the global step, int64."""
         computed = self.compute(inputs, model, step)
-        self.apply(inputs, computed, model, optimizer)
+        self.apply(computed, model, optimizer)
         self.count(inputs, computed, metrics or [])
         return {self.loss: computed.loss}
 
-    def compute(self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor) -> 'Computed':
+    def compute(self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor) -> Computed:
         """What a step is made of; changes nothing. All replicas take part.
 
         Args:
@@ -174,13 +174,11 @@ class LonghaulTask(base_task.Task):
 
     def apply(
         self,
-        inputs: dict[str, tf.Tensor],
-        computed: 'Computed',
+        computed: Computed,
         model: Model,
         optimizer: tf_keras.optimizers.Optimizer,
     ) -> None:
         """Changes the model by a step's gradients."""
-        del inputs
         # Summed already: the optimizer clips by the global norm of the global batch.
         optimizer.apply_gradients(
             zip(computed.gradients, model.trainable_variables, strict=True),
@@ -190,7 +188,7 @@ class LonghaulTask(base_task.Task):
     def count(
         self,
         inputs: dict[str, tf.Tensor],
-        computed: 'Computed',
+        computed: Computed,
         metrics: Sequence[tf_keras.metrics.Metric],
     ) -> None:
         """Adds a step to the means over this replica's rows."""
@@ -220,6 +218,8 @@ class LonghaulTask(base_task.Task):
 
         @self.on_path
         def part(rows: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple:
+            """Losses and gradients of rows that are computed independently of all others."""
+
             def compute(rows: dict[str, tf.Tensor]) -> tuple:
                 """Losses of the rows, gradients of their share."""
                 with cell.products_in(tf.bfloat16 if mixed else None):
@@ -243,6 +243,7 @@ class LonghaulTask(base_task.Task):
         """The function on the path that reads sequences here, compiled if the path is."""
 
         def read(*args: Any) -> Any:
+            """The function, with what it reads set to the path."""
             with contextlib.ExitStack() as stack:
                 if self.execution.path == 'cudnn':
                     stack.enter_context(recurrent.cudnn_where_it_can())
@@ -279,6 +280,7 @@ class LonghaulTask(base_task.Task):
 
         @self.on_path
         def part(rows: dict[str, tf.Tensor]) -> Losses:
+            """Losses of rows that are computed independently of all others."""
             return self._evaluation.losses(model, self.to_batch(rows), None)
 
         losses = _join([part(rows) for rows in self.parts(inputs)])
