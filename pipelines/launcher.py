@@ -13,13 +13,17 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
+from pipelines import workers
 from pipelines.format import errors, records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
-from pipelines.job.plan import make_plan
+from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
+from pipelines.progress import Progress
 
+# A local runner holds the packed names of all items: see docs/job.md.
+_MANY_ITEMS = 10_000_000
 _LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
 
 
@@ -58,14 +62,27 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
     runner = _make_runner(beam_options)
     _prepare_output(options)
     try:
-        with beam.Pipeline(runner=runner, options=beam_options) as pipeline:
-            build(pipeline, plan)
+        with (
+            _progress(plan, beam_options),
+            beam.Pipeline(runner=runner, options=beam_options) as pipeline,
+        ):
+            build(pipeline, plan, workers.threads_each(beam_options))
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
     return records.read_info(options.output)
+
+
+def _progress(plan: Plan, beam_options: PipelineOptions) -> Progress:
+    here = workers.in_this_process(beam_options)
+    return Progress(
+        plan.options.output,
+        shards=plan.shards * len(plan.splits),
+        in_this_process=here,
+        many_items=_MANY_ITEMS if here else None,
+    )
 
 
 def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
