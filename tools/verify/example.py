@@ -20,7 +20,7 @@ class Example:
     Attributes:
       id: of the example.
       label: -1 for none.
-      values: of its steps, [T * C].
+      values: of its steps, [T, C]; None if the segments do not hold as many.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:
@@ -44,6 +44,11 @@ class Example:
         self.segments = list(features['segments'].bytes_list.value)
         self.anchors = {n: np.array(features[n].int64_list.value, np.int64) for n in _ANCHORS}
         self._info = info
+        spec, stored = info.spec, b''.join(self.segments)
+        dtype = np.dtype(spec.dtype).newbyteorder('<')
+        self.values = None
+        if len(stored) == max(1, self.length) * spec.channels * dtype.itemsize:
+            self.values = np.frombuffer(stored, dtype).reshape([-1, spec.channels])
 
     def faults(self, entry: np.void) -> Iterator[str]:
         """What is wrong with it, in words.
@@ -65,9 +70,9 @@ class Example:
         if wrong:
             yield wrong
         elif spec.vocabulary_size is not None:
-            ids = np.frombuffer(b''.join(self.segments), np.dtype(spec.dtype).newbyteorder('<'))
-            if ids.max(initial=0) >= spec.vocabulary_size:
-                yield f'id {ids.max()}: the vocabulary has {spec.vocabulary_size}'
+            largest = self.values.max(initial=0)
+            if largest >= spec.vocabulary_size:
+                yield f'id {largest}: the vocabulary has {spec.vocabulary_size}'
         yield from self._wrong_anchors()
         yield from self._wrong_index(entry)
 

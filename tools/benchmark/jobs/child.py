@@ -1,7 +1,7 @@
 """One run in a process of its own: the job, or a plain loop that does the same work.
 
     python -m tools.benchmark.jobs.child '{"what": "job", "flags": ["--source=...", ...]}'
-    python -m tools.benchmark.jobs.child '{"what": "plain", "folder": ..., "output": ..., "side": 9}'
+    python -m tools.benchmark.jobs.child '{"what": "plain", "folder": ..., "output": ..., ...}'
 
 The last line that it prints is a JSON object: seconds of the imports and of the work, and the
 processor's seconds of the work.
