@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.format.sequences import SequenceSpec
+from pipelines.format.values import Sums, sums_of
 from pipelines.job.encoder import encode_batch
 from pipelines.job.items import Hashed, Item, Payload, Rejected
 from pipelines.job.labels import Labels
@@ -33,6 +34,16 @@ class Decoded(NamedTuple):
     values: np.ndarray | Rejected
 
 
+class Batch(NamedTuple):
+    """Items in their order, and what those that can be used add to the sums of values.
+
+    `sums`: see `sums_of`; empty for documents.
+    """
+
+    items: list[Decoded]
+    sums: list[Sums]
+
+
 _Read = tuple[Hashed, Payload | Rejected]
 
 
@@ -41,9 +52,7 @@ def in_order(hashed: list[Hashed]) -> list[Hashed]:
     return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
 
 
-def decoded(
-    hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1
-) -> Iterator[list[Decoded]]:
+def decoded(hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1) -> Iterator[Batch]:
     """Reads and decodes items.
 
     Args:
@@ -56,7 +65,7 @@ def decoded(
       Batches of them, in their order.
     """
     pool = ThreadPoolExecutor(threads, 'decode')
-    waiting: deque[Future[list[Decoded]]] = deque()
+    waiting: deque[Future[Batch]] = deque()
     try:
         for batch in _batches(_read_payloads(hashed, plan), plan.spec):
             waiting.append(pool.submit(_decode, batch, plan.spec, labels))
@@ -105,14 +114,18 @@ def _size(payload: Payload | Rejected) -> int:
     return len(payload.data) if payload.pixels is None else payload.pixels.nbytes
 
 
-def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> list[Decoded]:
+def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
     numbers = [_label(h.item, payload, labels) for h, payload in batch]
     usable = [p for (_, p), n in zip(batch, numbers, strict=True) if not isinstance(n, Rejected)]
-    values = iter(encode_batch(usable, spec))
-    return [
+    found = encode_batch(usable, spec)
+    values = iter(found)
+    items = [
         Decoded(h, -1, number) if isinstance(number, Rejected) else Decoded(h, number, next(values))
         for (h, _), number in zip(batch, numbers, strict=True)
     ]
+    if spec.tokens is not None:
+        return Batch(items, [])
+    return Batch(items, sums_of([v for v in found if not isinstance(v, Rejected)]))
 
 
 def _label(item: Item, payload: Payload | Rejected, labels: Labels) -> int | Rejected:

@@ -21,7 +21,7 @@ from pipelines.job import metrics
 from pipelines.job.items import Hashed, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
-from pipelines.job.reading import Decoded, decoded, in_order
+from pipelines.job.reading import Batch, Decoded, decoded, in_order
 from pipelines.job.tally import Tally
 
 _SHARD_STREAM = 21
@@ -97,17 +97,15 @@ def write_shard(
     }
 
 
-def _write_batch(
-    batch: list[Decoded], plan: Plan, tally: Tally, *, data: _File, index: _File
-) -> None:
+def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: _File) -> None:
     """Appends what can be used to a shard and its index; counts all."""
     reasons = []
-    for found in batch:
+    for found in batch.items:
         if isinstance(found.values, Rejected):
             tally.reject(found, found.values)
             reasons.append(found.values.reason)
-    good = [found for found in batch if not isinstance(found.values, Rejected)]
-    metrics.count('read', len(batch))
+    good = [found for found in batch.items if not isinstance(found.values, Rejected)]
+    metrics.count('read', len(batch.items))
     metrics.count_rejected(reasons)
     if not good:
         return
@@ -123,7 +121,7 @@ def _write_batch(
     rows['id_hash'] = [found.hashed.hash for found in good]
     index.write(rows.tobytes())
     data.write(b''.join(frames))
-    tally.add(good, lengths, drawn)
+    tally.add(good, lengths=lengths, drawn=drawn, sums=batch.sums)
     metrics.count('written', len(good))
     metrics.count('steps', int(lengths.sum()))
     metrics.count('bytes', int(sizes.sum()))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.format.anchors import AnchorSets
-from pipelines.format.values import Sums, add_up, sums_of
+from pipelines.format.values import Sums, add_up
 from pipelines.job.items import Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
@@ -42,15 +42,23 @@ class Tally:
             line['detail'] = reason.detail
         self.rejected.append(line)
 
-    def add(self, found: Sequence[Decoded], lengths: np.ndarray, drawn: AnchorSets) -> None:
+    def add(
+        self,
+        found: Sequence[Decoded],
+        *,
+        lengths: np.ndarray,
+        drawn: AnchorSets,
+        sums: Sequence[Sums],
+    ) -> None:
         """Counts examples.
 
         Args:
           found: N of them, in the order in which they are written.
           lengths: int64 [N], their steps.
           drawn: their anchors.
+          sums: of their values.
         """
-        spec, values = self._plan.spec, [f.values for f in found]
+        spec = self._plan.spec
         self.examples += len(found)
         self.steps += int(lengths.sum())
         names = self._labels.names
@@ -60,9 +68,8 @@ class Tally:
             tenths = array.astype(np.int64) * 10 // lengths[:, np.newaxis, np.newaxis]
             self._tenths[kind] += np.bincount(np.minimum(tenths, 9).reshape(-1), minlength=10)
         if spec.vocabulary is not None:
-            self._unknown += sum(int((v == 0).sum()) for v in values)
-        if spec.tokens is None:
-            self._sums = add_up([self._sums, *sums_of(values)], spec.channels)
+            self._unknown += sum(int((f.values == 0).sum()) for f in found)
+        self._sums = add_up([self._sums, *sums], spec.channels)
 
     def counts(self) -> dict[str, Any]:
         """JSON values, to be added up over the shards."""

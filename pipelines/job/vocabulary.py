@@ -57,7 +57,7 @@ def count(
     """
     counts = np.zeros([_CODE_POINTS], np.int64)
     for batch in decoded(in_order(hashed), plan, labels, threads):
-        usable = [found.values for found in batch if not isinstance(found.values, Rejected)]
+        usable = [found.values for found in batch.items if not isinstance(found.values, Rejected)]
         if usable:
             found, times = np.unique(np.concatenate(usable), return_counts=True)
             counts[found] += times

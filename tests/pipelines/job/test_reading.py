@@ -8,6 +8,7 @@ import pytest
 from source_data import encode_image, pixels
 
 from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.values import sums_of
 from pipelines.job import encoder, reading
 from pipelines.job.items import Hashed, Item, Payload, Rejected
 from pipelines.job.labels import Labels
@@ -65,7 +66,7 @@ def test_a_batch_is_what_its_items_are_one_by_one(threads, monkeypatch):
     monkeypatch.setattr(reading, '_BATCH_ITEMS', 6)
     payloads = mixed()
     _, found = batches(payloads, IMAGE, threads)
-    found = [entry for batch in found for entry in batch]
+    found = [entry for batch in found for entry in batch.items]
     assert [entry.hashed.item.place for entry in found] == list(range(len(payloads)))
     expected = [alone(payload) for payload in payloads]
     assert sum(isinstance(values, Rejected) for values in expected) == 4
@@ -77,10 +78,20 @@ def test_a_batch_is_what_its_items_are_one_by_one(threads, monkeypatch):
             assert entry.values.dtype == values.dtype
 
 
+def test_sums_are_those_of_what_can_be_used():
+    _, found = batches(mixed(), IMAGE)
+    (batch,) = found
+    usable = [e.values for e in batch.items if not isinstance(e.values, Rejected)]
+    assert batch.sums == sums_of(usable)
+    assert batch.sums[0].steps == 16 * 10
+    _, found = batches([Payload(b'text')], text_spec())
+    assert [batch.sums for batch in found] == [[]]
+
+
 def test_documents_of_any_length_come_apart_again():
     texts = [b'x', b'a\0b\0', b'long' * 5000, b'\0', bytes(range(256))]
     _, found = batches([Payload(t) for t in texts], text_spec())
-    assert [bytes(entry.values) for batch in found for entry in batch] == texts
+    assert [bytes(entry.values) for batch in found for entry in batch.items] == texts
 
 
 def test_no_more_is_read_than_the_batches_hold(monkeypatch):
@@ -90,7 +101,7 @@ def test_no_more_is_read_than_the_batches_hold(monkeypatch):
     for number, batch in enumerate(found):
         # Two threads have one each, two wait, and one item begins the next.
         assert source.read_so_far <= 5 * (number + 4) + 1
-        sizes.append(len(batch))
+        sizes.append(len(batch.items))
     assert sizes == [5] * 20
 
 
@@ -98,11 +109,11 @@ def test_batches_are_bounded_by_bytes(monkeypatch):
     monkeypatch.setattr(reading, '_BATCH_BYTES', 100)
     sizes = [30, 30, 30, 30, 200, 1, 99, 1]
     _, found = batches([Payload(b'x' * size) for size in sizes], text_spec())
-    batched = [[len(entry.values) for entry in batch] for batch in found]
+    batched = [[len(entry.values) for entry in batch.items] for batch in found]
     assert batched == [[30, 30, 30], [30], [200], [1, 99], [1]]
     # Of what they become: 48 values an image.
     _, found = batches([Payload(pixels=pixels(0, 4, 4, 1)[:, :, None])] * 5, IMAGE)
-    assert [len(batch) for batch in found] == [2, 2, 1]
+    assert [len(batch.items) for batch in found] == [2, 2, 1]
 
 
 def test_an_error_ends_the_threads(monkeypatch):
