@@ -54,10 +54,16 @@ def run(options: JobOptions) -> dict[str, Any]:
         found[part], blocks[part] = _PART[part](options)
         print(f'{blocks[part]}\n', flush=True)
         if options.json_file:
-            Path(options.json_file).write_text(json.dumps(found, indent=1) + '\n')
+            _merge(Path(options.json_file), found)
         if options.docs:
             tables.fill(Path(options.docs), {k: blocks[k] for k in ('machine', part)})
     return found
+
+
+def _merge(path: Path, found: dict[str, Any]) -> None:
+    """Parts that were not measured this time stay."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(before | found, indent=1) + '\n')
 
 
 def _speed(options: JobOptions) -> tuple[list[dict[str, Any]], str]:
