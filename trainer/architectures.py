@@ -2,7 +2,7 @@
 
 import gin
 
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.baselines.baseline import Baseline
 from trainer.baselines.gru import GRUClassifier
 from trainer.baselines.objective import SupervisedObjective

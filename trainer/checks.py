@@ -4,7 +4,7 @@ import dataclasses
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.sequences import SequenceSpec, text_of
+from pipelines.format.pixels import pictures_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
 from trainer import recurrent, truncation
 from trainer.config import ObjectiveConfig
 from trainer.model import LongSequenceModel
@@ -167,21 +169,12 @@ class Diagnostics:
             rows.append(f'| {i} {text} | {self._names[said]} | {found[said]:.1%} | {truth} |')
         tf.summary.text('predictions_table', '\n'.join(rows))
         if self._spec.kind == 'image':
-            tf.summary.image('predictions', self._pictures(inputs), max_outputs=len(inputs))
+            pictures = pictures_of(inputs, self._spec)
+            tf.summary.image('predictions', pictures, max_outputs=len(pictures))
 
     def _text(self, row: np.ndarray) -> str:
         text = text_of(row[-_TEXT_STEPS:], self._spec)
         return ' '.join(text.replace('|', '/').split())
-
-    def _pictures(self, inputs: np.ndarray) -> np.ndarray:
-        """Steps [B, T, C] -> pictures [B, side, side, C], the permutation undone."""
-        side = self._spec.image_size
-        order = self._spec.permutation
-        pictures = inputs
-        if order is not None:
-            pictures = np.zeros_like(inputs)
-            pictures[:, np.asarray(order)] = inputs
-        return pictures.reshape(len(inputs), side, side, -1)
 
 
 class AnchorHistograms:

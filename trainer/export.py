@@ -11,7 +11,7 @@ from official.core import export_base
 
 from pipelines.format import sequences
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.architectures import Model, make_model
 from trainer.config import Config
 from trainer.model_dir import ModelDir, versions, write_atomically

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.pixels import steps_from_pixels
+from pipelines.format.spec import SequenceSpec
 from pipelines.job.image_header import read_header
 from pipelines.job.items import Payload, Rejected
 
@@ -32,7 +33,7 @@ def _functions(spec: SequenceSpec) -> tuple[Callable, Callable]:
         lambda data: sequences.decode(data, spec), input_signature=[tf.TensorSpec([], tf.string)]
     )
     of_pixels = tf.function(
-        lambda pixels: sequences.steps_from_pixels(pixels, spec),
+        lambda pixels: steps_from_pixels(pixels, spec),
         input_signature=[tf.TensorSpec([None, None, 1], tf.uint8)],
     )
     return of_bytes, of_pixels

@@ -7,13 +7,15 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
+from pipelines.format.spec import SequenceSpec, character_spec, text_spec
 from pipelines.job.items import Source
+from pipelines.job.pixel_order import hilbert_order, random_order
 from pipelines.job.sources import make_source
 from pipelines.options import JobOptions
 
-_PERMUTATION, _TEST, _VALIDATION = 11, 12, 13
+_TEST, _VALIDATION = 12, 13
 _SHARD_BYTES = 64 << 20
+_PIXELS = ('permutation_seed', 'pixel_order', 'steps_per_pixel')
 # Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
 _VOCABULARY_SIZE = 1000
 
@@ -132,13 +134,13 @@ def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:
 
 def _spec(options: JobOptions, source: Source) -> SequenceSpec:
     if source.kind == 'text':
-        for name in ('image_size', 'channels', 'permutation_seed'):
+        for name in ('image_size', 'channels', *_PIXELS):
             if getattr(options, name) is not None:
                 raise LonghaulError(
                     f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
                 )
         make = character_spec if options.tokens == 'characters' else text_spec
-        return make(max_steps=options.max_steps)
+        return make(max_steps=options.max_steps, cut=options.cut or 'head')
     for name in ('tokens', 'vocabulary_size'):
         if getattr(options, name) is not None:
             raise LonghaulError(
@@ -152,20 +154,26 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         )
     if options.max_steps is not None:
         raise LonghaulError(
-            f'--max_steps={options.max_steps}: images have image_size**2 steps; leave it out'
+            f'--max_steps={options.max_steps}: images have all their pixels; leave it out'
         )
-    permutation = None
-    if options.permutation_seed is not None:
-        pixels = np.arange(size**2, dtype=np.uint64)
-        keys = anchors.mix(options.permutation_seed, _PERMUTATION, pixels)
-        permutation = tuple(np.argsort(keys, kind='stable').tolist())
+    seed = options.permutation_seed
+    if seed is None and options.pixel_order == 'random':
+        seed = 0
+    colors = options.channels or (3 if options.steps_per_pixel == 3 else source.channels)
     return SequenceSpec(
         'image',
-        channels=options.channels or source.channels,
+        channels=1 if options.steps_per_pixel == 3 else colors,
         image_size=size,
-        permutation_seed=options.permutation_seed,
-        permutation=permutation,
+        permutation_seed=seed,
+        permutation=_permutation(options, size, seed),
+        steps_per_pixel=options.steps_per_pixel or 1,
     )
+
+
+def _permutation(options: JobOptions, size: int, seed: int | None) -> tuple[int, ...] | None:
+    if options.pixel_order == 'hilbert':
+        return hilbert_order(size)
+    return None if seed is None else random_order(size, seed)
 
 
 def _vocabulary_size(options: JobOptions, spec: SequenceSpec) -> int | None:

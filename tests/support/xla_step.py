@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, text_spec
 from trainer.config import Config
 from trainer.task import LonghaulTask
 

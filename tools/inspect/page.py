@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import text_of
+from pipelines.format.texts import text_of
 from tools.inspect import pictures
 from tools.inspect.stored import Records, Stored
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.format.sequences import text_of
+from pipelines.format.texts import text_of
 from tools.inspect import pictures
 from tools.inspect.stored import Records, Stored
 

@@ -6,7 +6,7 @@ import source_data
 import tensorflow as tf
 
 from pipelines.format import anchors, examples, records
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, text_spec
 
 
 def info(spec, *, sets=2, k=1):

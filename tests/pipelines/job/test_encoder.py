@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from source_data import encode_image, exif, pixels
 
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, text_spec
 from pipelines.job import encoder
 from pipelines.job.items import Payload, Rejected
 
