@@ -86,7 +86,7 @@ def make_plan(options: JobOptions) -> Plan:
         source=source,
         spec=spec,
         auxiliary_steps=_auxiliary_steps(options, spec),
-        shards=options.shards or _shards(source, spec),
+        shards=options.shards or _shards(source, spec, most=_most_items(options, len(splits))),
         splits=tuple(splits),
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
@@ -210,6 +210,13 @@ def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
     return wanted
 
 
-def _shards(source: Source, spec: SequenceSpec) -> int:
+def _most_items(options: JobOptions, splits: int) -> int | None:
+    return None if options.limit is None else options.limit * splits
+
+
+def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:
+    """By size; `most`: items that --limit leaves."""
     per_item = (spec.fixed_length or 300) * spec.channels * np.dtype(spec.dtype).itemsize
-    return max(1, min(1024, -(-source.estimated_items() * per_item // _SHARD_BYTES)))
+    items = source.estimated_items()
+    items = items if most is None else min(items, most)
+    return max(1, min(1024, -(-items * per_item // _SHARD_BYTES)))
