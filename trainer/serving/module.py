@@ -1,8 +1,9 @@
 """The signatures of an exported model.
 
-`serving_default` takes raw items, `tokens` what they are decoded to, `encode` gives the state that
-a sequence ends in; recurrent models also read sequences without end: `start`, `advance`,
-`classify`, and with an r-LSTM's decoder `recall`. docs/serving.md is their reference.
+`serving_default` takes raw items, `decode` says what they are to the model, `tokens` takes that,
+`encode` gives the state that a sequence ends in. Recurrent models also read sequences without end:
+`start`, `advance`, `classify`, and with an r-LSTM's decoder `recall`. docs/serving.md is their
+reference.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class ServingModule(export_base.ExportModule):
 
     def signature_names(self) -> list[str]:
         """Those that this model can have."""
-        names = ['serving_default', 'tokens', 'encode']
+        names = ['serving_default', 'decode', 'tokens', 'encode']
         if isinstance(self._encoder, RecurrentEncoder):
             names += ['start', 'advance', 'classify']
             if self.model.reconstruction is not None:
@@ -54,6 +55,7 @@ class ServingModule(export_base.ExportModule):
     def _concrete(self, name: str) -> tf.types.experimental.ConcreteFunction:
         methods: dict[str, Callable[[Answers], Answers]] = {
             'serving_default': self.serve,
+            'decode': self.decode,
             'tokens': self.tokens,
             'encode': self.encode,
             'start': self.start,
@@ -69,6 +71,7 @@ class ServingModule(export_base.ExportModule):
         data = {'data': tf.TensorSpec([None], tf.string)}
         inputs = {
             'serving_default': data,
+            'decode': data,
             'encode': data,
             'tokens': self._chunk(),
             'start': {'batch_size': tf.TensorSpec([], tf.int32)},
@@ -109,6 +112,17 @@ class ServingModule(export_base.ExportModule):
         decoded = decode_batch(tensors['data'], self._spec)
         encoded = self._encoder.encode(decoded.inputs, decoded.lengths)
         return self._answers(encoded, decoded.readable)
+
+    def decode(self, tensors: Answers) -> Answers:
+        """What raw items are to the model.
+
+        Args:
+          tensors: 'data' as for `serve`.
+
+        Returns:
+          'inputs' and 'lengths' as `tokens` takes them, and 'readable' bool [B].
+        """
+        return decode_batch(tensors['data'], self._spec)._asdict()
 
     def tokens(self, tensors: Answers) -> Answers:
         """Classifies decoded sequences.
