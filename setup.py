@@ -23,6 +23,7 @@ TRAINER = [
     'matplotlib>=3.8',
 ]
 DEMO = ['scikit-learn>=1.4']
+SERVING = ['tensorflow-serving-api==2.20.*']
 DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.17.6', 'pillow>=10']
 
 setup(
@@ -38,7 +39,7 @@ setup(
         'trainer': TRAINER,
         'demo': DEMO,
         'gcp': ['apache-beam[gcp]>=2.77,<2.78'],
-        'serving': ['tensorflow-serving-api==2.20.*'],
-        'dev': TRAINER + DEMO + DEV,
+        'serving': SERVING,
+        'dev': TRAINER + DEMO + SERVING + DEV,
     },
 )
