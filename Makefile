@@ -8,7 +8,7 @@ DEMO_OUTPUT ?= demo_output
 TEST_PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup demo test test-long lint format clean
+.PHONY: setup demo test test-long test-browser lint format clean
 
 setup: $(VENV)/installed
 
@@ -29,6 +29,11 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -q -m long
+
+# The pages in a headless Chromium: the one on PATH or in LONGHAUL_CHROMIUM, else Debian's.
+test-browser: setup
+	@$(BIN)/python tests/support/browser.py || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell fonts-dejavu-core; }
+	$(BIN)/python -m pytest -q -m long tests/tools/inspect/test_browser.py
 
 lint: setup
 	$(BIN)/ruff check .

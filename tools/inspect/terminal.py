@@ -36,7 +36,7 @@ def _few(numbers: list[int]) -> str:
 
 def _draw(found: Records, example: Stored) -> str:
     if found.info.spec.kind == 'image':
-        return _shades(pictures.plain(found, example).mean(axis=-1))
+        return _shades(pictures.plain(found, example).mean(axis=-1) / 255.0)
     text = text_of(example.values[:_CHARACTERS], found.info.spec)
     return text + (' ...' if example.steps > _CHARACTERS else '')
 
