@@ -54,7 +54,7 @@ tbody tr { border-top: 1px solid var(--line) }
 .swatch.p-stretch { background: var(--p-soft); border-bottom: 3px solid var(--p) }
 .dot, .diamond { width: .7rem; height: .7rem; background: var(--r); border-radius: 50% }
 .diamond { background: var(--p); border-radius: 0; transform: rotate(45deg) scale(.85) }
-:has(> .cards .document) :is(.dot, .diamond) { display: none }
+:has(> .cards :is(.document, .signal)) :is(.dot, .diamond) { display: none }
 .tag, .mark::before { display: inline-block; min-width: 1.15em; padding: 0 .25em; font: 700 11px/1.4
   system-ui, sans-serif; text-align: center; color: var(--on); border-radius: 3px }
 .tag.r, .mark.r::before { background: var(--r) } .tag.p, .mark.p::before { background: var(--p) }
@@ -78,12 +78,18 @@ svg * { vector-effect: non-scaling-stroke }
 .strip .p-stretch { fill: var(--p-soft); stroke: var(--p); stroke-width: 1 }
 .strip .r-anchor { stroke: var(--r); stroke-width: 2.5 }
 .strip .p-anchor { stroke: var(--p); stroke-width: 2.5 }
-.picture .segment { fill: #808890; fill-opacity: .3 }
+:is(.picture, .signal) .segment { fill: #808890; fill-opacity: .25 }
 .picture .r-stretch { fill: #2f8bff; fill-opacity: .4 }
 .picture .p-stretch { fill: #ff8a2b; fill-opacity: .4 }
 .picture .r-start { fill: none; stroke: #8fc4ff; stroke-width: 1.5 }
 .picture .r-anchor { fill: #0a5fc4; stroke: #fff; stroke-width: 1.5 }
 .picture .p-anchor { fill: #b34700; stroke: #fff; stroke-width: 1.5 }
+.signal svg { display: block; width: 100%; height: 60px; margin-bottom: .3rem; overflow: visible }
+.signal .r-stretch { fill: var(--r); fill-opacity: .25 }
+.signal .p-stretch { fill: var(--p); fill-opacity: .25 }
+.signal .r-anchor { stroke: var(--r); stroke-width: 2.5 }
+.signal .p-anchor { stroke: var(--p); stroke-width: 2.5 }
+.signal .curve { fill: none; stroke: var(--ink); stroke-width: 1 }
 .document { font: 13px/1.9 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   white-space: pre-wrap; tab-size: 4 }
 .document span { padding: 2px 0 } .document .r-stretch { border-top: 3px solid var(--r) }
@@ -93,9 +99,9 @@ svg * { vector-effect: non-scaling-stroke }
   sans-serif; text-align: center; border-block: 1px dashed var(--line) }
 footer { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--line) }
 @media (max-width: 40rem) { body { padding: 1.25rem 1rem } th, td { padding-right: .6rem }
-  .splits { font-size: .8125rem }
+  .splits { font-size: .8125rem } .splits :is(th, td):nth-child(6) { display: none }
   .cards { --least: 9.5rem !important; gap: .75rem }
-  .cards:has(.document) { --least: 100% !important }
+  .cards:has(.document, .signal) { --least: 100% !important }
   .bars td > .count { float: none; width: auto } .bars .track { padding: .1rem 0 0 }
   .bar { height: .4rem } }
 @media print { body { max-width: none; padding: 0; font-size: 11pt } nav { display: none }

@@ -94,6 +94,7 @@ def image_folder(folder: Path) -> Path:
         path = folder / CLASSES[number % 4] / f'{number} " <i> \u202e.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    (folder / CLASSES[3] / 'broken.png').write_bytes(b'no image')
     return folder
 
 
@@ -108,7 +109,7 @@ def folders(tmp_path_factory) -> dict[str, str]:
         'bytes': [f'--source=jsonl:{documents}'],
         'characters': [f'--source=jsonl:{documents}', '--tokens=characters'],
     }
-    wanted['images'] += ['--permutation_seed=3', '--segment_steps=20', '--test_share=0.1']
+    wanted['images'] += ['--max_rejected_share=0.1', '--permutation_seed=3', '--segment_steps=20', '--test_share=0.1']
     for kind in ('bytes', 'characters'):
         wanted[kind] += ['--segment_steps=100', '--auxiliary_steps=150', '--test_share=0.1']
         wanted[kind] += ['--max_rejected_share=0.2']
