@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipelines.format.sequences import SequenceSpec, text_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
 from tools.inspect import markup
 from tools.inspect.marks import Marks
 from tools.inspect.stored import Records, Stored

@@ -25,7 +25,7 @@ def header(found: Records) -> str:
     tiles = (f'<div><dt>{name}</dt><dd>{value}</dd></div>' for name, value in figures.items())
     return (
         f'<h1>{markup.name(found.name)}</h1><p class="lead">'
-        f'{DRAWINGS[info.spec.kind].describe(info.spec)}; {info.spec.channels} \u00d7 '
+        f'{DRAWINGS[info.spec.kind].describe(info)}; {info.spec.channels} \u00d7 '
         f'{info.spec.dtype} a step</p><dl class="figures">{"".join(tiles)}</dl>{_options(found)}'
     )
 

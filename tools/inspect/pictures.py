@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.pixels import pictures_of
 from tools.inspect import markup
 from tools.inspect.marks import Anchor, Marks
 from tools.inspect.stored import Records, Stored
@@ -14,15 +15,13 @@ def places(found: Records) -> np.ndarray:
     """The pixel (raster, row by row) that each step shows, int [T]."""
     spec = found.info.spec
     order = spec.permutation
-    return np.arange(spec.fixed_length) if order is None else np.array(order)
+    order = np.arange(spec.image_size**2) if order is None else np.array(order)
+    return np.repeat(order, spec.steps_per_pixel)
 
 
 def plain(found: Records, example: Stored) -> np.ndarray:
-    """The picture, uint8 [side, side, C]."""
-    side = found.info.spec.image_size
-    picture = np.zeros_like(example.values)
-    picture[places(found)] = example.values
-    return picture.reshape(side, side, -1)
+    """The picture, uint8 [side, side, 1 or 3]."""
+    return pictures_of(example.values, found.info.spec)
 
 
 def draw(found: Records, example: Stored, marks: Marks) -> str:
@@ -40,8 +39,8 @@ def draw(found: Records, example: Stored, marks: Marks) -> str:
 def _overlay(found: Records, marks: Marks) -> str:
     side, order = found.info.spec.image_size, places(found)
     parts = []
-    if found.info.spec.permutation is None:
-        # In a permutation a segment is everywhere: only the strip can show it.
+    if found.info.spec.permutation_seed is None:
+        # In a random order a segment is everywhere: only the strip can show it.
         odd = [np.arange(*marks.segment(n)) for n in range(1, len(marks.bounds), 2)]
         parts.append(('segment', np.concatenate([*odd, np.zeros(0, int)])))
     parts += [('p-stretch', np.arange(a.start, a.end)) for a in marks.p]
@@ -55,7 +54,7 @@ def _overlay(found: Records, marks: Marks) -> str:
 
 def _region(pixels: np.ndarray, side: int) -> str:
     """Pixels [N] (raster) as the path of an SVG, a rectangle for each run of a row."""
-    pixels = np.sort(pixels)
+    pixels = np.unique(pixels)
     new = (np.diff(pixels) != 1) | (pixels[1:] % side == 0)
     runs = np.split(pixels, np.flatnonzero(new) + 1)
     return ''.join(

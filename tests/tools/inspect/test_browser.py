@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines import launcher
-from pipelines.format.sequences import text_of
+from pipelines.format.texts import text_of
 from pipelines.job.sources.digits import raw_items
 from tools.inspect import __main__ as command
 from tools.inspect import marks, markup, pictures
@@ -21,7 +21,8 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(browser.find() is None, reason=browser.MISSING),
 ]
-KINDS = ('digits', 'images', 'bytes', 'characters')
+PICTURES, DOCUMENTS = ('digits', 'images', 'curve'), ('bytes', 'characters')
+KINDS = PICTURES + DOCUMENTS
 EXAMPLES = 12
 # Names of folders, and so of classes and ids: all that a file system lets pass.
 CLASSES = ('"><img src=x onerror=window.ran=3>', "it's & <b>", 'أرقام', 'a' * 120)
@@ -109,8 +110,12 @@ def folders(tmp_path_factory) -> dict[str, str]:
         'bytes': [f'--source=jsonl:{documents}'],
         'characters': [f'--source=jsonl:{documents}', '--tokens=characters'],
     }
-    wanted['images'] += ['--max_rejected_share=0.1', '--permutation_seed=3', '--segment_steps=20', '--test_share=0.1']
-    for kind in ('bytes', 'characters'):
+    wanted['images'] += ['--permutation_seed=3', '--segment_steps=20', '--test_share=0.1']
+    wanted['images'] += ['--max_rejected_share=0.1']
+    # Three steps a pixel along a Hilbert curve.
+    wanted['curve'] = ['--source=builtin:digits', '--image_size=8', '--channels=3', '--limit=60']
+    wanted['curve'] += ['--steps_per_pixel=3', '--pixel_order=hilbert', '--segment_steps=50']
+    for kind in DOCUMENTS:
         wanted[kind] += ['--segment_steps=100', '--auxiliary_steps=150', '--test_share=0.1']
         wanted[kind] += ['--max_rejected_share=0.2']
     for kind, flags in wanted.items():
@@ -175,7 +180,7 @@ def test_nothing_in_it_runs(tab, files, kind):
     assert any('Content Security Policy' in c for c in tab.complaints)
 
 
-@pytest.mark.parametrize('kind', ['digits', 'images'])
+@pytest.mark.parametrize('kind', PICTURES)
 def test_pictures_are_painted_pixel_by_pixel(tab, files, folders, kind):
     found, examples = shown(folders[kind])
     side = found.info.spec.image_size
@@ -198,42 +203,40 @@ def test_pictures_are_painted_pixel_by_pixel(tab, files, folders, kind):
         rows, columns = (top + middles).astype(int), (left + middles).astype(int)
         want = np.broadcast_to(pictures.plain(found, example), [side, side, 3])
         np.testing.assert_allclose(bare[np.ix_(rows, columns)], want, atol=1)
-        # Nothing but its stretch is as blue, in a picture that is gray.
-        colours = drawn[np.ix_(rows, columns)].reshape(-1, 3)[pictures.places(found)].astype(int)
-        anchor = marked.r[0]
-        inside = colours[anchor.start + 1 : anchor.end]
-        read = [a.read - 1 for a in (*marked.r, *marked.p)]
-        clear = [
-            t
-            for t in range(marked.steps)
-            if not (anchor.start <= t < anchor.end or marked.p[0].start <= t < marked.p[0].end)
-            # A marker may reach into the pixels beside its own.
-            and min(
-                abs(pictures.places(found)[t] // side - pictures.places(found)[r] // side)
-                for r in read
-            )
-            > 1
-        ]
-        blue = (inside[:, 2] - inside[:, 0]) > 20
-        assert blue.mean() > 0.3
-        assert np.abs(colours[clear, 2] - colours[clear, 0]).max(initial=0) < 20
+        # Nothing but a stretch has a colour, in pictures that are gray.
+        colours = drawn[np.ix_(rows, columns)].reshape(-1, 3).astype(int)
+        redness = colours[:, 0] - colours[:, 2]
+        blue, clear = regions_of(found, marked)
+        assert (redness[blue] < -20).mean() > 0.5
+        assert np.abs(redness[clear]).max(initial=0) < 20
 
 
-@pytest.mark.parametrize('kind', ['digits', 'images'])
+def regions_of(found, marked):
+    """Pixels that are to be blue and nothing else, and pixels that are to be as they were."""
+    side, order = found.info.spec.image_size, pictures.places(found)
+    r, p = (set(order[a.start : a.end].tolist()) for a in (marked.r[0], marked.p[0]))
+    # A marker may reach into the rows beside its own.
+    read = {order[max(0, a.read - 1)] // side for a in (*marked.r, *marked.p)}
+    rows = {row + near for row in read for near in (-1, 0, 1)}
+    apart = {pixel for pixel in range(side * side) if pixel // side not in rows}
+    return sorted((r - p) & apart or r), sorted(apart - r - p)
+
+
+@pytest.mark.parametrize('kind', PICTURES)
 def test_regions_of_a_picture_are_where_the_records_say(tab, files, folders, kind):
     found, examples = shown(folders[kind])
     order = pictures.places(found)
     tab.open(files[kind], width=1000)
     for regions, (_, marked) in zip(tab.run(REGIONS), examples, strict=True):
         r, p = marked.r[0], marked.p[0]
-        assert regions['r'] == sorted(order[r.start : r.end].tolist())
-        assert regions['p'] == sorted(order[p.start : p.end].tolist())
+        assert regions['r'] == np.unique(order[r.start : r.end]).tolist()
+        assert regions['p'] == np.unique(order[p.start : p.end]).tolist()
         assert regions['start'] == [order[r.start]]
         assert order[r.read - 1] in regions['rAnchor']
         assert order[max(0, p.read - 1)] in regions['pAnchor'] or p.read == 0
-        if kind == 'digits':
-            odd = [t for n in range(1, len(marked.bounds), 2) for t in range(*marked.segment(n))]
-            assert regions['segment'] == odd
+        odd = [t for n in range(1, len(marked.bounds), 2) for t in range(*marked.segment(n))]
+        # In a random order a segment is everywhere.
+        assert regions['segment'] == ([] if kind == 'images' else np.unique(order[odd]).tolist())
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -251,7 +254,7 @@ def test_strips_are_where_the_records_say(tab, files, folders, kind):
         assert strip['ticks'] == list(marked.bounds[1:])
 
 
-@pytest.mark.parametrize('kind', ['bytes', 'characters'])
+@pytest.mark.parametrize('kind', DOCUMENTS)
 def test_documents_are_marked_where_the_records_say(tab, files, folders, kind):
     found, examples = shown(folders[kind])
     tab.open(files[kind], width=1440)
@@ -298,7 +301,7 @@ def _steps_shown(example, found, step, text):
     raise AssertionError(text)
 
 
-@pytest.mark.parametrize('kind', ['bytes', 'characters'])
+@pytest.mark.parametrize('kind', DOCUMENTS)
 def test_hostile_text_is_read_as_text(tab, files, kind):
     tab.open(files[kind], width=1440)
     said = tab.run('[...document.querySelectorAll(".document")].map(d => d.textContent).join("")')

@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 
 from pipelines import launcher
-from pipelines.format import sequences
-from pipelines.format.sequences import text_spec
+from pipelines.format import spec
+from pipelines.format.spec import signal_spec, text_spec
 from pipelines.job.sources.digits import raw_items
 from tools.inspect import __main__ as command
-from tools.inspect import documents, drawings, marks, markup, pictures, strip
+from tools.inspect import documents, drawings, marks, markup, pictures, signals, strip
 from tools.inspect.stored import Records, Stored
 
 
@@ -142,6 +142,31 @@ def test_a_character_of_several_bytes_is_not_torn():
     assert [int(t) for t in re.findall(r'data-step="(\d+)"', drawn)] == [0, 3, 8, 13, 18, 23]
 
 
+def test_a_signal_is_a_curve_for_each_channel():
+    """4,000 steps on 640 points: the one step that sticks out is still there."""
+    values = np.zeros([4000, 8], np.float16)
+    values[1234, 1], values[:, 2] = -2.5, np.arange(4000)
+    example = Stored('train', '<x>', -1, values, {})
+    found = types.SimpleNamespace(
+        info=types.SimpleNamespace(spec=signal_spec(dtype='float16', channels=8))
+    )
+    anchor = marks.Anchor(3000, 1000, 1600)
+    drawn = signals.draw(found, example, marks.Marks(4000, (0, 1000, 2000, 3000), (anchor,), ()))
+    curves = re.findall(r'class="curve" d="M([^"]+)"', drawn)
+    assert len(curves) == 6
+    assert '2 channels more' in drawn
+    assert '<x>' not in drawn
+    points = [np.array([p.split() for p in c.split('L')], float) for c in curves]
+    lowest = points[1][points[1][:, 1].argmax()]
+    np.testing.assert_allclose(lowest, [1234, 56], atol=4)
+    assert (np.diff(points[2][:, 0]) >= 0).all()
+    np.testing.assert_allclose(points[2][[0, -1], 1], [56, 4], atol=0.2)
+    assert drawn.count('class="r-stretch" d="M1000 0H1600V60H1000z"') == 6
+    assert drawn.count('class="r-anchor" d="M3000 0v60"') == 6
+    assert drawn.count('M1000 0H2000V60H1000zM3000 0H4000V60H3000z') == 6
+    assert 'channel 1: -2.5 to 0' in signals.plot(values)
+
+
 def test_text_stays_text():
     assert markup.text('<b>"\'&') == '&lt;b&gt;&quot;&#x27;&amp;'
     assert markup.text('a\x00b\r\x85\u202e\ud800\n\t') == 'a‹00›b‹0D›‹85›‹202E›‹D800›\n\t'
@@ -149,7 +174,7 @@ def test_text_stays_text():
 
 
 def test_every_kind_has_a_drawing():
-    assert set(drawings.DRAWINGS) == set(sequences._KNOWN['kind'])
+    assert set(drawings.DRAWINGS) == set(spec._KNOWN['kind'])
 
 
 def test_an_unknown_id_is_refused_with_near_ones(digit_records, capsys):
