@@ -85,6 +85,7 @@ svg * { vector-effect: non-scaling-stroke }
 .picture .r-anchor { fill: #0a5fc4; stroke: #fff; stroke-width: 1.5 }
 .picture .p-anchor { fill: #b34700; stroke: #fff; stroke-width: 1.5 }
 .signal svg { display: block; width: 100%; height: 60px; margin-bottom: .3rem; overflow: visible }
+.signal .segment { fill-opacity: .12 }
 .signal .r-stretch { fill: var(--r); fill-opacity: .25 }
 .signal .p-stretch { fill: var(--p); fill-opacity: .25 }
 .signal .r-anchor { stroke: var(--r); stroke-width: 2.5 }
