@@ -7,10 +7,10 @@ from official.core import export_base
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
-from trainer.architectures import Model, make_model
+from trainer.architectures import make_model
 from trainer.config import Config
 from trainer.model_dir import ModelDir, refusing, versions, write_atomically
-from trainer.serving import warmup
+from trainer.serving import lite, warmup
 from trainer.serving.card import write_card
 from trainer.serving.module import ServingModule
 
@@ -53,7 +53,10 @@ def export(config: Config, model_dir: str) -> str:
     with refusing(partial):
         if tf.io.gfile.exists(partial):
             tf.io.gfile.rmtree(partial)
-        signatures = _write_model(partial, model, spec, class_names)
+        module = ServingModule(model, spec, class_names)
+        names = module.signature_names()
+        export_base.export(module, {n: n for n in names}, partial, timestamped=False)
+        lite_text = lite.write_lite(tf.io.gfile.join(partial, lite.FILE_NAME), module, spec)
         text = write_card(
             folder,
             config,
@@ -61,22 +64,13 @@ def export(config: Config, model_dir: str) -> str:
             class_names,
             version=version,
             checkpoint=checkpoint,
-            signatures=signatures,
+            signatures={name: module.inputs_of(name) for name in names},
+            lite=lite_text,
         )
         write_atomically(tf.io.gfile.join(partial, CARD_FILE), text)
         _write_extra(partial, config, spec, class_names, version=version)
         tf.io.gfile.rename(partial, target)
     return target
-
-
-def _write_model(
-    path: str, model: Model, spec: SequenceSpec, class_names: tuple[str, ...]
-) -> dict[str, dict[str, tf.TensorSpec]]:
-    """Writes the SavedModel; returns the inputs of its signatures."""
-    module = ServingModule(model, spec, class_names)
-    names = module.signature_names()
-    export_base.export(module, {name: name for name in names}, path, timestamped=False)
-    return {name: module.inputs_of(name) for name in names}
 
 
 def _write_extra(

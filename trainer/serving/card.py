@@ -22,6 +22,7 @@ def write_card(
     version: int,
     checkpoint: str,
     signatures: dict[str, dict[str, tf.TensorSpec]],
+    lite: str,
 ) -> str:
     """Writes the card of one export.
 
@@ -33,6 +34,7 @@ def write_card(
       version: global step of the weights.
       checkpoint: that they come from.
       signatures: inputs of each, by name.
+      lite: what became of the TFLite model, a sentence.
 
     Returns:
       The text, Markdown.
@@ -50,6 +52,7 @@ def write_card(
         '## How to call it',
         _call(spec),
         _signatures(signatures),
+        lite,
         '## Configuration',
         _configuration(folder, config),
     ]
