@@ -17,12 +17,13 @@ from trainer.serving.module import ServingModule
 EXTRA_FOLDER, ABOUT_FILE, CARD_FILE = 'assets.extra', 'longhaul.json', 'README.md'
 
 
-def export(config: Config, model_dir: str) -> str:
+def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
     """Exports the weights that an evaluation of this run uses.
 
     Args:
       config: of the run.
       model_dir: its folder.
+      tflite: whether a TFLite model is wanted beside it.
 
     Returns:
       The new folder export/VERSION, VERSION being the global step of the weights. It appears whole
@@ -56,7 +57,10 @@ def export(config: Config, model_dir: str) -> str:
         module = ServingModule(model, spec, class_names)
         names = module.signature_names()
         export_base.export(module, {n: n for n in names}, partial, timestamped=False)
-        lite_text = lite.write_lite(tf.io.gfile.join(partial, lite.FILE_NAME), module, spec)
+        lite_text = 'No TFLite model: --notflite.'
+        if tflite:
+            path = tf.io.gfile.join(partial, lite.FILE_NAME)
+            lite_text = lite.write_lite(path, module, spec)
         text = write_card(
             folder,
             config,
