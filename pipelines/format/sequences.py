@@ -6,6 +6,7 @@ through `decode`, so that a model is never asked about pixels that it was not tr
 
 import tensorflow as tf
 
+from pipelines.format.image_files import decode_pixels
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
@@ -15,7 +16,7 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
-      data: scalar string: the bytes of a PNG or JPEG file, or text.
+      data: scalar string: the bytes of an image file (see `image_files.decode_pixels`), or text.
       spec: of the records.
 
     Returns:
@@ -23,12 +24,12 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
       [T], the code points themselves, for characters without a vocabulary.
 
     Raises:
-      tf.errors.InvalidArgumentError: if the bytes are no image.
+      tf.errors.InvalidArgumentError: if the bytes are no image that can be read;
+        `image_refusals.reason_of` says why.
     """
     if spec.kind == 'text':
         return _text(data, spec)
-    pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
-    return steps_from_pixels(tf.ensure_shape(pixels, [None, None, 3]), spec)
+    return steps_from_pixels(decode_pixels(data), spec)
 
 
 def _text(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
