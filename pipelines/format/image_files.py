@@ -32,6 +32,7 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number >> 31 else number
 
 
+@tf.function(autograph=False)
 def decode_pixels(data: tf.Tensor) -> tf.Tensor:
     """Decodes a PNG, JPEG, GIF (its first frame) or BMP file.
 
