@@ -18,7 +18,7 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from tools.query.refused import RefusedRequest
 
-_DTYPES = {'readable': bool, 'top_probabilities': np.float32}
+_DTYPES = {'readable': bool, 'top_probabilities': np.float32, 'probabilities': np.float32}
 
 
 @contextlib.contextmanager
