@@ -6,7 +6,7 @@ through `decode`, so that a model is never asked about pixels that it was not tr
 
 import tensorflow as tf
 
-from pipelines.format.image_files import decode_pixels
+from pipelines.format.images.files import decode_pixels
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
@@ -16,7 +16,7 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
-      data: scalar string: the bytes of an image file (see `image_files.decode_pixels`), or text.
+      data: scalar string: the bytes of an image file (see `files.decode_pixels`), or text.
       spec: of the records.
 
     Returns:
@@ -25,7 +25,7 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
     Raises:
       tf.errors.InvalidArgumentError: if the bytes are no image that can be read;
-        `image_refusals.reason_of` says why.
+        `refusals.reason_of` says why.
     """
     if spec.kind == 'text':
         return _text(data, spec)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
-from pipelines.format.image_refusals import reason_of
+from pipelines.format.images.refusals import reason_of
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Payload, Rejected

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines.format.image_calls import apart
+from pipelines.format.images.calls import apart
 
 # The walks give up on files that hold nothing else but headers.
 _MAX_CHUNKS = 100_000

@@ -6,11 +6,11 @@ before a pixel of it is decoded.
 
 import tensorflow as tf
 
-from pipelines.format import image_exif
-from pipelines.format.image_bmp import decode_bmp
-from pipelines.format.image_gif import decode_gif
-from pipelines.format.image_refusals import MAX_PIXELS, Problem, first_problem, unless
-from pipelines.format.image_white import over_white
+from pipelines.format.images import exif
+from pipelines.format.images.bmp import decode_bmp
+from pipelines.format.images.gif import decode_gif
+from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.white import over_white
 
 # The first four bytes of each kind, and which of their bits must agree.
 _KINDS = {
@@ -44,7 +44,7 @@ def decode_pixels(data: tf.Tensor) -> tf.Tensor:
 
     Raises:
       tf.errors.InvalidArgumentError: for what is no such file, is damaged or has more than
-        `image_refusals.MAX_PIXELS` pixels; `image_refusals.reason_of` says which.
+        `refusals.MAX_PIXELS` pixels; `refusals.reason_of` says which.
     """
     words = tf.io.decode_raw(data, tf.int32, little_endian=False, fixed_length=28)
     masks = tf.constant([_signed(mask) for mask in _KINDS.values()])
@@ -97,7 +97,7 @@ def _size_problems(width: tf.Tensor, height: tf.Tensor) -> tuple[tuple[tf.Tensor
 def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(uint8 [H, W, 3], orientation), by the first seven big-endian words of the file."""
     width, height, color_type = words[4], words[5], words[6] // 65536 % 256
-    found = image_exif.of_png(data)
+    found = exif.of_png(data)
     problem = first_problem(
         (tf.not_equal(words[1], _REST_OF_PNG), Problem.OTHER_KIND),
         (tf.not_equal(words[3], _IHDR), Problem.DAMAGED),
@@ -121,7 +121,7 @@ def _jpeg(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(uint8 [H, W, 3], orientation)."""
     shape = tf.io.extract_jpeg_shape(data)
     is_cmyk = tf.equal(shape[2], 4)
-    found = image_exif.of_jpeg(data, always=is_cmyk)
+    found = exif.of_jpeg(data, always=is_cmyk)
     unclear = tf.logical_and(is_cmyk, tf.logical_not(found.marked))
     problem = first_problem(
         *_size_problems(shape[1], shape[0]),

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines.format.image_calls import apart
-from pipelines.format.image_refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.calls import apart
+from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
 
 _MAX_STEPS = 100_000
 # Blocks of equal size that are passed at once: almost all have 255 bytes.
@@ -49,7 +49,7 @@ def decode_gif(data: tf.Tensor) -> tf.Tensor:
       uint8 [H, W, 3], of the canvas.
 
     Raises:
-      tf.errors.InvalidArgumentError: see `image_refusals.reason_of`.
+      tf.errors.InvalidArgumentError: see `refusals.reason_of`.
     """
     content = tf.io.decode_raw(data, tf.uint8)
     content = tf.pad(content, [[0, _MARGIN]])

@@ -10,8 +10,8 @@ from image_data import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, judged, saved, tiff
 from PIL import Image
 from source_data import encode_image, exif, pixels
 
-from pipelines.format import image_files
-from pipelines.format.image_refusals import MAX_PIXELS, REASONS, reason_of
+from pipelines.format.images import files
+from pipelines.format.images.refusals import MAX_PIXELS, REASONS, reason_of
 
 HEIGHT, WIDTH = 11, 13
 DAMAGED = ('not a readable image: damaged or cut off', '')
@@ -21,7 +21,7 @@ DEPTHS = {GRAY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8)}
 PNGS = [(t, d) for t in CHANNELS for d in DEPTHS.get(t, (8, 16))]
 
 decode_in_graph = tf.function(
-    image_files.decode_pixels, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    files.decode_pixels, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
 )
 
 
@@ -484,9 +484,9 @@ def test_the_largest_picture_is_not_refused_for_its_size():
 
 def test_outside_of_graphs_it_says_the_same():
     data = saved(smooth(), exif=exif(6))
-    np.testing.assert_array_equal(image_files.decode_pixels(tf.constant(data)), judged(data))
+    np.testing.assert_array_equal(files.decode_pixels(tf.constant(data)), judged(data))
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        image_files.decode_pixels(tf.constant(image_data.sized_png(1 << 15, 1 << 14)))
+        files.decode_pixels(tf.constant(image_data.sized_png(1 << 15, 1 << 14)))
     assert reason_of(caught.value) == (REASONS[4], '32768 x 16384')
 
 
@@ -496,7 +496,7 @@ class Served(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def batch(self, data):
         def one(item):
-            found = tf.data.Dataset.from_tensors(item).map(image_files.decode_pixels)
+            found = tf.data.Dataset.from_tensors(item).map(files.decode_pixels)
             nothing = tf.data.Dataset.from_tensors(tf.zeros([0, 0, 3], tf.uint8))
             pixels = found.ignore_errors().concatenate(nothing).take(1).get_single_element()
             return tf.reshape(pixels, [-1])
@@ -506,7 +506,7 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def single(self, data):
-        return image_files.decode_pixels(data)
+        return files.decode_pixels(data)
 
 
 def test_a_saved_model_gives_the_same_pixels(tmp_path):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines.format.image_calls import apart
-from pipelines.format.image_refusals import MAX_PIXELS, Problem, first_problem, unless
-from pipelines.format.image_white import over_white
+from pipelines.format.images.calls import apart
+from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.white import over_white
 
 _PLAIN, _MASKED = 0, 3
 _PALETTE_BITS, _COLOR_BITS = (1, 4, 8), (24, 32)
@@ -58,7 +58,7 @@ def decode_bmp(data: tf.Tensor) -> tf.Tensor:
       uint8 [H, W, 3].
 
     Raises:
-      tf.errors.InvalidArgumentError: see `image_refusals.reason_of`; other kinds of BMP are
+      tf.errors.InvalidArgumentError: see `refusals.reason_of`; other kinds of BMP are
         refused.
     """
     header = _read_header(data)
