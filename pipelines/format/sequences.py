@@ -1,11 +1,12 @@
 """Raw bytes -> steps of a sequence: ONE piece of code, in the job and inside the exported model.
 
-Whoever serves a model sends what the job was fed: the bytes of an image file, or text. Both go
-through `decode`, so that a model is never asked about pixels that it was not trained on.
+Whoever serves a model sends what the job was fed: the bytes of an image or a .npy file, or text.
+All go through `decode`, so that a model is never asked about values that it was not trained on.
 """
 
 import tensorflow as tf
 
+from pipelines.format.npy import decode_npy
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
@@ -15,18 +16,21 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
-      data: scalar string: the bytes of a PNG or JPEG file, or text.
+      data: scalar string: the bytes of a PNG or JPEG file, of a .npy file, or text.
       spec: of the records.
 
     Returns:
-      uint8 [T, C] for images (static shape), uint8 [T] for bytes, uint16 [T] for characters; int32
-      [T], the code points themselves, for characters without a vocabulary.
+      uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
+      bytes, uint16 [T] for characters; int32 [T], the code points themselves, for characters
+      without a vocabulary.
 
     Raises:
-      tf.errors.InvalidArgumentError: if the bytes are no image.
+      tf.errors.InvalidArgumentError: if the bytes are no image, or no array as the spec has it.
     """
     if spec.kind == 'text':
         return _text(data, spec)
+    if spec.kind == 'signal':
+        return cut_steps(decode_npy(data, spec), spec)
     pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     return steps_from_pixels(tf.ensure_shape(pixels, [None, None, 3]), spec)
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines.format import sequences
 from pipelines.format.pixels import steps_from_pixels
+from pipelines.format.refusals import reason_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.job.image_header import read_header
 from pipelines.job.items import Payload, Rejected
@@ -43,7 +44,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     """Decodes one payload.
 
     Returns:
-      uint8 [T, C] or [T].
+      [T, C] or [T], of the spec's dtype.
 
     Raises:
       Rejected: with the reason.
@@ -53,12 +54,13 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
         return of_pixels(payload.pixels).numpy()
     if spec.kind == 'image':
         _check_image(payload.data)
-    elif not payload.data.strip():
+    elif spec.kind == 'text' and not payload.data.strip():
         raise Rejected('the text is empty')
     try:
         return of_bytes(payload.data).numpy()
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
-        raise Rejected('not a readable image: damaged or cut off') from error
+        found = reason_of(error) or ('not a readable image: damaged or cut off', '')
+        raise Rejected(*found) from error
 
 
 def _check_image(data: bytes) -> None:
