@@ -295,7 +295,6 @@ def test_every_cut_removes_a_fair_share(name, loss):
         ('documents', 'c_uncut'),
         ('signals', 'cut_moved'),
         ('signals', 'c_uncut'),
-        ('signals', 'shared_anchor'),
     ],
 )
 def test_a_sabotaged_oracle_is_found_out(name, sabotage):

@@ -20,12 +20,6 @@ from trainer.input import Rows, SplitInput
 
 
 @pytest.fixture(scope='module')
-def floats(tmp_path_factory):
-    """Three channels of float16, 1 to 90 steps, in segments of 10."""
-    return signal_data.signal_records(tmp_path_factory.mktemp('floats'))
-
-
-@pytest.fixture(scope='module')
 def one_bucket(tmp_path_factory):
     """Of one segment each: every number of segments would be traced anew."""
     return signal_data.signal_records(
@@ -46,24 +40,23 @@ def levels(tmp_path_factory):
     )
 
 
-def stored(folder, split):
-    spec = records.read_info(folder).spec
-    count = records.read_info(folder).counts['splits'][split]
-    most = 90 if count > 60 or 'floats' in folder else 40
-    return {
-        anchors.id_hash(s.id): s for s in signal_data.signals(spec, count, most=most, split=split)
-    }
+def stored(folder, split, *, most=40):
+    info = records.read_info(folder)
+    signals = signal_data.signals(info.spec, info.counts['splits'][split], most=most, split=split)
+    return {anchors.id_hash(signal.id): signal for signal in signals}
 
 
-def test_the_records_have_no_fault(floats, levels):
-    for folder in (floats, levels):
+def test_the_records_have_no_fault(signal_records, levels):
+    for folder in (signal_records, levels):
         assert verifier.verify(folder).faults == []
 
 
-def test_batches_are_right_aligned_after_zeros(floats):
+def test_batches_are_right_aligned_after_zeros(signal_records):
     objective = ObjectiveConfig(auxiliary_steps=16, reconstruction_weight=1.0)
-    source = SplitInput(floats, 'train', records.read_info(floats), objective, seed=0)
-    signals, sizes = stored(floats, 'train'), set()
+    source = SplitInput(
+        signal_records, 'train', records.read_info(signal_records), objective, seed=0
+    )
+    signals, sizes = stored(signal_records, 'train', most=90), set()
     dataset = source.training(source.order(8), first_step=0, parts=[Rows(0, 1)])
     for batch in dataset.take(8).as_numpy_iterator():
         assert batch['inputs'].dtype == np.float16
@@ -176,7 +169,7 @@ def test_bytes_as_levels(levels, tmp_path):
     assert 4 < evaluation(tmp_path / 'run')['reconstruction_bits_per_step'] < 12
 
 
-def test_levels_of_floats_are_refused(one_bucket, tmp_path, capsys):
+def test_levels_of_signal_records_are_refused(one_bucket, tmp_path, capsys):
     params = ("ObjectiveConfig.pixel_loss='cross_entropy'",)
     assert run(tmp_path / 'run', one_bucket, *params) == 2
     error = capsys.readouterr().err
@@ -203,9 +196,9 @@ def test_a_dry_run_says_what_a_step_is(one_bucket, tmp_path, capsys):
     assert 'signal, 3 x float16 a step, of different length, 2 classes' in capsys.readouterr().out
 
 
-def test_wide_values_take_more_memory(floats):
-    config = bindings.load(gin_files=[], gin_params=[], records=floats)
-    info = records.read_info(floats)
+def test_wide_values_take_more_memory(signal_records):
+    config = bindings.load(gin_files=[], gin_params=[], records=signal_records)
+    info = records.read_info(signal_records)
 
     def batches(dtype):
         values = vars(info) | {'spec': signal_spec(dtype=dtype, channels=3)}
