@@ -42,7 +42,7 @@ def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
         config.model,
         reconstruction=config.objective.reconstruction_weight > 0,
         prediction=config.objective.prediction_weight > 0,
-        levels=config.objective.levels(spec.kind),
+        levels=config.objective.levels(spec),
         **sizes,
     )
 

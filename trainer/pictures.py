@@ -8,6 +8,7 @@ from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import text_of
 from trainer import truncation
 from trainer.auxiliary import values_of
+from trainer.figures import draw_reconstructions
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
 
@@ -100,11 +101,16 @@ class ReconstructionPictures:
         outputs = self._reconstruct().numpy()
         inputs, starts = self._batch.inputs.numpy(), self._batch.r_starts[:, 0].numpy()
         with self._writer.as_default(step=self._global_step):
-            if self._spec.kind == 'image':
-                pictures = draw_images(self._spec, inputs, starts, outputs)
-                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
-            else:
+            if self._spec.kind == 'text':
                 begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
                 for i, text in enumerate(draw_texts(self._spec, inputs, begins, outputs)):
                     tf.summary.text(f'reconstruction/{i}', text)
+            else:
+                pictures = self._draw(inputs, starts, outputs)
+                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
         self._writer.flush()
+
+    def _draw(self, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        if self._spec.kind == 'image':
+            return draw_images(self._spec, inputs, starts, outputs)
+        return draw_reconstructions(inputs, self._batch.lengths.numpy(), starts, outputs)

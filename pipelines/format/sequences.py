@@ -1,12 +1,15 @@
 """Raw bytes -> steps of a sequence: ONE piece of code, in the job and inside the exported model.
 
-Whoever serves a model sends what the job was fed: the bytes of an image file, or text. Both go
-through `decode`, so that a model is never asked about pixels that it was not trained on.
+Whoever serves a model sends what the job was fed: the bytes of an image or a .npy file, or text.
+All go through `decode`, so that a model is never asked about values that it was not trained on.
 """
 
 import tensorflow as tf
 
+from pipelines.format import refusals
+from pipelines.format.images import refusals as image_refusals
 from pipelines.format.images.files import decode_pixels
+from pipelines.format.npy import decode_npy
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
@@ -16,20 +19,30 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
-      data: scalar string: the bytes of an image file (see `files.decode_pixels`), or text.
+      data: scalar string: the bytes of an image file, of a .npy file, or text.
       spec: of the records.
 
     Returns:
-      uint8 [T, C] for images (static shape), uint8 [T] for bytes, uint16 [T] for characters; int32
-      [T], the code points themselves, for characters without a vocabulary.
+      uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
+      bytes, uint16 [T] for characters; int32 [T], the code points themselves, for characters
+      without a vocabulary.
 
     Raises:
-      tf.errors.InvalidArgumentError: if the bytes are no image that can be read;
-        `refusals.reason_of` says why.
+      tf.errors.InvalidArgumentError: if the bytes are no image, or no array as the spec has it;
+        `reason_of` says why.
     """
     if spec.kind == 'text':
         return _text(data, spec)
+    if spec.kind == 'signal':
+        return cut_steps(decode_npy(data, spec), spec)
     return steps_from_pixels(decode_pixels(data), spec)
+
+
+def reason_of(error: tf.errors.OpError, spec: SequenceSpec) -> tuple[str, str]:
+    """Why `decode` has failed: what the user reads and what is counted, and a detail or ''."""
+    if spec.kind == 'image':
+        return image_refusals.reason_of(error)
+    return refusals.reason_of(error) or ('cannot be decoded', type(error).__name__)
 
 
 def _text(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:

@@ -120,6 +120,11 @@ class SequenceSpec:
         return self.channels * self.steps_per_pixel
 
     @property
+    def step_shape(self) -> tuple[int, ...]:
+        """Of a stored step: (C,) for values, () for the one id of a text's step."""
+        return () if self.kind == 'text' else (self.channels,)
+
+    @property
     def fixed_length(self) -> int | None:
         """Steps of every sequence, or None when they differ."""
         if self.image_size is None:

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
-from pipelines.format.images.refusals import reason_of
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Payload, Rejected
@@ -40,7 +39,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     """Decodes one payload.
 
     Returns:
-      uint8 [T, C] or [T].
+      [T, C] or [T], of the spec's dtype.
 
     Raises:
       Rejected: with the reason.
@@ -53,4 +52,4 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     try:
         return of_bytes(payload.data).numpy()
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
-        raise Rejected(*reason_of(error)) from error
+        raise Rejected(*sequences.reason_of(error, spec)) from error

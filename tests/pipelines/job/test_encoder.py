@@ -1,11 +1,13 @@
 """A payload becomes steps, or the reason why it cannot."""
 
+import io
+
 import image_data
 import numpy as np
 import pytest
 from source_data import encode_image, exif, pixels
 
-from pipelines.format.spec import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 from pipelines.job import encoder
 from pipelines.job.items import Payload, Rejected
 
@@ -67,6 +69,30 @@ def test_empty_texts_are_rejected(text):
 
 def test_texts_are_encoded():
     assert encoder.encode(Payload(b' abc'), text_spec(max_steps=3)).tolist() == [32, 97, 98]
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_arrays_are_encoded():
+    spec = signal_spec(dtype='float16', channels=2, max_steps=2, cut='tail')
+    array = np.array([[1, 2], [3, 4], [5, -0.5]])
+    found = encoder.encode(Payload(npy(array)), spec)
+    np.testing.assert_array_equal(found, array[1:].astype(np.float16))
+    assert found.dtype == np.float16
+
+
+def test_arrays_that_cannot_be_stored_are_rejected_with_the_decoder_s_reason():
+    spec = signal_spec(dtype='float16', channels=2)
+    assert reason(b' ', spec) == ('not a .npy file', '')
+    assert reason(npy(np.zeros([3, 2], int)), spec) == (
+        'not an array of floating-point numbers',
+        '<i8',
+    )
+    assert reason(npy(np.full([1, 2], np.inf)), spec)[0].startswith('the array holds NaN')
 
 
 @pytest.mark.parametrize('spec', [GRAY, IMAGE], ids=['gray', 'color'])

@@ -167,6 +167,24 @@ def test_a_signal_is_a_curve_for_each_channel():
     assert 'channel 1: -2.5 to 0' in signals.plot(values)
 
 
+def test_stored_signals_are_shown(signal_records, tmp_path, capsys):
+    found = Records(signal_records)
+    example = max(found.spread(20), key=lambda e: e.steps)
+    code, out, _ = inspect(capsys, signal_records, f'--id={example.id}')
+    assert code == 0
+    assert f'steps      {example.steps} of 3 x float16' in out
+    least, most = example.values[:, 2].min(), example.values[:, 2].max()
+    title, *lines = out.splitlines()[-8:]
+    assert title == f'channel 2: {least:.4g} to {most:.4g}'
+    # Every column has a mark; the extremes stand in the first line and the last.
+    assert max(map(len, lines)) == 2 + min(64, example.steps)
+    assert '*' in lines[0]
+    assert '*' in lines[-1]
+    path = tmp_path / 'page.html'
+    assert inspect(capsys, signal_records, f'--html={path}', '--examples=5')[0] == 0
+    assert path.read_text().count('class="curve"') == 5 * 3
+
+
 def test_text_stays_text():
     assert markup.text('<b>"\'&') == '&lt;b&gt;&quot;&#x27;&amp;'
     assert markup.text('a\x00b\r\x85\u202e\ud800\n\t') == 'a‹00›b‹0D›‹85›‹202E›‹D800›\n\t'
