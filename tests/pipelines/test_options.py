@@ -41,6 +41,7 @@ def test_defaults():
         'max_rejected_share': 0.01,
         'text_column': None,
         'label_column': None,
+        'path_column': None,
         'csv_columns': None,
         'class_names': None,
         'data_dir': None,

@@ -5,8 +5,7 @@ their paths below it. Arrays that it does not name have no label; without it non
 column of splits, folders train/, validation/ and test/ are the splits, if there is a train/.
 
 uint8 is stored as uint8; float16, float32 and float64 as float16. The first array in the order of
-names whose header is sound decides about channels and type; others are rejected. Headers are
-checked here, values when they are decoded (`pipelines.format.npy`).
+names whose header is sound decides about channels and type; others are rejected.
 """
 
 import dataclasses
@@ -15,12 +14,15 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.folders import is_hidden
 from pipelines.job.sources.npy_header import Header, read_header
 from pipelines.job.sources.npy_labels import Entry, read_labels
+from pipelines.job.sources.npy_values import check_floats
 from pipelines.job.sources.paths import check_regular, read_file
 
 _UNLABELLED = Entry(None, None)
@@ -97,6 +99,10 @@ class Npy:
         found = len(data) - file.tell()
         if found != header.bytes:
             raise Rejected('cut off or too long', f'{found} bytes, not {header.bytes}')
+        if header.stored == 'float16':
+            shape, order = (header.steps, header.channels), 'F' if header.fortran else 'C'
+            flat = np.frombuffer(data, header.dtype, offset=file.tell())
+            check_floats(flat.reshape(shape, order=order))
 
     def where(self, item: Item) -> str:
         """The path below the folder."""

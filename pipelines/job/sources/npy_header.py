@@ -1,4 +1,4 @@
-"""What the header of a .npy file says; values are never looked at, and nothing is unpickled."""
+"""What the header of a .npy file says; nothing is unpickled."""
 
 import math
 from typing import BinaryIO, NamedTuple
@@ -19,13 +19,14 @@ class Header(NamedTuple):
     """Of a usable array.
 
     `dtype`: of the file. `stored`: what its values are stored as, 'uint8' or 'float16'. `steps`:
-    T. `channels`: C. `bytes`: of all values.
+    T. `channels`: C. `fortran`: whether the values lie channel by channel. `bytes`: of all values.
     """
 
     dtype: np.dtype
     stored: str
     steps: int
     channels: int
+    fortran: bool
     bytes: int
 
 
@@ -35,7 +36,7 @@ def read_header(file: BinaryIO) -> Header:
     Raises:
       Rejected: if it is no array of shape [T] or [T, C] of numbers that can be stored.
     """
-    shape, dtype = _read(file)
+    shape, fortran, dtype = _read(file)
     stored = _stored(dtype)
     if len(shape) not in (1, 2):
         raise Rejected('the shape is neither [T] nor [T, C]', f'shape {shape}')
@@ -44,10 +45,10 @@ def read_header(file: BinaryIO) -> Header:
     if 0 in shape:
         raise Rejected('the array is empty', f'shape {shape}')
     steps, channels = (*shape, 1)[:2]
-    return Header(dtype, stored, steps, channels, math.prod(shape) * dtype.itemsize)
+    return Header(dtype, stored, steps, channels, fortran, math.prod(shape) * dtype.itemsize)
 
 
-def _read(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+def _read(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
         version = np.lib.format.read_magic(file)
     except ValueError as error:
@@ -55,11 +56,10 @@ def _read(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     if version not in _READERS:
         raise Rejected('not a .npy file', f'version {version[0]}.{version[1]}')
     try:
-        shape, _, dtype = _READERS[version](file)
+        return _READERS[version](file)
     except Exception as error:
         # NumPy evaluates a literal of Python, with whatever that may raise.
         raise Rejected('the header is damaged', ' '.join(str(error).split())[:80]) from error
-    return shape, dtype
 
 
 def _stored(dtype: np.dtype) -> str:

@@ -23,9 +23,9 @@ def values(seed, steps=20, channels=3, dtype=np.float32):
     return found.astype(np.uint8) if dtype == np.uint8 else (found / 32 - 4).astype(dtype)
 
 
-def npy(array, **settings):
+def npy(array, version=None):
     file = io.BytesIO()
-    np.save(file, array, **settings)
+    np.lib.format.write_array(file, np.asanyarray(array), version)
     return file.getvalue()
 
 
@@ -92,10 +92,10 @@ def test_types_and_layouts_give_the_same_values(tmp_path, form):
         types = ('<f2', '>f2', '<f4', '>f4', '<f8', '>f8')
         made = [values(i, dtype=t) for i, t in enumerate(types)]
         made.append(np.asfortranarray(values(7)))
+        # Rounds to the largest float16; 65520 would be infinite.
+        made.append(np.full([5, 3], 65519.0))
     files = {f'{i}.npy': npy(array) for i, array in enumerate(made)}
-    second = io.BytesIO()
-    np.lib.format.write_array(second, made[0], version=(2, 0))
-    files['second.npy'] = second.getvalue()
+    files['second.npy'] = npy(made[0], version=(2, 0))
     out = job(write(tmp_path / 'in', files), tmp_path / 'out')
     stored_as = np.uint8 if form == 'uint8' else np.float16
     expected = {f'train/{i}.npy': (None, a.astype(stored_as)) for i, a in enumerate(made)}
@@ -172,10 +172,11 @@ def unusable():
         'array.astype(numpy.uint8) where they are in 0..255'
     )
     others = 'neither uint8 nor float16, float32 or float64: save numbers of these types'
+    nan = 'the array holds NaN or infinite values'
     empty, shape = 'the array is empty', 'the shape is neither [T] nor [T, C]'
     return {
         'objects': (
-            npy(python, allow_pickle=True),
+            npy(python),
             'an array of Python objects, which would have to be unpickled: save numbers, with '
             'array.astype(numpy.float32)',
             '',
@@ -187,7 +188,7 @@ def unusable():
         'strings': (npy(good.astype('U5')), others, '<U5'),
         'dates': (npy(good.astype('M8[s]')), others, 'datetime64[s]'),
         'fields': (npy(np.zeros(5, 'f4,f4')), others, None),
-        'fields3': (npy(np.zeros(5, [('größe€', 'f4')])), others, None),
+        'fields3': (npy(np.zeros(5, [('größe€', 'f4')]), version=(3, 0)), others, None),
         'uint8': (
             npy(good.astype(np.uint8)),
             'of another type than the first array',
@@ -221,9 +222,20 @@ def unusable():
             'the header is damaged',
             'shape (-4, 3)',
         ),
-        'nan': (npy(good * np.nan), 'the array holds NaN or infinite values', None),
-        'inf': (npy(infinite), 'the array holds NaN or infinite values', None),
-        'beyond': (npy(beyond), 'values beyond the range of float16', None),
+        'nan': (npy(good * np.nan), nan, '[0, 0] is nan'),
+        'inf': (npy(infinite), nan, '[3, 2] is inf'),
+        'inf64': (npy(np.asfortranarray(infinite, '>f8')), nan, '[3, 2] is inf'),
+        'beyond': (npy(beyond), 'values beyond the range of float16', '[4, 1] is 100000'),
+        'beyond-by-one': (
+            npy(np.full([5, 3], 65520.0)),
+            'values beyond the range of float16',
+            '[0, 0] is 65520',
+        ),
+        'beyond64': (
+            npy(beyond.astype(np.float64) * 1e200),
+            'values beyond the range of float16',
+            None,
+        ),
     }
 
 
