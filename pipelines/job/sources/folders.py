@@ -141,7 +141,7 @@ def _zip_names(path: str) -> Iterator[tuple[str, str]]:
     """(CLASS/NAME, name of the entry): some programs write ./CLASS/NAME or /CLASS/NAME."""
     for entry in _open_zip(path).infolist():
         name = posixpath.normpath(f'/{entry.filename}').lstrip('/')
-        if not entry.is_dir() and not is_hidden(name):
+        if not entry.is_dir() and not _hidden(name):
             yield name, entry.filename
 
 
@@ -155,7 +155,7 @@ def _folder_names(root: str) -> Iterator[tuple[str, str]]:
         folders.sort()
         for name in sorted(files):
             name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
-            if not is_hidden(name):
+            if not _hidden(name):
                 yield name, name
 
 
@@ -164,7 +164,7 @@ def _folder_size(root: str, place: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def is_hidden(name: str) -> bool:
+def _hidden(name: str) -> bool:
     """What desktops leave behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
     parts = name.split('/')
     return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'

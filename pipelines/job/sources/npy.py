@@ -19,7 +19,6 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.folders import is_hidden
 from pipelines.job.sources.npy_header import Header, read_header
 from pipelines.job.sources.npy_labels import Entry, read_labels
 from pipelines.job.sources.npy_values import check_floats
@@ -199,5 +198,7 @@ def _names(folder: str) -> Iterator[str]:
     for below, _, files in os.walk(folder):
         for file in files:
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
-            if name.lower().endswith('.npy') and not is_hidden(name):
+            # What desktops leave behind: ._a.npy, __MACOSX/.
+            hidden = any(part.startswith(('.', '__MACOSX')) for part in name.split('/'))
+            if name.lower().endswith('.npy') and not hidden:
                 yield name
