@@ -54,6 +54,8 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
     Raises:
       LonghaulError: for whatever the user can put right.
     """
+    # A manifest is read before there is a pipeline.
+    FileSystems.set_options(beam_options)
     plan = make_plan(options)
     runner = _make_runner(beam_options)
     _prepare_output(options)

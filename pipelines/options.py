@@ -39,6 +39,7 @@ class JobOptions:
     max_rejected_share: float = 0.01
     text_column: str | None = None
     label_column: str | None = None
+    path_column: str | None = None
     csv_columns: str | None = None
     class_names: str | None = None
     data_dir: str | None = None
@@ -97,10 +98,12 @@ _CHOICES = {
 }
 _HELP = {
     'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
-    'tfds:NAME; builtin:digits; builtin:stdlib',
+    'manifest: with FILE_OR_DIR, local or gs://; npy:DIR; tfds:NAME; builtin:digits; '
+    'builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
-    'channels': 'values per pixel: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
+    'channels': 'values per pixel: 1 (gray) or 3 (RGB); default 3 for images: and manifest:, '
+    'else 1',
     'max_steps': 'longer documents and signals are cut to so many steps; default: whole',
     'cut': 'what --max_steps leaves: head (default), tail, or both ends, half each',
     'tokens': 'a step of a document: bytes (default) or characters (Unicode code points)',
@@ -118,15 +121,17 @@ _HELP = {
     'pixel is one step with all its values',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
-    'for a tfds: data set with a validation split of its own',
+    'for a data set with a validation split of its own (tfds:, manifest:, npy:)',
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
     'text_column': 'csv, jsonl: column (key) of the text (default: text); tfds: Text feature',
-    'label_column': 'csv, jsonl: column (key) of the label (default: label, if there is one); '
-    'tfds: ClassLabel feature',
+    'label_column': 'csv, jsonl, manifest: column (key) of the label (default: label, if '
+    'there is one); tfds: ClassLabel feature',
+    'path_column': "manifest: column (key) of the image's path (default: path)",
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
-    'class_names': 'file with one class name a line; integer labels stand for them',
+    'class_names': 'csv, jsonl, manifest, npy: file with one class name a line; integer labels '
+    'stand for them',
     'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
     'manual_dir': 'tfds: folder of original files, for data sets that cannot be downloaded',
     'overwrite': 'replace a finished output',
@@ -143,7 +148,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog='python -m pipelines.main',
-        description='Turns raw images and documents into records for the trainer.',
+        description='Turns raw images, documents and numbers into records for the trainer.',
         epilog='All other flags are Apache Beam options, such as --runner and --project.',
         allow_abbrev=False,
     )

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from pipelines.format.spec import SequenceSpec, character_spec, text_spec
-from pipelines.job.items import Source
+from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
+from pipelines.job.items import SignalSource, Source
 from pipelines.job.pixel_order import hilbert_order, random_order
 from pipelines.job.sources import make_source
 from pipelines.options import JobOptions
@@ -16,6 +16,7 @@ from pipelines.options import JobOptions
 _TEST, _VALIDATION = 12, 13
 _SHARD_BYTES = 64 << 20
 _PIXELS = ('permutation_seed', 'pixel_order', 'steps_per_pixel')
+_TOKENS = ('tokens', 'vocabulary_size')
 # Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
 _VOCABULARY_SIZE = 1000
 
@@ -67,6 +68,7 @@ def make_plan(options: JobOptions) -> Plan:
         options.source,
         text_column=options.text_column,
         label_column=options.label_column,
+        path_column=options.path_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
         data_dir=options.data_dir,
@@ -134,18 +136,12 @@ def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:
 
 def _spec(options: JobOptions, source: Source) -> SequenceSpec:
     if source.kind == 'text':
-        for name in ('image_size', 'channels', *_PIXELS):
-            if getattr(options, name) is not None:
-                raise LonghaulError(
-                    f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
-                )
+        _refuse_flags(options, ('image_size', 'channels', *_PIXELS), 'text')
         make = character_spec if options.tokens == 'characters' else text_spec
         return make(max_steps=options.max_steps, cut=options.cut or 'head')
-    for name in ('tokens', 'vocabulary_size'):
-        if getattr(options, name) is not None:
-            raise LonghaulError(
-                f'--{name}={getattr(options, name)}: {options.source} holds images; leave it out'
-            )
+    if source.kind == 'signal':
+        return _signal_spec(options, source)
+    _refuse_flags(options, _TOKENS, 'images')
     size = options.image_size or source.image_size()
     if size is None:
         raise LonghaulError(
@@ -168,6 +164,24 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         permutation=_permutation(options, size, seed),
         steps_per_pixel=options.steps_per_pixel or 1,
     )
+
+
+def _signal_spec(options: JobOptions, source: SignalSource) -> SequenceSpec:
+    _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
+    return signal_spec(
+        dtype=source.dtype,
+        channels=source.channels,
+        max_steps=options.max_steps,
+        cut=options.cut or 'head',
+    )
+
+
+def _refuse_flags(options: JobOptions, names: tuple[str, ...], held: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise LonghaulError(
+                f'--{name}={getattr(options, name)}: {options.source} holds {held}; leave it out'
+            )
 
 
 def _permutation(options: JobOptions, size: int, seed: int | None) -> tuple[int, ...] | None:

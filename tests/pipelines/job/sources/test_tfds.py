@@ -351,7 +351,10 @@ def test_unknown_names_are_refused_without_a_network(tmp_path, capsys, name, exp
 @pytest.mark.parametrize(
     ('flags', 'expected'),
     [
-        (('--class_names={}',), '--class_names: is for csv: and jsonl: sources, and the source is'),
+        (
+            ('--class_names={}',),
+            '--class_names: is for csv:, jsonl:, manifest: and npy: sources, and the source is',
+        ),
         (('--csv_columns=a',), '--csv_columns: is for csv: sources, and the source is tfds:mnist'),
         (('--data_dir=gs://bucket/data',), '--data_dir=gs://bucket/data: data are read as local'),
         (('--manual_dir={}/none',), '--manual_dir={}/none: no such folder; put the files there'),
