@@ -69,6 +69,7 @@ def make_plan(options: JobOptions) -> Plan:
         label_column=options.label_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
+        encoding=options.encoding,
         data_dir=options.data_dir,
         manual_dir=options.manual_dir,
     )
@@ -97,7 +98,7 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8-sig') as file:
             names = tuple(line.strip() for line in file if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise LonghaulError(
@@ -141,7 +142,7 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
                 )
         make = character_spec if options.tokens == 'characters' else text_spec
         return make(max_steps=options.max_steps, cut=options.cut or 'head')
-    for name in ('tokens', 'vocabulary_size'):
+    for name in ('tokens', 'vocabulary_size', 'encoding'):
         if getattr(options, name) is not None:
             raise LonghaulError(
                 f'--{name}={getattr(options, name)}: {options.source} holds images; leave it out'

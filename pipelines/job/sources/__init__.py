@@ -10,6 +10,7 @@ from pipelines.job.sources.json_lines import JsonLines
 from pipelines.job.sources.stdlib import Stdlib
 from pipelines.job.sources.texts import Texts
 from pipelines.job.sources.tfds import make_tfds
+from pipelines.job.text_encoding import check_encoding
 
 _BUILTIN = {'digits': Digits, 'stdlib': Stdlib}
 _PLACES = {'images': Images, 'texts': Texts, 'idx': Idx}
@@ -23,6 +24,7 @@ _FLAGS = {
     'label_column': ('csv', 'jsonl', 'tfds'),
     'csv_columns': ('csv',),
     'class_names': ('csv', 'jsonl'),
+    'encoding': ('texts', 'csv', 'jsonl', 'tfds'),
     'data_dir': ('tfds',),
     'manual_dir': ('tfds',),
 }
@@ -35,10 +37,11 @@ def make_source(
     label_column: str | None = None,
     csv_columns: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
     data_dir: str | None = None,
     manual_dir: str | None = None,
 ) -> Source:
-    """Makes a source from the value of --source; the other flags are those of tables and of TFDS.
+    """Makes a source from the value of --source; the other flags are those of texts, tables and TFDS.
 
     A data set of TFDS is downloaded and prepared here, unless it is.
 
@@ -58,19 +61,27 @@ def make_source(
         'label_column': label_column,
         'csv_columns': csv_columns,
         'class_names': class_names,
+        'encoding': encoding,
         'data_dir': data_dir,
         'manual_dir': manual_dir,
     }
     _refuse_useless(source, kind, [name for name, value in flags.items() if value is not None])
+    encoding = check_encoding(encoding, table=kind in ('csv', 'jsonl'))
     columns = {'text_column': text_column, 'label_column': label_column}
     if kind == 'tfds':
-        return make_tfds(place, data_dir=data_dir, manual_dir=manual_dir, **columns)
+        return make_tfds(
+            place, data_dir=data_dir, manual_dir=manual_dir, encoding=encoding, **columns
+        )
     if kind == 'csv':
-        return CsvTable(place, csv_columns=csv_columns, names=class_names, **columns)
+        return CsvTable(
+            place, csv_columns=csv_columns, names=class_names, encoding=encoding, **columns
+        )
     if kind == 'jsonl':
-        return JsonLines(place, names=class_names, **columns)
+        return JsonLines(place, names=class_names, encoding=encoding, **columns)
     if kind == 'builtin':
         return _BUILTIN[place]()
+    if kind == 'texts':
+        return Texts(place, encoding)
     return _PLACES[kind](place)
 
 
