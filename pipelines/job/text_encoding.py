@@ -73,21 +73,14 @@ def to_utf8(data: bytes, encoding: str | None = None) -> tuple[bytes, str] | Non
       in none of those that it may be in.
     """
     marked = [name for mark, name in _MARKS if data.startswith(mark)]
-    for name in marked or _candidates(data, encoding):
-        converted = _convert(data, name)
-        if converted is not None:
-            return converted, name
-    return None
+    data = data.removeprefix(codecs.BOM_UTF8)
+    return _first(data, marked or _candidates(data, encoding))
 
 
 def cell_to_utf8(cell: str, encoding: str | None) -> tuple[bytes, str] | None:
     """As `to_utf8`, for a part of a table that was read with errors='surrogateescape'."""
     data = cell.encode('utf-8', 'surrogateescape')
-    for name in _candidates(data, encoding):
-        converted = _convert(data, name)
-        if converted is not None:
-            return converted, name
-    return None
+    return _first(data, _candidates(data, encoding))
 
 
 def not_readable(what: str, encoding: str | None) -> Rejected:
@@ -127,10 +120,17 @@ def mark_of(data: bytes) -> str | None:
     return None
 
 
+def _first(data: bytes, encodings: list[str]) -> tuple[bytes, str] | None:
+    for name in encodings:
+        converted = _convert(data, name)
+        if converted is not None:
+            return converted, name
+    return None
+
+
 def _convert(data: bytes, name: str) -> bytes | None:
     try:
         if name == 'utf-8':
-            data = data.removeprefix(codecs.BOM_UTF8)
             data.decode('utf-8')
             return data
         return data.decode(name).encode('utf-8')

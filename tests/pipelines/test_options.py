@@ -43,6 +43,7 @@ def test_defaults():
         'label_column': None,
         'csv_columns': None,
         'class_names': None,
+        'encoding': None,
         'data_dir': None,
         'manual_dir': None,
         'overwrite': False,
