@@ -41,7 +41,9 @@ def make_source(
     data_dir: str | None = None,
     manual_dir: str | None = None,
 ) -> Source:
-    """Makes a source from the value of --source; the other flags are those of texts, tables and TFDS.
+    """Makes a source from the value of --source.
+
+    The other flags are those of texts, of tables and of TFDS.
 
     A data set of TFDS is downloaded and prepared here, unless it is.
 

@@ -20,6 +20,7 @@ from pipelines.job.sources.tables import (
     is_gzip,
     open_table,
     place_of,
+    shown,
 )
 from pipelines.job.text_encoding import cell_to_utf8, not_readable
 
@@ -222,6 +223,6 @@ def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
     if name in names:
         return names.index(name)
     raise LonghaulError(
-        f'--{flag}={name}: {path} has no such column; its columns are: {", ".join(names)}. '
+        f'--{flag}={name}: {path} has no such column; its columns are: {shown(names)}. '
         'For a file without a header row name them with --csv_columns=A,B,C'
     )

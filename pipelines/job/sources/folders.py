@@ -164,9 +164,8 @@ def _read_file(path: str) -> bytes:
         raise Rejected('no regular file')
     try:
         with open(path, 'rb') as file:
-            data = file.read(limits.MOST_BYTES + 1)
+            if os.fstat(file.fileno()).st_size > limits.MOST_BYTES:
+                raise Rejected(f'the file is {limits.TOO_LARGE}')
+            return file.read()
     except (OSError, ValueError) as error:
         raise Rejected('the file cannot be read', type(error).__name__) from error
-    if len(data) > limits.MOST_BYTES:
-        raise Rejected(f'the file is {limits.TOO_LARGE}')
-    return data

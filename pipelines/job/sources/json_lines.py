@@ -19,6 +19,7 @@ from pipelines.job.sources.tables import (
     is_gzip,
     open_table,
     place_of,
+    shown,
 )
 from pipelines.job.text_encoding import is_utf8, not_readable, to_utf8
 
@@ -68,7 +69,7 @@ class JsonLines:
             if key is not None and key not in values:
                 raise LonghaulError(
                     f'--{flag}={key}: the first object of {path} has no such key; its keys are: '
-                    f'{", ".join(values)}'
+                    f'{shown(values)}'
                 )
 
     def items(self, group: Group) -> Iterator[Item]:

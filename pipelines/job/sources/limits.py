@@ -7,6 +7,14 @@ TOO_LARGE = 'larger than 1 GiB'
 _PIECE = 1 << 20
 
 
+def read_most(file: BinaryIO, most: int) -> bytearray:
+    """At most so many bytes; however many are asked for, memory is taken only for what is there."""
+    found = bytearray()
+    while len(found) < most and (piece := file.read(min(most - len(found), _PIECE))):
+        found += piece
+    return found
+
+
 def read_line(file: BinaryIO) -> tuple[bytes, int]:
     """The next line, cut off just beyond the limit, and how many bytes it has in the file."""
     line = file.readline(MOST_BYTES + 1)

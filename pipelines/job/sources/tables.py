@@ -2,12 +2,15 @@
 
 import gzip
 import os
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item
 from pipelines.job.sources.splits import find_splits
 from pipelines.job.text_encoding import mark_of
+
+_MOST_SHOWN = 300
 
 
 def is_gzip(path: str) -> bool:
@@ -59,6 +62,12 @@ def place_of(item: Item, path: str, noun: str) -> str:
     """NOUN N for people; the file's name before it only where there are several."""
     row = f'{noun} {int(item.id.rpartition("/")[2])}'
     return row if item.group == path else f'{os.path.basename(item.group)}: {row}'
+
+
+def shown(names: Iterable[str]) -> str:
+    """Names of columns or keys for a refusal: what is no table may have any number of them."""
+    text = ', '.join(names)
+    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}...'
 
 
 def estimate_rows(groups: list[Group]) -> int:

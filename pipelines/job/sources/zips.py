@@ -67,9 +67,12 @@ def read(path: str, place: str) -> bytes:
     try:
         # By a bound: without one, a megabyte that says to be small is unpacked to gigabytes.
         with _archive(path, _changed(path)).open(entry) as file:
-            return file.read(entry.file_size + 1)
+            data = file.read(entry.file_size + 1)
     except _DAMAGE as error:
         raise Rejected('the file cannot be read', type(error).__name__) from error
+    if len(data) != entry.file_size:
+        raise Rejected('the file cannot be read', f'{len(data)} bytes and not {entry.file_size}')
+    return data
 
 
 def _fault_of_entry(entry: zipfile.ZipInfo) -> str | None:
