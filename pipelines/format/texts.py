@@ -2,7 +2,8 @@
 
 A character is a Unicode code point, and text is taken as it is: nothing is normalised (e + U+0301
 are two characters, their composition is a third one), a byte order mark is a character like any
-other, and bytes that are no UTF-8 are read as U+FFFD, as Python's errors='replace' does.
+other (the job leaves out the one that a text begins with), and bytes that are no UTF-8 are read as
+U+FFFD, as Python's errors='replace' does.
 """
 
 import numpy as np
