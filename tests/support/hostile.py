@@ -16,7 +16,7 @@ from raw_zip import Entry
 from source_data import encode_image, pixels
 
 DAMAGED = 'not a readable image: damaged or cut off'
-NO_IMAGE = 'neither a PNG nor a JPEG file'
+NO_IMAGE = 'neither a PNG, a JPEG, a GIF nor a BMP file'
 UNREADABLE = 'the file cannot be read'
 NO_FILE = 'no regular file'
 LINK = 'a link to a folder, which is not followed'
@@ -63,9 +63,9 @@ def other_file(kind: str) -> bytes:
     return encode_image(pixels(5), kind)
 
 
-def frames(count: int) -> bytes:
+def frames(first: int, count: int) -> bytes:
     """A GIF that moves."""
-    images = [Image.fromarray(pixels(i % 2)) for i in range(count)]
+    images = [Image.fromarray(pixels(first + i % 2)) for i in range(count)]
     file = io.BytesIO()
     images[0].save(file, 'GIF', save_all=True, append_images=images[1:])
     return file.getvalue()
@@ -97,7 +97,9 @@ def bad_images() -> dict[str, Bad]:
         'drawing.png': (b'<svg xmlns="http://www.w3.org/2000/svg"/>', NO_IMAGE),
         'web.jpg': (other_file('WEBP'), NO_IMAGE),
         'print.jpg': (other_file('TIFF'), NO_IMAGE),
-        'frames.gif': (frames(3000), NO_IMAGE),
+        'cut.gif': (other_file('GIF')[:20], DAMAGED),
+        'bomb.gif': (changed(other_file('GIF'), 6, b'\xff\xff' * 2), 'more than'),
+        'cut.bmp': (other_file('BMP')[:60], DAMAGED),
         'archive.png': (raw_zip.raw_zip([Entry(b'a', b'b')]), NO_IMAGE),
     }
     found = {f'cat/{name}': Bad(*item) for name, item in files.items()}
@@ -126,6 +128,8 @@ def strange_images() -> dict[str, bytes]:
         'cat/' + 'n' * 240 + '.png': encode_image(pixels(103)),
         'cat/\n\x1b[31m.png': encode_image(pixels(104)),
         'cat/trailing.png': encode_image(pixels(105)) + b'<?php' + bytes(1000),
+        'cat/frames.gif': frames(106, 3000),
+        'cat/really_bmp.png': encode_image(pixels(107), 'BMP'),
     }
 
 
