@@ -5,6 +5,7 @@ import logging
 import posixpath
 import sys
 import time
+from collections import Counter
 
 import apache_beam as beam
 import tensorflow as tf
@@ -127,6 +128,7 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     unlabelled = sum(classes.get('', 0) for classes in info.counts['classes'].values())
     if unlabelled:
         rows.append(f'  {unlabelled:,} of them have no label')
+    rows.extend(_encodings_row(info))
     if info.spec.vocabulary is not None:
         rows.append(_vocabulary_row(info))
     if info.counts['rejected']:
@@ -135,6 +137,18 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     what = f'{length} steps each' if length else 'of different length'
     head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
     return '\n'.join([f'{head}, in {seconds:.0f} s:', *rows, f'records: {folder}'])
+
+
+def _encodings_row(info: RecordsInfo) -> list[str]:
+    """A line on texts that were converted, if there are any."""
+    total: Counter[str] = Counter()
+    for found in info.counts.get('encodings', {}).values():
+        total.update(found)
+    del total['utf-8']
+    if not total:
+        return []
+    found = ', '.join(f'{n:,} from {name}' for name, n in sorted(total.items()))
+    return [f'  converted to UTF-8: {found}']
 
 
 def _vocabulary_row(info: RecordsInfo) -> str:

@@ -42,6 +42,7 @@ class JobOptions:
     path_column: str | None = None
     csv_columns: str | None = None
     class_names: str | None = None
+    encoding: str | None = None
     data_dir: str | None = None
     manual_dir: str | None = None
     overwrite: bool = False
@@ -132,6 +133,8 @@ _HELP = {
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
     'class_names': 'csv, jsonl, manifest, npy: file with one class name a line; integer labels '
     'stand for them',
+    'encoding': 'what texts are that are no UTF-8 and have no byte order mark: cp1252, shift_jis, '
+    'or any other encoding that Python knows (default: they are rejected by name)',
     'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
     'manual_dir': 'tfds: folder of original files, for data sets that cannot be downloaded',
     'overwrite': 'replace a finished output',

@@ -13,6 +13,7 @@ from pipelines.job.labels import resolve
 from pipelines.job.plan import Plan
 from pipelines.job.shards import shard_of, write_shard
 from pipelines.job.vocabulary import add_vocabulary
+from pipelines.job.writing import refuses_full_disk
 
 
 class _List(beam.DoFn):
@@ -48,7 +49,10 @@ class _Write(beam.DoFn):
         (split, shard), items = keyed
         hashed = [h for h in items if h is not None]
         resolved = resolve(labels, self._plan.source.class_names())
-        yield write_shard(split, shard, hashed, self._plan.resolved(vocabulary), resolved)
+        plan = self._plan.resolved(vocabulary)
+        with refuses_full_disk(plan.options.output):
+            written = write_shard(split, shard, hashed, plan, resolved)
+        yield written
 
 
 def _label_pairs(keyed: tuple[str, Hashed]) -> Iterable[tuple[str, str]]:
@@ -86,7 +90,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         | 'Once' >> beam.Create([None])
         | 'Finish'
         >> beam.Map(
-            lambda _, shards, labels, vocabulary: finish(
+            lambda _, shards, labels, vocabulary: _finish(
                 shards,
                 plan.resolved(vocabulary),
                 resolve(labels, plan.source.class_names()).names,
@@ -96,6 +100,11 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             vocabulary,
         )
     )
+
+
+def _finish(shards: list[dict[str, Any]], plan: Plan, names: tuple[str, ...]) -> str:
+    with refuses_full_disk(plan.options.output):
+        return finish(shards, plan, names)
 
 
 def _assign(keyed: tuple[str, Hashed], shards: int) -> tuple[tuple[str, int], Hashed]:

@@ -34,10 +34,14 @@ class Hashed(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """What a source reads: raw bytes (an image or .npy file, text), or pixels uint8 [H, W, 1]."""
+    """What a source reads: raw bytes (an image or .npy file, UTF-8), or pixels uint8 [H, W, 1].
+
+    `encoding`: of a text, what it was converted from.
+    """
 
     data: bytes | None = None
     pixels: np.ndarray | None = None
+    encoding: str = 'utf-8'
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error of the job

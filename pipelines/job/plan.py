@@ -16,7 +16,7 @@ from pipelines.options import JobOptions
 _TEST, _VALIDATION = 12, 13
 _SHARD_BYTES = 64 << 20
 _PIXELS = ('permutation_seed', 'pixel_order', 'steps_per_pixel')
-_TOKENS = ('tokens', 'vocabulary_size')
+_TOKENS = ('tokens', 'vocabulary_size', 'encoding')
 # Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
 _VOCABULARY_SIZE = 1000
 
@@ -71,6 +71,7 @@ def make_plan(options: JobOptions) -> Plan:
         path_column=options.path_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
+        encoding=options.encoding,
         data_dir=options.data_dir,
         manual_dir=options.manual_dir,
     )
@@ -99,7 +100,7 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8-sig') as file:
             names = tuple(line.strip() for line in file if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise LonghaulError(

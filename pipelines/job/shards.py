@@ -128,6 +128,7 @@ class _Tally:
         self._lengths: Counter[str] = Counter()
         self._anchors: dict[str, Counter[int]] = {'r': Counter(), 'p': Counter()}
         self._steps = self._unknown = 0
+        self._encodings: Counter[str] = Counter()
         self._pending: tuple | None = None
 
     def encode(self, hashed: Hashed, payload: Payload | Rejected) -> bytes | None:
@@ -143,6 +144,7 @@ class _Tally:
             return None
         drawn = self._draw(hashed.hash, len(values))
         self._count(label, values, drawn)
+        self._encodings[payload.encoding] += 1
         count = segments.segment_count(len(values), self._plan.options.segment_steps)
         self._pending = (count, len(values), hashed.hash)
         return examples.serialize_example(
@@ -191,6 +193,7 @@ class _Tally:
             'lengths': dict(self._lengths),
             'steps': self._steps,
             'unknown': self._unknown,
+            'encodings': dict(self._encodings),
             'rejected': dict(reasons),
             'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
         }

@@ -47,6 +47,7 @@ def test_defaults():
         'path_column': None,
         'csv_columns': None,
         'class_names': None,
+        'encoding': None,
         'data_dir': None,
         'manual_dir': None,
         'overwrite': False,

@@ -44,6 +44,10 @@ class Tally:
         }
         for name, values in found.items():
             yield from _differ(name, counts.get(name, {}), values)
+        # What a text was converted from is not in the records; how many there are is.
+        for split, said in counts.get('encodings', {}).items():
+            texts = {'texts': sum(said.values())}
+            yield from _differ(f'encodings of {split}', texts, {'texts': self._splits[split]})
         for split in counts.get('splits', {}):
             said = counts.get('classes', {}).get(split, {})
             yield from _differ(f'classes of {split}', said, self._classes.get(split, {}))

@@ -12,6 +12,7 @@ from pipelines.job.sources.npy import make_npy
 from pipelines.job.sources.stdlib import Stdlib
 from pipelines.job.sources.texts import Texts
 from pipelines.job.sources.tfds import make_tfds
+from pipelines.job.text_encoding import check_encoding
 
 _BUILTIN = {'digits': Digits, 'stdlib': Stdlib}
 _PLACES = {'images': Images, 'texts': Texts, 'idx': Idx}
@@ -26,6 +27,7 @@ _FLAGS = {
     'path_column': ('manifest',),
     'csv_columns': ('csv',),
     'class_names': ('csv', 'jsonl', 'manifest', 'npy'),
+    'encoding': ('texts', 'csv', 'jsonl', 'tfds'),
     'data_dir': ('tfds',),
     'manual_dir': ('tfds',),
 }
@@ -39,10 +41,13 @@ def make_source(
     path_column: str | None = None,
     csv_columns: tuple[str, ...] | None = None,
     class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
     data_dir: str | None = None,
     manual_dir: str | None = None,
 ) -> Source:
-    """Makes a source from the value of --source; the other flags are those of tables and of TFDS.
+    """Makes a source from the value of --source.
+
+    The other flags are those of texts, of tables and of TFDS.
 
     A data set of TFDS is downloaded and prepared here, unless it is; manifests and the headers of
     arrays are read.
@@ -65,17 +70,23 @@ def make_source(
         'path_column': path_column,
         'csv_columns': csv_columns,
         'class_names': class_names,
+        'encoding': encoding,
         'data_dir': data_dir,
         'manual_dir': manual_dir,
     }
     _refuse_useless(source, kind, [name for name, value in flags.items() if value is not None])
+    encoding = check_encoding(encoding, table=kind in ('csv', 'jsonl'))
     columns = {'text_column': text_column, 'label_column': label_column}
     if kind == 'tfds':
-        return make_tfds(place, data_dir=data_dir, manual_dir=manual_dir, **columns)
+        return make_tfds(
+            place, data_dir=data_dir, manual_dir=manual_dir, encoding=encoding, **columns
+        )
     if kind == 'csv':
-        return CsvTable(place, csv_columns=csv_columns, names=class_names, **columns)
+        return CsvTable(
+            place, csv_columns=csv_columns, names=class_names, encoding=encoding, **columns
+        )
     if kind == 'jsonl':
-        return JsonLines(place, names=class_names, **columns)
+        return JsonLines(place, names=class_names, encoding=encoding, **columns)
     if kind == 'manifest':
         return make_manifest(
             place, path_column=path_column, label_column=label_column, names=class_names
@@ -84,6 +95,8 @@ def make_source(
         return make_npy(place, names=class_names)
     if kind == 'builtin':
         return _BUILTIN[place]()
+    if kind == 'texts':
+        return Texts(place, encoding)
     return _PLACES[kind](place)
 
 

@@ -9,7 +9,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
-from pipelines.job.sources.utf8 import is_utf8
+from pipelines.job.text_encoding import is_utf8
 
 # Of HTTP, which all of Beam's remote file systems give their errors.
 _MISSING, _FORBIDDEN = (404,), (401, 403)

@@ -15,7 +15,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
 from pipelines.job.sources.tables import is_gzip
-from pipelines.job.sources.utf8 import is_utf8
+from pipelines.job.text_encoding import is_utf8
 
 SUFFIXES = ('.csv', '.csv.gz', '.jsonl', '.jsonl.gz')
 

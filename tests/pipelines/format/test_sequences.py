@@ -275,3 +275,14 @@ def test_a_cut_counts_characters_not_bytes():
     spec = specs.character_spec(max_steps=3, cut='both').with_vocabulary('aé漢z')
     ids = sequences.decode(tf.constant('漢é----é漢'.encode()), spec).numpy()
     assert texts.text_of(ids, spec) == '漢é漢'
+
+
+@pytest.mark.parametrize('cut', ['head', 'tail', 'both'])
+@pytest.mark.parametrize('length', [0, 1, 4, 5, 9, 10, 11, 40, 200])
+def test_long_documents_are_cut_as_if_they_were_decoded_whole(cut, length):
+    """Characters of one to four bytes, on both sides of where the bytes are cut off beforehand."""
+    text = ''.join('aé漢😀'[i * i % 7 % 4] for i in range(length)) + '😀' * (length // 2)
+    spec = specs.character_spec(max_steps=5, cut=cut)
+    expected = {'head': text[:5], 'tail': text[-5:], 'both': text[:3] + text[3:][-2:]}[cut]
+    found = sequences.decode(tf.constant(text.encode()), spec).numpy()
+    assert ''.join(map(chr, found)) == expected

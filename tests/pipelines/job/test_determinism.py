@@ -82,8 +82,8 @@ def test_again_from_another_place_with_files_made_in_reverse(expected, tmp_path,
     # Some file systems list in the order of creation, others by a hash; walk backwards for sure.
     original = os.walk
 
-    def walk(top):
-        for folder, folders, files in original(top):
+    def walk(top, **settings):
+        for folder, folders, files in original(top, **settings):
             folders.reverse()
             yield folder, folders, files[::-1]
 

@@ -225,6 +225,15 @@ def test_counts_that_lie_are_found(copy, capsys):
     assert lines[0].startswith('records.json: steps: ')
 
 
+def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys):
+    shutil.copytree(text_records, tmp_path / 'copy')
+    info = json.loads((tmp_path / 'copy' / 'records.json').read_text())
+    info['counts']['encodings']['train']['utf-16'] = 1
+    (tmp_path / 'copy' / 'records.json').write_text(json.dumps(info))
+    _, lines = verify(tmp_path / 'copy', capsys)
+    assert [line for line in lines if line.startswith('records.json: encodings of train: ')]
+
+
 def test_what_is_missing_and_what_is_too_much(copy, capsys):
     (copy / 'stats.json').unlink()
     next(copy.glob('test-00000*.tfrecord')).unlink()

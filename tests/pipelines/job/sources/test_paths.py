@@ -85,7 +85,9 @@ def test_verdicts_about_a_remote_file(monkeypatch, error, reason):
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize('answer', [RemoteError(503), TimeoutError('slow'), Broken()], ids=repr)
+@pytest.mark.parametrize(
+    'answer', [RemoteError(503), TimeoutError('slow'), Broken()], ids=['503', 'timeout', 'broken']
+)
 def test_an_outage_is_no_verdict(monkeypatch, answer):
     """Items must not be missing from the records because a store was down for a minute."""
     with pytest.raises(LonghaulError, match='^gs://bucket/a.png cannot be read .*run the job aga'):

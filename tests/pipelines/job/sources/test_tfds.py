@@ -198,7 +198,7 @@ def test_an_own_validation_split_stays(tmp_path, capsys):
 
 
 def test_without_labels_and_with_bad_texts(tmp_path):
-    bad = [b'\xff\xfe', b'', b' \n']
+    bad = [b'\xff\xfe\0', b'\xe9t\xe9', b'', b' \n']
     texts = [*(f'text {i}'.encode() for i in range(20)), *bad]
     train = [{'text': text, 'label': -1} for text in texts]
     data_dir = tfds_data.write_set(tmp_path / 'data', TEXT_FEATURES, {'train': train})
@@ -207,7 +207,11 @@ def test_without_labels_and_with_bad_texts(tmp_path):
     assert labelled(out) == {(None, text): 1 for text in texts[:20]}
     lines = rejected(out)
     reasons = collections.Counter(line['reason'] for line in lines)
-    assert reasons == {'the text is not UTF-8': 1, 'the text is empty': 2}
+    assert reasons == {
+        'the text is not UTF-16, as its byte order mark says': 1,
+        'the text is not UTF-8': 1,
+        'the text is empty': 2,
+    }
     for line in lines:
         assert line['place'] == f'train: record {int(line["id"].removeprefix("train/"))}'
 
