@@ -110,7 +110,8 @@ def test_tables_in_other_encodings_are_refused(name):
 def test_other_names_are_refused(name, expected):
     with pytest.raises(LonghaulError) as caught:
         check_encoding(name)
-    assert str(caught.value).startswith(f'--encoding={name}: ')
+    shown = name.replace('\0', r'\x00')
+    assert str(caught.value).startswith(f'--encoding={shown}: ')
     assert expected in str(caught.value)
 
 
