@@ -1,26 +1,22 @@
 """Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
 
-import fnmatch
 import logging
-import posixpath
 import sys
 import time
 
 import apache_beam as beam
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
-from pipelines.format import errors, records
+from pipelines import output
+from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
 from pipelines.job.plan import make_plan
 from pipelines.options import JobOptions
-
-_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
 
 
 def main(argv: list[str]) -> int:
@@ -56,7 +52,9 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
     """
     plan = make_plan(options)
     runner = _make_runner(beam_options)
-    _prepare_output(options)
+    # With the same credentials as the job.
+    FileSystems.set_options(beam_options)
+    output.prepare(options.output, overwrite=options.overwrite)
     try:
         with beam.Pipeline(runner=runner, options=beam_options) as pipeline:
             build(pipeline, plan)
@@ -65,7 +63,7 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
         if ours is None:
             raise
         raise ours from None
-    return records.read_info(options.output)
+    return output.read_info(options.output)
 
 
 def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
@@ -77,39 +75,6 @@ def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
             f'--runner={name}: Beam has no such runner ({error}); leave the flag out to run here, '
             'or name one such as DirectRunner or DataflowRunner'
         ) from error
-
-
-def _prepare_output(options: JobOptions) -> None:
-    """Refuses a finished output; removes what another run has left."""
-    folder = options.output
-    try:
-        if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
-            raise LonghaulError(
-                f'--output={folder}: holds finished records; add --overwrite to replace them, or '
-                'name another folder'
-            )
-        if not FileSystems.exists(folder):
-            FileSystems.mkdirs(folder)
-        # First of all, so that nothing half-replaced ever passes for finished.
-        for name in (records.FILE_NAME, 'stats.json'):
-            _remove(posixpath.join(folder, name))
-        for name in tf.io.gfile.listdir(folder):
-            if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFTOVERS):
-                _remove(posixpath.join(folder, name))
-        probe = posixpath.join(folder, '.writable.partial')
-        FileSystems.create(probe).close()
-        _remove(probe)
-    except (OSError, tf.errors.OpError, beam.io.filesystem.BeamIOError) as error:
-        reason = str(error).splitlines()[0]
-        raise LonghaulError(
-            f'--output={folder}: cannot be written to ({reason}); name a folder that you may '
-            'write to'
-        ) from error
-
-
-def _remove(path: str) -> None:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
 
 
 def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
