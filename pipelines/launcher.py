@@ -4,13 +4,11 @@ import logging
 import sys
 import time
 
-import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
-from pipelines import output
+from pipelines import output, remote
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
@@ -30,14 +28,18 @@ def main(argv: list[str]) -> int:
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('stopped; the output is unfinished: run the same command again', file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        unfinished = 'stopped; the output is unfinished: run the same command again'
+        print(str(stop) or unfinished, file=sys.stderr)
         return 130
+    if info is None:
+        print(f'not waiting for its end: {options.output} is finished when it holds records.json')
+        return 0
     print(_summary(info, options.output, time.monotonic() - started))
     return 0
 
 
-def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
+def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | None:
     """Runs the job to its end.
 
     Args:
@@ -45,19 +47,20 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
       beam_options: runner and so on.
 
     Returns:
-      The description of the finished data set.
+      The description of the finished data set; None while a job runs on that is not waited for.
 
     Raises:
       LonghaulError: for whatever the user can put right.
     """
+    remote.check(options, beam_options)
     plan = make_plan(options)
-    runner = _make_runner(beam_options)
-    # With the same credentials as the job.
-    FileSystems.set_options(beam_options)
+    pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
+    build(pipeline, plan)
     output.prepare(options.output, overwrite=options.overwrite)
     try:
-        with beam.Pipeline(runner=runner, options=beam_options) as pipeline:
-            build(pipeline, plan)
+        result = remote.submit(pipeline, beam_options)
+        if not remote.wait(result, beam_options):
+            return None
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:

@@ -39,13 +39,35 @@ def prepare(folder: str, *, overwrite: bool) -> None:
         _clear(folder)
     except LonghaulError:
         raise
-    # Every file system has errors of its own.
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise LonghaulError(
-            f'--output={folder}: cannot be written to ({reason}); name a folder that you may '
-            'write to'
-        ) from error
+        raise _not_writable('output', folder, error) from error
+    require_writable('output', folder)
+
+
+def require_writable(flag: str, folder: str) -> None:
+    """Writes an empty file and removes it.
+
+    Args:
+      flag: that names the folder.
+      folder: where it is to be.
+
+    Raises:
+      LonghaulError: if that fails.
+    """
+    probe = '.writable.partial'
+    try:
+        FileSystems.create(posixpath.join(folder, probe)).close()
+        _remove(folder, [probe])
+    except Exception as error:
+        raise _not_writable(flag, folder, error) from error
+
+
+def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
+    """Every file system has errors of its own."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return LonghaulError(
+        f'--{flag}={folder}: cannot be written to ({reason}); name a folder that you may write to'
+    )
 
 
 def read_info(folder: str) -> RecordsInfo:
@@ -84,9 +106,6 @@ def _clear(folder: str) -> None:
         if name in names:
             _remove(folder, [name])
     _remove(folder, [n for n in names if any(fnmatch.fnmatch(n, p) for p in _LEFTOVERS)])
-    probe = '.writable.partial'
-    FileSystems.create(posixpath.join(folder, probe)).close()
-    _remove(folder, [probe])
 
 
 def _local(folder: str) -> bool:
