@@ -64,6 +64,18 @@ def test_the_base_install_has_nothing_of_the_trainer():
     assert not [r for r in requirements('BASE') if '[' in r]
 
 
+def test_the_worker_image_is_built_from_what_there_is():
+    """With the Beam that is pinned, and every file that setup.py needs."""
+    lines = (ROOT / 'docker' / 'worker.Dockerfile').read_text().splitlines()
+    pinned = next(p for p in environments.CONSTRAINTS.read_text().split() if 'apache-beam=' in p)
+    assert f'ARG BEAM={pinned.partition("==")[2]}' in lines
+    copied = [n for line in lines if line.startswith('COPY ') for n in line.split()[1:-1]]
+    assert {'setup.py', 'constraints.txt', 'pipelines', 'trainer', 'tools'} <= set(copied)
+    assert all((ROOT / name).exists() for name in copied)
+    allowed = (ROOT / 'docker' / 'worker.Dockerfile.dockerignore').read_text().splitlines()
+    assert {f'!{name}' for name in copied} <= set(allowed)
+
+
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory) -> Path:
     """Built from a copy: what an old build left in build/ would get into the wheel."""
