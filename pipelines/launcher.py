@@ -1,27 +1,22 @@
 """Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
 
-import fnmatch
 import logging
-import posixpath
 import sys
 import time
 from collections import Counter
 
-import apache_beam as beam
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
-from pipelines.format import errors, records
+from pipelines import output, remote
+from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
 from pipelines.job.plan import make_plan
 from pipelines.options import JobOptions
-
-_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
 
 
 def main(argv: list[str]) -> int:
@@ -35,14 +30,18 @@ def main(argv: list[str]) -> int:
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('stopped; the output is unfinished: run the same command again', file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        unfinished = 'stopped; the output is unfinished: run the same command again'
+        print(str(stop) or unfinished, file=sys.stderr)
         return 130
+    if info is None:
+        print(f'not waiting for its end: {options.output} is finished when it holds records.json')
+        return 0
     print(_summary(info, options.output, time.monotonic() - started))
     return 0
 
 
-def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
+def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | None:
     """Runs the job to its end.
 
     Args:
@@ -50,25 +49,28 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
       beam_options: runner and so on.
 
     Returns:
-      The description of the finished data set.
+      The description of the finished data set; None while a job runs on that is not waited for.
 
     Raises:
       LonghaulError: for whatever the user can put right.
     """
     # A manifest is read before there is a pipeline.
     FileSystems.set_options(beam_options)
+    remote.check(options, beam_options)
     plan = make_plan(options)
-    runner = _make_runner(beam_options)
-    _prepare_output(options)
+    pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
+    build(pipeline, plan)
+    output.prepare(options.output, overwrite=options.overwrite)
     try:
-        with beam.Pipeline(runner=runner, options=beam_options) as pipeline:
-            build(pipeline, plan)
+        result = remote.submit(pipeline, beam_options)
+        if not remote.wait(result, beam_options):
+            return None
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
-    return records.read_info(options.output)
+    return output.read_info(options.output)
 
 
 def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
@@ -80,39 +82,6 @@ def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
             f'--runner={name}: Beam has no such runner ({error}); leave the flag out to run here, '
             'or name one such as DirectRunner or DataflowRunner'
         ) from error
-
-
-def _prepare_output(options: JobOptions) -> None:
-    """Refuses a finished output; removes what another run has left."""
-    folder = options.output
-    try:
-        if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
-            raise LonghaulError(
-                f'--output={folder}: holds finished records; add --overwrite to replace them, or '
-                'name another folder'
-            )
-        if not FileSystems.exists(folder):
-            FileSystems.mkdirs(folder)
-        # First of all, so that nothing half-replaced ever passes for finished.
-        for name in (records.FILE_NAME, 'stats.json'):
-            _remove(posixpath.join(folder, name))
-        for name in tf.io.gfile.listdir(folder):
-            if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFTOVERS):
-                _remove(posixpath.join(folder, name))
-        probe = posixpath.join(folder, '.writable.partial')
-        FileSystems.create(probe).close()
-        _remove(probe)
-    except (OSError, tf.errors.OpError, beam.io.filesystem.BeamIOError) as error:
-        reason = str(error).splitlines()[0]
-        raise LonghaulError(
-            f'--output={folder}: cannot be written to ({reason}); name a folder that you may '
-            'write to'
-        ) from error
-
-
-def _remove(path: str) -> None:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
 
 
 def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
