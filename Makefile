@@ -8,7 +8,9 @@ DEMO_OUTPUT ?= demo_output
 TEST_PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup demo test test-long lint format clean
+DATAFLOW_VENV := .venv-dataflow
+
+.PHONY: setup demo test test-long test-dataflow test-browser lint format clean
 
 setup: $(VENV)/installed
 
@@ -30,6 +32,21 @@ test: setup
 test-long: setup
 	$(BIN)/python -m pytest -q -m long
 
+# The pages in a headless Chromium: the one on PATH or in LONGHAUL_CHROMIUM, else Debian's.
+test-browser: setup
+	@$(BIN)/python tests/support/browser.py || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell fonts-dejavu-core; }
+	$(BIN)/python -m pytest -q -m long tests/tools/inspect/test_browser.py
+
+# With Google's libraries, which training has no use for, in an environment of their own.
+test-dataflow: $(DATAFLOW_VENV)/installed
+	$(DATAFLOW_VENV)/bin/python -m pytest -q -m long tests/pipelines/test_dataflow.py
+
+$(DATAFLOW_VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(DATAFLOW_VENV)
+	$(DATAFLOW_VENV)/bin/python -m pip install -q --disable-pip-version-check uv
+	$(DATAFLOW_VENV)/bin/uv pip install -q --compile-bytecode -p $(DATAFLOW_VENV)/bin/python -c constraints.txt -e '.[dataflow-tests]'
+	@touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,4 +56,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo_output build dist *.egg-info
+	rm -rf $(VENV) $(DATAFLOW_VENV) demo_output build dist *.egg-info

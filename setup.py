@@ -23,6 +23,10 @@ TRAINER = [
     'matplotlib>=3.8',
 ]
 DEMO = ['scikit-learn>=1.4']
+SERVING = ['tensorflow-serving-api==2.20.*']
+GCP = ['apache-beam[gcp]>=2.77,<2.78']
+# Google's storage and Dataflow on loopback.
+DATAFLOW_TESTS = [*GCP, *DEMO, 'gcp-storage-emulator>=2026.7', 'pillow>=10', 'pytest>=8']
 DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.17.6', 'pillow>=10']
 
 setup(
@@ -37,8 +41,9 @@ setup(
     extras_require={
         'trainer': TRAINER,
         'demo': DEMO,
-        'gcp': ['apache-beam[gcp]>=2.77,<2.78'],
-        'serving': ['tensorflow-serving-api==2.20.*'],
-        'dev': TRAINER + DEMO + DEV,
+        'gcp': GCP,
+        'dataflow-tests': DATAFLOW_TESTS,
+        'serving': SERVING,
+        'dev': TRAINER + DEMO + SERVING + DEV,
     },
 )

@@ -1,20 +1,17 @@
 """Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
 
-import fnmatch
 import logging
-import posixpath
 import sys
 import time
+from collections import Counter
 
-import apache_beam as beam
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
-from pipelines import workers
-from pipelines.format import errors, records
+from pipelines import output, remote, workers
+from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
@@ -24,7 +21,6 @@ from pipelines.progress import Progress
 
 # A local runner holds the packed names of all items: see docs/job.md.
 _MANY_ITEMS = 10_000_000
-_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
 
 
 def main(argv: list[str]) -> int:
@@ -38,14 +34,18 @@ def main(argv: list[str]) -> int:
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('stopped; the output is unfinished: run the same command again', file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        unfinished = 'stopped; the output is unfinished: run the same command again'
+        print(str(stop) or unfinished, file=sys.stderr)
         return 130
+    if info is None:
+        print(f'not waiting for its end: {options.output} is finished when it holds records.json')
+        return 0
     print(_summary(info, options.output, time.monotonic() - started))
     return 0
 
 
-def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
+def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | None:
     """Runs the job to its end.
 
     Args:
@@ -53,26 +53,29 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo:
       beam_options: runner and so on.
 
     Returns:
-      The description of the finished data set.
+      The description of the finished data set; None while a job runs on that is not waited for.
 
     Raises:
       LonghaulError: for whatever the user can put right.
     """
+    # A manifest is read before there is a pipeline.
+    FileSystems.set_options(beam_options)
+    remote.check(options, beam_options)
     plan = make_plan(options)
-    runner = _make_runner(beam_options)
-    _prepare_output(options)
+    pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
+    build(pipeline, plan, workers.threads_each(beam_options))
+    output.prepare(options.output, overwrite=options.overwrite)
     try:
-        with (
-            _progress(plan, beam_options),
-            beam.Pipeline(runner=runner, options=beam_options) as pipeline,
-        ):
-            build(pipeline, plan, workers.threads_each(beam_options))
+        with _progress(plan, beam_options):
+            result = remote.submit(pipeline, beam_options)
+            if not remote.wait(result, beam_options):
+                return None
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
-    return records.read_info(options.output)
+    return output.read_info(options.output)
 
 
 def _progress(plan: Plan, beam_options: PipelineOptions) -> Progress:
@@ -96,39 +99,6 @@ def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
         ) from error
 
 
-def _prepare_output(options: JobOptions) -> None:
-    """Refuses a finished output; removes what another run has left."""
-    folder = options.output
-    try:
-        if tf.io.gfile.exists(posixpath.join(folder, records.FILE_NAME)) and not options.overwrite:
-            raise LonghaulError(
-                f'--output={folder}: holds finished records; add --overwrite to replace them, or '
-                'name another folder'
-            )
-        if not FileSystems.exists(folder):
-            FileSystems.mkdirs(folder)
-        # First of all, so that nothing half-replaced ever passes for finished.
-        for name in (records.FILE_NAME, 'stats.json'):
-            _remove(posixpath.join(folder, name))
-        for name in tf.io.gfile.listdir(folder):
-            if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFTOVERS):
-                _remove(posixpath.join(folder, name))
-        probe = posixpath.join(folder, '.writable.partial')
-        FileSystems.create(probe).close()
-        _remove(probe)
-    except (OSError, tf.errors.OpError, beam.io.filesystem.BeamIOError) as error:
-        reason = str(error).splitlines()[0]
-        raise LonghaulError(
-            f'--output={folder}: cannot be written to ({reason}); name a folder that you may '
-            'write to'
-        ) from error
-
-
-def _remove(path: str) -> None:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
-
-
 def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     rows = []
     for split, count in info.counts['splits'].items():
@@ -142,6 +112,7 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     unlabelled = sum(classes.get('', 0) for classes in info.counts['classes'].values())
     if unlabelled:
         rows.append(f'  {unlabelled:,} of them have no label')
+    rows.extend(_encodings_row(info))
     if info.spec.vocabulary is not None:
         rows.append(_vocabulary_row(info))
     if info.counts['rejected']:
@@ -150,6 +121,18 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     what = f'{length} steps each' if length else 'of different length'
     head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
     return '\n'.join([f'{head}, in {seconds:.0f} s:', *rows, f'records: {folder}'])
+
+
+def _encodings_row(info: RecordsInfo) -> list[str]:
+    """A line on texts that were converted, if there are any."""
+    total: Counter[str] = Counter()
+    for found in info.counts.get('encodings', {}).values():
+        total.update(found)
+    del total['utf-8']
+    if not total:
+        return []
+    found = ', '.join(f'{n:,} from {name}' for name, n in sorted(total.items()))
+    return [f'  converted to UTF-8: {found}']
 
 
 def _vocabulary_row(info: RecordsInfo) -> str:

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import MAX_VOCABULARY
+from pipelines.format.spec import MAX_VOCABULARY
+from pipelines.job.pixel_order import ORDERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class JobOptions:
     image_size: int | None = None
     channels: int | None = None
     max_steps: int | None = None
+    cut: str | None = None
     tokens: str | None = None
     vocabulary_size: int | None = None
     segment_steps: int = 300
@@ -28,6 +30,8 @@ class JobOptions:
     anchor_sets: int = 4
     seed: int = 0
     permutation_seed: int | None = None
+    pixel_order: str | None = None
+    steps_per_pixel: int | None = None
     limit: int | None = None
     validation_share: float = 0.1
     test_share: float | None = None
@@ -35,8 +39,10 @@ class JobOptions:
     max_rejected_share: float = 0.01
     text_column: str | None = None
     label_column: str | None = None
+    path_column: str | None = None
     csv_columns: str | None = None
     class_names: str | None = None
+    encoding: str | None = None
     data_dir: str | None = None
     manual_dir: str | None = None
     overwrite: bool = False
@@ -54,24 +60,53 @@ class JobOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise LonghaulError(f'--{name}={value}: a share in 0..1 is needed')
-        if self.channels not in (None, 1, 3):
-            raise LonghaulError(f'--channels={self.channels}: 1 (gray) or 3 (RGB) is needed')
-        if self.tokens not in (None, 'bytes', 'characters'):
-            raise LonghaulError(f'--tokens={self.tokens}: bytes or characters is needed')
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                choices = ' or '.join(map(str, allowed))
+                raise LonghaulError(f'--{name}={value}: {choices} is needed')
+        self._check_pairs()
         if self.vocabulary_size is not None and not 1 <= self.vocabulary_size <= MAX_VOCABULARY:
             raise LonghaulError(
                 f'--vocabulary_size={self.vocabulary_size}: a whole number in 1..{MAX_VOCABULARY} '
                 'is needed, since ids are stored in two bytes'
             )
 
+    def _check_pairs(self) -> None:
+        if self.cut is not None and self.max_steps is None:
+            raise LonghaulError(
+                f'--cut={self.cut}: says what --max_steps leaves of a longer sequence, and that is '
+                'missing; add --max_steps=N, or leave it out'
+            )
+        if self.permutation_seed is not None and self.pixel_order not in (None, 'random'):
+            raise LonghaulError(
+                f'--pixel_order={self.pixel_order}: --permutation_seed={self.permutation_seed} is '
+                'that of a random order; leave one of the two out'
+            )
+        if self.steps_per_pixel == 3 and self.channels == 1:
+            raise LonghaulError(
+                '--steps_per_pixel=3: with --channels=1 a pixel has one value; leave one of the '
+                'two out'
+            )
 
+
+_CHOICES = {
+    'channels': (1, 3),
+    'tokens': ('bytes', 'characters'),
+    'pixel_order': ORDERS,
+    'steps_per_pixel': (1, 3),
+    'cut': ('head', 'tail', 'both'),
+}
 _HELP = {
     'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
-    'tfds:NAME; builtin:digits; builtin:stdlib',
+    'manifest: with FILE_OR_DIR, local or gs://; npy:DIR; tfds:NAME; builtin:digits; '
+    'builtin:stdlib',
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
-    'channels': 'values per step: 1 (gray) or 3 (RGB); default 3 for images:, else 1',
-    'max_steps': 'documents are cut to their first steps; default: whole',
+    'channels': 'values per pixel: 1 (gray) or 3 (RGB); default 3 for images: and manifest:, '
+    'else 1',
+    'max_steps': 'longer documents and signals are cut to so many steps; default: whole',
+    'cut': 'what --max_steps leaves: head (default), tail, or both ends, half each',
     'tokens': 'a step of a document: bytes (default) or characters (Unicode code points)',
     'vocabulary_size': 'characters that get an id, the most frequent ones of the training split '
     '(default 1000: any alphabet with its signs; Chinese and Japanese need several thousand)',
@@ -80,18 +115,26 @@ _HELP = {
     'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',
     'anchor_sets': 'E, stored sets of anchors, one per epoch (default 4)',
     'seed': 'of anchors and splits (default 0)',
-    'permutation_seed': 'show the pixels in one fixed random order (pMNIST)',
+    'permutation_seed': 'of --pixel_order=random, which it implies (pMNIST)',
+    'pixel_order': 'raster (row by row, default), random (one fixed order), or hilbert (along a '
+    'Hilbert curve; sides that are a power of two)',
+    'steps_per_pixel': '3: red, green and blue are three steps, one after another; 1 (default): a '
+    'pixel is one step with all its values',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
-    'for a tfds: data set with a validation split of its own',
+    'for a data set with a validation split of its own (tfds:, manifest:, npy:)',
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
     'text_column': 'csv, jsonl: column (key) of the text (default: text); tfds: Text feature',
-    'label_column': 'csv, jsonl: column (key) of the label (default: label, if there is one); '
-    'tfds: ClassLabel feature',
+    'label_column': 'csv, jsonl, manifest: column (key) of the label (default: label, if '
+    'there is one); tfds: ClassLabel feature',
+    'path_column': "manifest: column (key) of the image's path (default: path)",
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
-    'class_names': 'file with one class name a line; integer labels stand for them',
+    'class_names': 'csv, jsonl, manifest, npy: file with one class name a line; integer labels '
+    'stand for them',
+    'encoding': 'what texts are that are no UTF-8 and have no byte order mark: cp1252, shift_jis, '
+    'or any other encoding that Python knows (default: they are rejected by name)',
     'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
     'manual_dir': 'tfds: folder of original files, for data sets that cannot be downloaded',
     'overwrite': 'replace a finished output',
@@ -108,7 +151,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog='python -m pipelines.main',
-        description='Turns raw images and documents into records for the trainer.',
+        description='Turns raw images, documents and numbers into records for the trainer.',
         epilog='All other flags are Apache Beam options, such as --runner and --project.',
         allow_abbrev=False,
     )

@@ -6,15 +6,13 @@ Where the workers are threads of this process, it knows how many items they have
 Whatever goes wrong with it is its own affair: no job ever fails for it.
 """
 
-import posixpath
 import sys
 import threading
 import time
 from types import TracebackType
 from typing import TextIO
 
-import tensorflow as tf
-
+from pipelines import output
 from pipelines.job.metrics import HERE
 
 _TERMINAL_SECONDS, _LOG_SECONDS = 1.0, 30.0
@@ -50,7 +48,6 @@ class Progress:
         self._folder, self._shards, self._many = folder, shards, many_items
         self._counting, self._stream = in_this_process, stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._sizes: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name='progress', daemon=True)
         self._begun = time.monotonic()
@@ -118,18 +115,6 @@ class Progress:
 
     def _look(self) -> tuple[int, int]:
         """Finished shards, and bytes of all shards."""
-        unfinished = 0
-        for name in tf.io.gfile.listdir(self._folder):
-            if name.endswith(_UNFINISHED):
-                unfinished += self._size(name)
-            elif name.endswith(_DATA) and name not in self._sizes:
-                # A finished shard never changes: asked for once.
-                self._sizes[name] = self._size(name)
-        return len(self._sizes), unfinished + sum(self._sizes.values())
-
-    def _size(self, name: str) -> int:
-        try:
-            return tf.io.gfile.stat(posixpath.join(self._folder, name)).length
-        except tf.errors.NotFoundError:
-            # Renamed since.
-            return 0
+        found = output.sizes(self._folder)
+        shards = {name: size for name, size in found.items() if name.endswith((_DATA, _UNFINISHED))}
+        return sum(name.endswith(_DATA) for name in shards), sum(shards.values())

@@ -6,6 +6,7 @@ from typing import Any
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import pytest
+import signal_data
 import small_data
 
 
@@ -19,6 +20,12 @@ def digit_records(tmp_path_factory) -> str:
 def text_records(tmp_path_factory) -> str:
     """Records of some documents of 1 to 90 bytes in two classes, in segments of 10."""
     return small_data.text_records(tmp_path_factory.mktemp('texts'))
+
+
+@pytest.fixture(scope='session')
+def signal_records(tmp_path_factory) -> str:
+    """Records of signals: three channels of float16, 1 to 90 steps, in segments of 10."""
+    return signal_data.signal_records(tmp_path_factory.mktemp('signals'))
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -95,7 +95,7 @@ class Demo:
         return labels
 
     def serve(self) -> tuple[int, int]:
-        """Exports, then asks the export in a process with nothing but TensorFlow.
+        """Exports, then asks the export in a process that knows nothing of the trainer.
 
         Returns:
           Right answers and files.

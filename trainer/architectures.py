@@ -2,7 +2,7 @@
 
 import gin
 
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.baselines.baseline import Baseline
 from trainer.baselines.gru import GRUClassifier
 from trainer.baselines.objective import SupervisedObjective
@@ -42,7 +42,7 @@ def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
         config.model,
         reconstruction=config.objective.reconstruction_weight > 0,
         prediction=config.objective.prediction_weight > 0,
-        levels=config.objective.levels(spec.kind),
+        levels=config.objective.levels(spec),
         **sizes,
     )
 

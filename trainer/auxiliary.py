@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer import recurrent
 from trainer.layers import GateBias, Initializer, LSTMLayer, StepHead
 from trainer.loops import for_steps
-from trainer.recurrent import LSTMState
+from trainer.recurrent import LSTMState, LSTMWeights
 
 
 def targets_of(columns: tf.Tensor, levels: int | None) -> tf.Tensor:
@@ -33,7 +33,10 @@ def values_of(outputs: tf.Tensor, levels: int | None, dtype: tf.DType) -> tf.Ten
 
 
 def _by_channel(outputs: tf.Tensor, levels: int) -> tf.Tensor:
-    return tf.reshape(outputs, [*outputs.shape[:-1], -1, levels])
+    """Logits [..., C * levels] -> [..., C, levels]; the number of rows may be unknown."""
+    channels = outputs.shape[-1] // levels
+    sizes = [-1 if size is None else size for size in outputs.shape[:-1]]
+    return tf.reshape(outputs, [*sizes, channels, levels])
 
 
 def step_losses(
@@ -212,14 +215,47 @@ class Reconstruction(tf.Module):
             use = tf.logical_or(fed[j], j == 0)
             use = use if inputs.dtype.is_integer else use[:, tf.newaxis]
             x = tf.where(use, inputs[j], own)
-            bottom = recurrent.step(x, bottom_weights, states[0])
-            top = recurrent.step(bottom.h, top_weights, states[1])
-            output = values_of(self.head(top.h), self.levels, inputs.dtype)
-            return output, (bottom, top), read.write(j, x)
+            output, states = self._say(x, (bottom_weights, top_weights), states)
+            return output, states, read.write(j, x)
 
         begin = recurrent.stop_gradient(start)
         *_, read = for_steps(steps, body, inputs[0], begin, read)
         return tf.stop_gradient(read.stack())
+
+    def _say(
+        self, x: tf.Tensor, weights: tuple[LSTMWeights, LSTMWeights], states: tuple
+    ) -> tuple[tf.Tensor, tuple]:
+        """One step on its own: what it says after x [R, C] or ids [R], and the new states."""
+        bottom = recurrent.step(x, weights[0], states[0])
+        top = recurrent.step(bottom.h, weights[1], states[1])
+        return values_of(self.head(top.h), self.levels, x.dtype), (bottom, top)
+
+    def free_run(
+        self, state: LSTMState, first: tf.Tensor, steps: tf.Tensor, embedding: tf.Tensor
+    ) -> tf.Tensor:
+        """Decodes without any truth but the first step; no gradient is needed of it.
+
+        Args:
+          state: [R, U], the main LSTM's (c, h) at the anchor.
+          first: float [R, C] or int32 [R], x_s.
+          steps: int32 [], how many steps are wanted after it.
+          embedding: the main LSTM's, used unless the decoder has its own.
+
+        Returns:
+          [steps, R(, C)]: what the decoder says, each step reading the one before.
+        """
+        embedding = embedding if self.embedding is None else self.embedding
+        weights = self.bottom.weights(embedding), self.top.weights()
+        begin = state, recurrent.zero_state(tf.shape(first)[0], weights[1])
+        said = tf.TensorArray(first.dtype, steps, element_shape=first.shape)
+
+        def body(j: tf.Tensor, x: tf.Tensor, states: tuple, said: tf.TensorArray) -> tuple:
+            """Says step j after the first one."""
+            output, states = self._say(x, weights, states)
+            return output, states, said.write(j, output)
+
+        *_, said = for_steps(steps, body, first, begin, said)
+        return said.stack()
 
 
 class Prediction(tf.Module):

@@ -4,7 +4,7 @@ import dataclasses
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
 
 
@@ -15,6 +15,7 @@ def check(config: Config, info: RecordsInfo) -> None:
       LonghaulError: naming both values and what to do.
     """
     _check_kind(config, info)
+    _check_loss(config, info)
     _check_lengths(config, info)
     _check_phases(config, info)
 
@@ -51,6 +52,16 @@ def _check_kind(config: Config, info: RecordsInfo) -> None:
                 f'{name}={found!r}: name other records with --records=DIR, or set '
                 f'--gin_param="DataConfig.{name}={found!r}"'
             )
+
+
+def _check_loss(config: Config, info: RecordsInfo) -> None:
+    spec, objective = info.spec, config.objective
+    if objective.auxiliary and objective.levels(spec) and spec.dtype != 'uint8':
+        raise LonghaulError(
+            "ObjectiveConfig.pixel_loss='cross_entropy', but the records in "
+            f'{config.data.records} hold {spec.dtype}: it tells the 256 values of uint8 apart; set '
+            '--gin_param="ObjectiveConfig.pixel_loss=\'squared_error\'"'
+        )
 
 
 def _check_lengths(config: Config, info: RecordsInfo) -> None:

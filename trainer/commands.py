@@ -39,6 +39,7 @@ class Command:
     dry_run: bool = False
     allow_changes: bool = False
     log_format: str = 'auto'
+    tflite: bool = True
 
 
 def execute(command: Command) -> int:
@@ -92,7 +93,8 @@ def _gin_files(command: Command) -> list[str]:
 def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -> None:
     if command.mode == 'export':
         _refuse_workers(command)
-        print(f'exported to {export.export(settings, command.model_dir)}')
+        path = export.export(settings, command.model_dir, tflite=command.tflite)
+        print(f'exported to {path}')
         return
     how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')
     strategy = strategies.make_strategy(command.cluster)

@@ -10,6 +10,7 @@ from typing import Any
 import gin
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
 
 
 def _require(owner: Any, name: str, allowed: bool, rule: str) -> None:
@@ -103,7 +104,8 @@ class ObjectiveConfig:
     `teacher_forcing_rate`: probability that a decoder input after the first one is the truth; with
     `teacher_forcing_final_rate` it moves there in a straight line over the run's first
     `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or
-    'cross_entropy' over the 256 values of each channel; texts always have cross-entropy.
+    'cross_entropy' over the 256 values of each channel (of images, and of signals in uint8); texts
+    always have cross-entropy.
     """
 
     supervised_bptt_steps: int = 300
@@ -152,9 +154,10 @@ class ObjectiveConfig:
             'a schedule needs teacher_forcing_final_rate and teacher_forcing_decay_steps both',
         )
 
-    def levels(self, kind: str) -> int | None:
+    def levels(self, spec: SequenceSpec) -> int | None:
         """Values of a channel that the auxiliary heads tell apart; None where they say a value."""
-        return 256 if kind == 'image' and self.pixel_loss == 'cross_entropy' else None
+        values = bool(spec.step_shape)
+        return 256 if values and self.pixel_loss == 'cross_entropy' else None
 
     @property
     def always_fed(self) -> bool:
@@ -180,10 +183,11 @@ class DataConfig:
     """Where the records lie, and how they are batched.
 
     `batch_size` is the global one, over all replicas and workers; each replica computes its rows in
-    `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`,
-    `image_size`, `channels`, `permuted`: what the experiment was made for; other records are
-    refused. None: anything goes. `service`: grpc://host:port of a tf.data service that reads and
-    parses training batches, see `tools.data_service`; None: this process does.
+    `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`
+    ('image', 'text' or 'signal'), `image_size`, `channels`, `permuted`: what the experiment was
+    made for; other records are refused. None: anything goes. `service`: grpc://host:port of a
+    tf.data service that reads and parses training batches, see `tools.data_service`; None: this
+    process does.
     """
 
     records: str = ''

@@ -1,14 +1,16 @@
 """What TensorBoard shows of a validation: how far gradients reach, what was said, the anchors."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.sequences import SequenceSpec, text_of
+from pipelines.format.pixels import pictures_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
 from trainer import recurrent, truncation
 from trainer.config import ObjectiveConfig
+from trainer.figures import draw_signals, new_figure, pixels_of
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch, supervised_losses
 from trainer.recurrent import LSTMState, LSTMWeights
@@ -99,22 +101,15 @@ def gradient_reach(
 
 def draw_reach(reach: dict[str, np.ndarray]) -> np.ndarray:
     """Draws norms over distance; uint8 [1, height, width, 4], for a summary."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 3.2), layout='constrained')
+    figure = new_figure(6, 3.2)
+    axes = figure.subplots()
     for name, norms in reach.items():
         # Zeros have no place on a logarithmic axis: the line ends there.
         axes.plot(np.arange(1, len(norms) + 1), np.where(norms > 0, norms, np.nan), label=name)
     axes.set(xlabel='steps before the anchor, or the end', ylabel='gradient norm', yscale='log')
     axes.grid(alpha=0.3)
     axes.legend(loc='upper right')
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=100)
-    pyplot.close(figure)
-    return tf.io.decode_png(file.getvalue(), channels=4).numpy()[np.newaxis]
+    return pixels_of(figure)[np.newaxis]
 
 
 class Diagnostics:
@@ -163,25 +158,20 @@ class Diagnostics:
         for i, (found, label) in enumerate(zip(probabilities, labels, strict=True)):
             said = int(found.argmax())
             truth = self._names[label] if label >= 0 else 'none'
-            text = '' if self._spec.kind == 'image' else self._text(inputs[i])
+            text = self._text(inputs[i]) if self._spec.kind == 'text' else ''
             rows.append(f'| {i} {text} | {self._names[said]} | {found[said]:.1%} | {truth} |')
         tf.summary.text('predictions_table', '\n'.join(rows))
+        if self._spec.kind == 'text':
+            return
         if self._spec.kind == 'image':
-            tf.summary.image('predictions', self._pictures(inputs), max_outputs=len(inputs))
+            pictures = pictures_of(inputs, self._spec)
+        else:
+            pictures = draw_signals(inputs, self._batch.lengths.numpy())
+        tf.summary.image('predictions', pictures, max_outputs=len(pictures))
 
     def _text(self, row: np.ndarray) -> str:
         text = text_of(row[-_TEXT_STEPS:], self._spec)
         return ' '.join(text.replace('|', '/').split())
-
-    def _pictures(self, inputs: np.ndarray) -> np.ndarray:
-        """Steps [B, T, C] -> pictures [B, side, side, C], the permutation undone."""
-        side = self._spec.image_size
-        order = self._spec.permutation
-        pictures = inputs
-        if order is not None:
-            pictures = np.zeros_like(inputs)
-            pictures[:, np.asarray(order)] = inputs
-        return pictures.reshape(len(inputs), side, side, -1)
 
 
 class AnchorHistograms:

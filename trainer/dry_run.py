@@ -135,6 +135,8 @@ def _configuration(config: Config) -> list[str]:
 def _data(config: Config, info: RecordsInfo, steps_per_epoch: int) -> list[str]:
     spec, run = info.spec, config.run
     length = f'{spec.fixed_length} steps' if spec.fixed_length else 'of different length'
+    if spec.kind == 'signal':
+        length = f'{spec.channels} x {spec.dtype} a step, {length}'
     phases = f'{run.pretrain_steps} auxiliary + {run.train_steps} joint'
     return [
         f'{config.data.records}: {spec.kind}, {length}, {len(info.class_names)} classes',

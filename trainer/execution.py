@@ -5,17 +5,14 @@ step's products are small: so on CPUs each operation has one thread, and the bat
 there are cores.
 """
 
-import contextlib
 import dataclasses
 import os
 import re
-import sys
-import tempfile
-from collections.abc import Iterator
 
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
+from trainer import quiet
 from trainer.config import Config
 
 # XLA's newer runtime for CPUs hands each small kernel over to a pool of threads, which costs more
@@ -131,22 +128,5 @@ def start_compiler(how: Execution) -> None:
     """
     if not how.compiles:
         return
-    with tempfile.TemporaryFile() as said:
-        with _stderr_into(said.fileno()):
-            tf.function(lambda x: x + 1, jit_compile=True)(tf.zeros([]))
-        said.seek(0)
-        lines = said.read().decode(errors='replace').splitlines(keepends=True)
-    sys.stderr.write(''.join(line for line in lines if not _GREETING.match(line)))
-
-
-@contextlib.contextmanager
-def _stderr_into(target: int) -> Iterator[None]:
-    """Within, what any library writes to the process's stderr goes to the file `target`."""
-    sys.stderr.flush()
-    own = os.dup(2)
-    os.dup2(target, 2)
-    try:
-        yield
-    finally:
-        os.dup2(own, 2)
-        os.close(own)
+    with quiet.without(_GREETING):
+        tf.function(lambda x: x + 1, jit_compile=True)(tf.zeros([]))

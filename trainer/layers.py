@@ -138,6 +138,8 @@ class StepHead(tf.Module):
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """[..., U] -> [..., outputs]."""
+        if x.shape.rank == 2:  # Of as many rows as there are, known or not.
+            return self.apply(x, self.weights())
         y = self.apply(tf.reshape(x, [-1, x.shape[-1]]), self.weights())
         return tf.reshape(y, [*x.shape[:-1], y.shape[-1]])
 

@@ -43,6 +43,9 @@ _LOG_FORMAT = flags.DEFINE_enum(
     'auto: a line that is written over on a terminal, one every half minute elsewhere; text: one '
     'line per loop; json: one object per line.',
 )
+_TFLITE = flags.DEFINE_bool(
+    'tflite', True, 'In --mode=export: also write a TFLite model, where it is exact.'
+)
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
 )
@@ -77,6 +80,7 @@ def main(argv: list[str]) -> None:
                 dry_run=_DRY_RUN.value,
                 allow_changes=_ALLOW_CHANGES.value,
                 log_format=_LOG_FORMAT.value,
+                tflite=_TFLITE.value,
             )
         )
     )

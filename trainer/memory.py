@@ -80,22 +80,24 @@ def longest_steps(info: RecordsInfo, split: str = 'train') -> int:
 
 
 class _Sizes(NamedTuple):
-    """B of a replica, T, values of a stored step, and what a head says of one."""
+    """B of a replica, T, values and bytes of a stored step, and what a head says of one."""
 
     batch: int
     steps: int
     width: int
+    stored: int
     tokens: bool
     outputs: int
 
 
 def _sizes(config: Config, info: RecordsInfo, replicas: int) -> _Sizes:
     spec = info.spec
-    outputs = spec.vocabulary_size or spec.channels * (config.objective.levels(spec.kind) or 1)
+    outputs = spec.vocabulary_size or spec.channels * (config.objective.levels(spec) or 1)
     return _Sizes(
         batch=math.ceil(config.data.batch_size / replicas),
         steps=longest_steps(info),
         width=spec.channels,
+        stored=spec.channels * np.dtype(spec.dtype).itemsize,
         tokens=spec.vocabulary_size is not None,
         outputs=outputs,
     )
@@ -129,7 +131,7 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> Estimate:
 
 def _input(sizes: _Sizes) -> Part:
     # Stored values: read, parsed, and two batches ahead.
-    rows = sizes.batch * sizes.steps * sizes.width
+    rows = sizes.batch * sizes.steps * sizes.stored
     return Part('input batches', 5 * rows, 'DataConfig.batch_size')
 
 

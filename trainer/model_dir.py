@@ -15,7 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer import checks
 
 GIN_FILE = 'operative.gin'

@@ -3,9 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.sequences import SequenceSpec, text_of
+from pipelines.format.pixels import pictures_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
 from trainer import truncation
 from trainer.auxiliary import values_of
+from trainer.figures import draw_reconstructions
 from trainer.model import LongSequenceModel
 from trainer.objective import Batch
 
@@ -39,19 +42,15 @@ def draw_images(
       outputs: float [L-1, B, C], in 0..1.
 
     Returns:
-      float [B, side, 2 * side, C] in 0..1.
+      float [B, side, 2 * side, 1 or 3] in 0..1.
     """
-    side, steps = spec.image_size, outputs.shape[0]
-    order = np.arange(side * side) if spec.permutation is None else np.array(spec.permutation)
-    pictures = []
+    steps, pairs = outputs.shape[0], []
     for row, start, said in zip(inputs / 255.0, starts, outputs.swapaxes(0, 1), strict=True):
         stretch = slice(start + 1, start + 1 + steps)
         truth, guess = 0.3 * row, 0.3 * row
         truth[stretch], guess[stretch] = row[stretch], said.clip(0, 1)
-        both = np.zeros([2, side * side, row.shape[-1]])
-        both[0, order], both[1, order] = truth, guess
-        pictures.append(np.concatenate(both.reshape(2, side, side, -1), axis=1))
-    return np.stack(pictures)
+        pairs.append(pictures_of(np.stack([truth, guess]), spec))
+    return np.concatenate(np.stack(pairs, axis=1), axis=2)
 
 
 def draw_texts(
@@ -102,11 +101,16 @@ class ReconstructionPictures:
         outputs = self._reconstruct().numpy()
         inputs, starts = self._batch.inputs.numpy(), self._batch.r_starts[:, 0].numpy()
         with self._writer.as_default(step=self._global_step):
-            if self._spec.kind == 'image':
-                pictures = draw_images(self._spec, inputs, starts, outputs)
-                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
-            else:
+            if self._spec.kind == 'text':
                 begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
                 for i, text in enumerate(draw_texts(self._spec, inputs, begins, outputs)):
                     tf.summary.text(f'reconstruction/{i}', text)
+            else:
+                pictures = self._draw(inputs, starts, outputs)
+                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
         self._writer.flush()
+
+    def _draw(self, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        if self._spec.kind == 'image':
+            return draw_images(self._spec, inputs, starts, outputs)
+        return draw_reconstructions(inputs, self._batch.lengths.numpy(), starts, outputs)

@@ -127,10 +127,11 @@ class LonghaulTask(base_task.Task):
         """The auxiliary losses of an evaluation in the units that people compare.
 
         Bits per step (over all channels of it) where the loss is a cross-entropy, else the squared
-        error, mean over channels, of values in 0..1.
+        error, mean over channels: of values in 0..1 where they are stored as uint8, else of values
+        as they are.
         """
         spec, found = self.info.spec, {}
-        bits = spec.kind == 'text' or self.config.objective.levels(spec.kind) is not None
+        bits = spec.kind == 'text' or self.config.objective.levels(spec) is not None
         for name in ('reconstruction', 'prediction'):
             loss = logs.get(f'{name}_loss')
             if loss is not None and bits:

@@ -25,9 +25,9 @@ STRIDE_STEPS = 50
 class Sequences(NamedTuple):
     """A batch of right-aligned sequences.
 
-    `inputs`: values [B, T, C] (uint8 stands for value / 255) or integer ids [B, T], as stored; T
-    static. `padding`: int32 [B], the number of columns before a row's first step; None when no row
-    has any. `dtype`: what values are computed in.
+    `inputs`: values [B, T, C] (uint8 stands for value / 255, float16 for itself) or integer ids
+    [B, T], as stored; T static. `padding`: int32 [B], the number of columns before a row's
+    first step; None when no row has any. `dtype`: what values are computed in.
     """
 
     inputs: tf.Tensor

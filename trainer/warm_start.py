@@ -8,7 +8,7 @@ import orbit
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from trainer.model import LongSequenceModel
 from trainer.model_dir import ModelDir, refusing
 

@@ -7,7 +7,13 @@ class LonghaulError(ValueError):
     """A refusal in one line: names the argument, its value, what is allowed and what to do next."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(' '.join(message.splitlines()))
+        # Names of files and columns may hold what no terminal should get, or cannot print.
+        line = ' '.join(message.splitlines())
+        super().__init__(''.join(c if c.isprintable() else _escaped(c) for c in line))
+
+
+def _escaped(character: str) -> str:
+    return character.encode('unicode_escape').decode('ascii')
 
 
 def wrapped(error: BaseException) -> LonghaulError | None:

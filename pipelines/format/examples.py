@@ -49,7 +49,8 @@ def parse_examples(
 
     Returns:
       'id' string [B], 'label' int32 [B], 'length' int32 [B]; 'inputs' [B, padded_steps, C] for
-      images or [B, padded_steps] for text, of the stored dtype, right-aligned after zeros;
+      images and signals or [B, padded_steps] for text, of the stored dtype, right-aligned after
+      zeros;
       'r_anchors', 'r_starts', 'p_anchors' int32 [B, E, K].
     """
     spec, sets, k = info.spec, info.anchor_sets, info.anchors_per_sequence
@@ -68,8 +69,8 @@ def parse_examples(
     padded = whole if spec.fixed_length is not None else _pad_front(whole, missing)
     values = tf.io.decode_raw(padded, tf.as_dtype(spec.dtype), little_endian=True)
     rows = -1 if serialized.shape[0] is None else serialized.shape[0]
-    shape = [rows, padded_steps, spec.channels] if spec.kind == 'image' else [rows, padded_steps]
-    out = {'id': parsed['id'], 'inputs': tf.reshape(values, shape)}
+    inputs = tf.reshape(values, [rows, padded_steps, *spec.step_shape])
+    out = {'id': parsed['id'], 'inputs': inputs}
     for name in ('label', 'length', *_ANCHORS):
         out[name] = tf.cast(parsed[name], tf.int32)
     return out

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 
 FORMAT_VERSION = 1
 FILE_NAME = 'records.json'

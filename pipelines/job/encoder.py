@@ -14,12 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
-from pipelines.format.sequences import SequenceSpec
-from pipelines.job.image_header import read_header
+from pipelines.format.pixels import steps_from_pixels
+from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Payload, Rejected
 
-# Beyond it a small file is a bomb, not a picture: 2**28 pixels take 4 GiB while they are resized.
-_MAX_PIXELS = 1 << 28
 _UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError)
 
 
@@ -74,7 +72,7 @@ def _of_bytes(spec: SequenceSpec) -> _Functions:
 @functools.lru_cache(maxsize=4)
 def _of_pixels(spec: SequenceSpec) -> _Functions:
     return _functions(
-        lambda pixels: sequences.steps_from_pixels(pixels, spec),
+        lambda pixels: steps_from_pixels(pixels, spec),
         tf.TensorSpec([None, None, 1], tf.uint8),
     )
 
@@ -83,7 +81,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     """Decodes one payload.
 
     Returns:
-      uint8 [T, C] or [T], or what else `sequences.decode` gives.
+      [T, C] or [T], of the spec's dtype.
 
     Raises:
       Rejected: with the reason.
@@ -101,22 +99,24 @@ def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.nda
       payloads: in any number; all of them are held, and so is what they become.
       spec: of the records.
     """
-    found: list[np.ndarray | Rejected | None] = [_refusal(p, spec) for p in payloads]
+    found: list[np.ndarray | Rejected | None] = [None] * len(payloads)
     by_shape: dict[tuple[int, ...] | None, list[int]] = {}
     for i, payload in enumerate(payloads):
-        if found[i] is None:
+        if spec.kind == 'text' and not payload.data.strip():
+            found[i] = Rejected('the text is empty')
+        else:
             shape = None if payload.pixels is None else payload.pixels.shape
             by_shape.setdefault(shape, []).append(i)
     for shape, places in by_shape.items():
         functions = _of_bytes(spec) if shape is None else _of_pixels(spec)
         items = [payloads[i].data if shape is None else payloads[i].pixels for i in places]
-        for i, values in zip(places, _decode(items, functions), strict=True):
+        for i, values in zip(places, _decode(items, functions, spec), strict=True):
             found[i] = values
     return found
 
 
 def _decode(
-    items: list[bytes] | list[np.ndarray], functions: _Functions
+    items: list[bytes] | list[np.ndarray], functions: _Functions, spec: SequenceSpec
 ) -> list[np.ndarray | Rejected]:
     """Items of one shape."""
     if len(items) > 1:
@@ -124,39 +124,15 @@ def _decode(
             together = np.stack(items) if isinstance(items[0], np.ndarray) else items
             values, lengths = (part.numpy() for part in functions.many(tf.constant(together)))
             return np.split(values, np.cumsum(lengths)[:-1])
-    return [_decode_one(item, functions) for item in items]
+    return [_decode_one(item, functions, spec) for item in items]
 
 
-def _decode_one(item: bytes | np.ndarray, functions: _Functions) -> np.ndarray | Rejected:
+def _decode_one(
+    item: bytes | np.ndarray, functions: _Functions, spec: SequenceSpec
+) -> np.ndarray | Rejected:
     try:
         return functions.one(tf.constant(item)).numpy()
     except _UNREADABLE as error:
-        rejected = Rejected('not a readable image: damaged or cut off')
+        rejected = Rejected(*sequences.reason_of(error, spec))
         rejected.__cause__ = error
         return rejected
-
-
-def _refusal(payload: Payload, spec: SequenceSpec) -> Rejected | None:
-    """What can be said of a payload before it is decoded."""
-    if payload.pixels is not None:
-        return None
-    if spec.kind == 'image':
-        return _refusal_of_image(payload.data)
-    return None if payload.data.strip() else Rejected('the text is empty')
-
-
-def _refusal_of_image(data: bytes) -> Rejected | None:
-    if not data:
-        return Rejected('the file is empty')
-    header = read_header(data)
-    if header is None:
-        return Rejected('neither a PNG nor a JPEG file')
-    if header.width * header.height > _MAX_PIXELS:
-        size = f'{header.width} x {header.height}'
-        return Rejected(f'more than {_MAX_PIXELS} pixels', size)
-    if header.orientation != 1:
-        return Rejected(
-            'rotated by EXIF, which would be lost: rotate the pixels themselves',
-            f'orientation {header.orientation}',
-        )
-    return None

@@ -55,6 +55,8 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
         'rejected': sum(rejected.values()),
     }
+    if plan.spec.kind == 'text':
+        counts['encodings'] = {k: _add(s['encodings'] for s in v) for k, v in by_split.items()}
     if plan.spec.vocabulary is not None:
         counts['vocabulary'] = {
             'characters': len(plan.spec.vocabulary),

@@ -17,6 +17,7 @@ from pipelines.job.packing import pack, unpack
 from pipelines.job.plan import Plan
 from pipelines.job.shards import shard_of, write_shard
 from pipelines.job.vocabulary import add_vocabulary
+from pipelines.job.writing import refuses_full_disk
 
 # Some three megabytes.
 _HELD_ITEMS = 20_000
@@ -98,7 +99,9 @@ class _Write(beam.DoFn):
         """Writes a shard."""
         (split, shard), packed = keyed
         plan, resolved = self._plan.resolved(vocabulary), resolve(labels, self._class_names())
-        yield write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
+        with refuses_full_disk(plan.options.output):
+            written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
+        yield written
 
     def _class_names(self) -> tuple[str, ...] | None:
         return self._plan.source.class_names()
@@ -138,7 +141,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
         | 'Once' >> beam.Create([None])
         | 'Finish'
         >> beam.Map(
-            lambda _, shards, labels, vocabulary: finish(
+            lambda _, shards, labels, vocabulary: _finish(
                 shards,
                 plan.resolved(vocabulary),
                 resolve(labels, plan.source.class_names()).names,
@@ -148,3 +151,8 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
             vocabulary,
         )
     )
+
+
+def _finish(shards: list[dict[str, Any]], plan: Plan, names: tuple[str, ...]) -> str:
+    with refuses_full_disk(plan.options.output):
+        return finish(shards, plan, names)

@@ -16,14 +16,14 @@ class Item(NamedTuple):
 
     `id`: relative to the source's root. `split`: the source's own. `label`: as it stands in the
     source; None for none. `group`: the file, zip or folder that it lies in. `place`: where in the
-    group (a name, a row, an offset: as its source has it).
+    group (a name, a row, an offset, a tuple of such: as its source has it).
     """
 
     id: str
     split: str
     label: str | None
     group: str
-    place: str | int
+    place: str | int | tuple
 
 
 class Hashed(NamedTuple):
@@ -34,10 +34,14 @@ class Hashed(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """What a source reads: raw bytes (an image file, text), or pixels uint8 [H, W, 1]."""
+    """What a source reads: raw bytes (an image or .npy file, UTF-8), or pixels uint8 [H, W, 1].
+
+    `encoding`: of a text, what it was converted from.
+    """
 
     data: bytes | None = None
     pixels: np.ndarray | None = None
+    encoding: str = 'utf-8'
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error of the job
@@ -90,3 +94,12 @@ class Source(Protocol):
 
     def estimated_items(self) -> int:
         """A rough number of items, for the number of shards."""
+
+
+class SignalSource(Source, Protocol):
+    """A source of kind 'signal', which also knows what its arrays hold.
+
+    `dtype`: that their values are stored as, 'uint8' or 'float16'.
+    """
+
+    dtype: str

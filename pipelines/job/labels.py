@@ -41,7 +41,7 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
     if untrained and trained:
         raise LonghaulError(
             f'labels that occur in the test split alone: {_some(untrained)}; no model can learn '
-            'them: mend the labels or the split'
+            'them: mend the labels or the split (or raise --limit)'
         )
     return labels
 

@@ -7,13 +7,16 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
-from pipelines.job.items import Source
+from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
+from pipelines.job.items import SignalSource, Source
+from pipelines.job.pixel_order import hilbert_order, random_order
 from pipelines.job.sources import make_source
 from pipelines.options import JobOptions
 
-_PERMUTATION, _TEST, _VALIDATION = 11, 12, 13
+_TEST, _VALIDATION = 12, 13
 _SHARD_BYTES = 64 << 20
+_PIXELS = ('permutation_seed', 'pixel_order', 'steps_per_pixel')
+_TOKENS = ('tokens', 'vocabulary_size', 'encoding')
 # Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
 _VOCABULARY_SIZE = 1000
 
@@ -65,8 +68,10 @@ def make_plan(options: JobOptions) -> Plan:
         options.source,
         text_column=options.text_column,
         label_column=options.label_column,
+        path_column=options.path_column,
         csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
         class_names=_read_names(options.class_names),
+        encoding=options.encoding,
         data_dir=options.data_dir,
         manual_dir=options.manual_dir,
     )
@@ -84,7 +89,7 @@ def make_plan(options: JobOptions) -> Plan:
         source=source,
         spec=spec,
         auxiliary_steps=_auxiliary_steps(options, spec),
-        shards=options.shards or _shards(source, spec),
+        shards=options.shards or _shards(source, spec, most=_most_items(options, len(splits))),
         splits=tuple(splits),
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
@@ -95,7 +100,7 @@ def _read_names(path: str | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8-sig') as file:
             names = tuple(line.strip() for line in file if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise LonghaulError(
@@ -132,18 +137,12 @@ def _test_share(options: JobOptions, own: tuple[str, ...]) -> float:
 
 def _spec(options: JobOptions, source: Source) -> SequenceSpec:
     if source.kind == 'text':
-        for name in ('image_size', 'channels', 'permutation_seed'):
-            if getattr(options, name) is not None:
-                raise LonghaulError(
-                    f'--{name}={getattr(options, name)}: {options.source} holds text; leave it out'
-                )
+        _refuse_flags(options, ('image_size', 'channels', *_PIXELS), 'text')
         make = character_spec if options.tokens == 'characters' else text_spec
-        return make(max_steps=options.max_steps)
-    for name in ('tokens', 'vocabulary_size'):
-        if getattr(options, name) is not None:
-            raise LonghaulError(
-                f'--{name}={getattr(options, name)}: {options.source} holds images; leave it out'
-            )
+        return make(max_steps=options.max_steps, cut=options.cut or 'head')
+    if source.kind == 'signal':
+        return _signal_spec(options, source)
+    _refuse_flags(options, _TOKENS, 'images')
     size = options.image_size or source.image_size()
     if size is None:
         raise LonghaulError(
@@ -152,20 +151,44 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         )
     if options.max_steps is not None:
         raise LonghaulError(
-            f'--max_steps={options.max_steps}: images have image_size**2 steps; leave it out'
+            f'--max_steps={options.max_steps}: images have all their pixels; leave it out'
         )
-    permutation = None
-    if options.permutation_seed is not None:
-        pixels = np.arange(size**2, dtype=np.uint64)
-        keys = anchors.mix(options.permutation_seed, _PERMUTATION, pixels)
-        permutation = tuple(np.argsort(keys, kind='stable').tolist())
+    seed = options.permutation_seed
+    if seed is None and options.pixel_order == 'random':
+        seed = 0
+    colors = options.channels or (3 if options.steps_per_pixel == 3 else source.channels)
     return SequenceSpec(
         'image',
-        channels=options.channels or source.channels,
+        channels=1 if options.steps_per_pixel == 3 else colors,
         image_size=size,
-        permutation_seed=options.permutation_seed,
-        permutation=permutation,
+        permutation_seed=seed,
+        permutation=_permutation(options, size, seed),
+        steps_per_pixel=options.steps_per_pixel or 1,
     )
+
+
+def _signal_spec(options: JobOptions, source: SignalSource) -> SequenceSpec:
+    _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
+    return signal_spec(
+        dtype=source.dtype,
+        channels=source.channels,
+        max_steps=options.max_steps,
+        cut=options.cut or 'head',
+    )
+
+
+def _refuse_flags(options: JobOptions, names: tuple[str, ...], held: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise LonghaulError(
+                f'--{name}={getattr(options, name)}: {options.source} holds {held}; leave it out'
+            )
+
+
+def _permutation(options: JobOptions, size: int, seed: int | None) -> tuple[int, ...] | None:
+    if options.pixel_order == 'hilbert':
+        return hilbert_order(size)
+    return None if seed is None else random_order(size, seed)
 
 
 def _vocabulary_size(options: JobOptions, spec: SequenceSpec) -> int | None:
@@ -202,6 +225,13 @@ def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
     return wanted
 
 
-def _shards(source: Source, spec: SequenceSpec) -> int:
+def _most_items(options: JobOptions, splits: int) -> int | None:
+    return None if options.limit is None else options.limit * splits
+
+
+def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:
+    """By size; `most`: items that --limit leaves."""
     per_item = (spec.fixed_length or 300) * spec.channels * np.dtype(spec.dtype).itemsize
-    return max(1, min(1024, -(-source.estimated_items() * per_item // _SHARD_BYTES)))
+    items = source.estimated_items()
+    items = items if most is None else min(items, most)
+    return max(1, min(1024, -(-items * per_item // _SHARD_BYTES)))

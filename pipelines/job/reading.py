@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.format.sequences import SequenceSpec
+from pipelines.format.spec import SequenceSpec
 from pipelines.format.values import Sums, sums_of
 from pipelines.job.encoder import encode_batch
 from pipelines.job.items import Hashed, Item, Payload, Rejected
@@ -26,12 +26,14 @@ _BATCH_ITEMS, _BATCH_BYTES = 256, 4 << 20
 class Decoded(NamedTuple):
     """An item, its class number (-1 for none), and its values, see `encode_batch`.
 
-    `values`: a `Rejected` if it cannot be used; the label then means nothing.
+    `values`: a `Rejected` if it cannot be used; all the rest then means nothing. `encoding`: of its
+    payload.
     """
 
     hashed: Hashed
     label: int
     values: np.ndarray | Rejected
+    encoding: str = ''
 
 
 class Batch(NamedTuple):
@@ -120,8 +122,10 @@ def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
     found = encode_batch(usable, spec)
     values = iter(found)
     items = [
-        Decoded(h, -1, number) if isinstance(number, Rejected) else Decoded(h, number, next(values))
-        for (h, _), number in zip(batch, numbers, strict=True)
+        Decoded(h, -1, number)
+        if isinstance(number, Rejected)
+        else Decoded(h, number, next(values), payload.encoding)
+        for (h, payload), number in zip(batch, numbers, strict=True)
     ]
     if spec.tokens is not None:
         return Batch(items, [])

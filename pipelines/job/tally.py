@@ -32,6 +32,7 @@ class Tally:
         self._lengths: Counter[str] = Counter()
         self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
         self._unknown = 0
+        self._encodings: Counter[str] = Counter()
         self._sums = add_up([], plan.spec.channels)
 
     def reject(self, found: Decoded, reason: Rejected) -> None:
@@ -62,6 +63,7 @@ class Tally:
         self.examples += len(found)
         self.steps += int(lengths.sum())
         names = self._labels.names
+        self._encodings.update(f.encoding for f in found)
         self._classes.update('' if f.label < 0 else names[f.label] for f in found)
         self._lengths.update(str(1 << (n - 1).bit_length()) for n in lengths.tolist())
         for kind, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
@@ -79,6 +81,7 @@ class Tally:
             'lengths': dict(self._lengths),
             'steps': self.steps,
             'unknown': self._unknown,
+            'encodings': dict(self._encodings),
             'rejected': dict(reasons),
             'anchors': {kind: tenths.tolist() for kind, tenths in self._tenths.items()},
             'values': list(self._sums),

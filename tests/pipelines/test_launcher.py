@@ -2,10 +2,11 @@
 
 import json
 
+import image_data
 import numpy as np
 import pytest
 import source_data
-from source_data import IMAGE_FLAGS, documents, encode_image, exif, pixels, refusal, run_job
+from source_data import IMAGE_FLAGS, documents, encode_image, pixels, refusal, run_job
 
 from pipelines.format import anchors, records
 from pipelines.format.errors import LonghaulError
@@ -81,8 +82,8 @@ def bad_pictures(tmp_path):
     files = source_data.picture_files() | {
         'cat/empty.png': b'',
         'cat/cut.png': encode_image(pixels(0))[:50],
-        'dog/rotated.jpg': encode_image(pixels(1), 'JPEG', exif=exif(6)),
-        'dog/gif.png': encode_image(pixels(2), 'GIF'),
+        'dog/large.png': image_data.sized_png(1 << 15, 1 << 14),
+        'dog/webp.png': encode_image(pixels(2), 'WEBP'),
     }
     return f'--source=images:{source_data.write_folder(tmp_path / "in", files)}'
 
@@ -90,15 +91,14 @@ def bad_pictures(tmp_path):
 def test_unreadable_items_are_named_and_counted(tmp_path):
     source = bad_pictures(tmp_path)
     out = job(tmp_path / 'out', source, *IMAGE_FLAGS, '--max_rejected_share=0.5')
-    rotated = 'rotated by EXIF, which would be lost: rotate the pixels themselves'
     reasons = {
         'cat/cut.png': 'not a readable image: damaged or cut off',
         'cat/empty.png': 'the file is empty',
-        'dog/gif.png': 'neither a PNG nor a JPEG file',
-        'dog/rotated.jpg': rotated,
+        'dog/large.png': 'more than 134217728 pixels',
+        'dog/webp.png': 'neither a PNG, a JPEG, a GIF nor a BMP file',
     }
     expected = [{'id': f'train/{k}', 'place': k, 'reason': v} for k, v in reasons.items()]
-    expected[-1]['detail'] = 'orientation 6'
+    expected[2]['detail'] = '32768 x 16384'
     assert source_data.rejected(out) == expected
     stats = json.loads((out / 'stats.json').read_text())
     assert stats['rejected'] == dict.fromkeys(reasons.values(), 1)

@@ -26,6 +26,7 @@ def test_defaults():
         'image_size': None,
         'channels': None,
         'max_steps': None,
+        'cut': None,
         'tokens': None,
         'vocabulary_size': None,
         'segment_steps': 300,
@@ -34,6 +35,8 @@ def test_defaults():
         'anchor_sets': 4,
         'seed': 0,
         'permutation_seed': None,
+        'pixel_order': None,
+        'steps_per_pixel': None,
         'limit': None,
         'validation_share': 0.1,
         'test_share': None,
@@ -41,8 +44,10 @@ def test_defaults():
         'max_rejected_share': 0.01,
         'text_column': None,
         'label_column': None,
+        'path_column': None,
         'csv_columns': None,
         'class_names': None,
+        'encoding': None,
         'data_dir': None,
         'manual_dir': None,
         'overwrite': False,
@@ -111,7 +116,7 @@ def test_shares_are_shares(name, value):
 
 @pytest.mark.parametrize('value', [0, 2, 4])
 def test_channels_are_one_or_three(value):
-    assert refused(f'--channels={value}') == f'--channels={value}: 1 (gray) or 3 (RGB) is needed'
+    assert refused(f'--channels={value}') == f'--channels={value}: 1 or 3 is needed'
 
 
 @pytest.mark.parametrize('value', ['words', 'character', ''])

@@ -121,8 +121,12 @@ def csv_bytes(rows: Sequence[Sequence[str]]) -> bytes:
 
 def write_csv(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     """A table; gzipped where its name ends in .gz."""
+    return write_packed(path, csv_bytes(rows))
+
+
+def write_packed(path: Path, data: bytes) -> Path:
+    """Gzipped where its name ends in .gz."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = csv_bytes(rows)
     path.write_bytes(gzip.compress(data) if path.suffix == '.gz' else data)
     return path
 

@@ -23,7 +23,9 @@ State = tuple[tf.Tensor, tf.Tensor]  # (c, h), each [1, U]
 class Case:
     """One batch, its anchors and how it is to be trained."""
 
-    sequences: list[np.ndarray]  # per row: uint8 [T_i, C] pixels, or int32 [T_i] token ids
+    sequences: list[
+        np.ndarray
+    ]  # per row: uint8 [T_i, C] pixels, float [T_i, C], or int32 [T_i] token ids
     labels: np.ndarray  # int32 [B]; -1 = no label
     r_anchors: np.ndarray  # int [B, K]
     r_starts: np.ndarray  # int [B, K]
@@ -138,10 +140,11 @@ def _is_ids(sequence: np.ndarray) -> bool:
 
 
 def _value(sequence: np.ndarray, t: int) -> tf.Tensor | int:
-    """Step t as the model sees it: an id, or its C values in 0..1, [1, C]."""
+    """Step t as the model sees it: an id, or its C values, [1, C]: pixels in 0..1."""
     if _is_ids(sequence):
         return int(sequence[t])
-    return tf.constant(sequence[t : t + 1].astype(np.float64) / 255)
+    scale = 255 if sequence.dtype == np.uint8 else 1
+    return tf.constant(sequence[t : t + 1].astype(np.float64) / scale)
 
 
 def _embed(embedding: tf.Tensor, value: tf.Tensor | int) -> tf.Tensor:

@@ -23,6 +23,8 @@ def execute(
     **flags: Any,
 ) -> int:
     files = [] if gin_file is None else [gin_file]
+    # Seconds of every export; tests/trainer/serving/test_lite.py has it.
+    flags = {'tflite': False, **flags}
     return commands.execute(
         Command(mode, str(model_dir), files, list(params), records=records, **flags)
     )

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 from trainer.config import Config
 from trainer.task import LonghaulTask
 
-ROWS, CLASSES, UNITS = 2, 7, 4
+ROWS, CLASSES, UNITS, CHANNELS = 2, 7, 4, 3
 # Digits say nothing of their size in gin; documents come in buckets of segments.
 SIDE, SEGMENTS = 16, 5
 HOST_OPS = ('PyFunc', 'EagerPyFunc', 'PyFuncStateless', 'Print', 'PrintV2', 'Assert')
@@ -36,7 +36,9 @@ def tiny(config: Config) -> Config:
 def make_info(config: Config, *, segment_steps: int = 300, side: int | None = None) -> RecordsInfo:
     """Records that the experiment would accept, without any example."""
     spec = text_spec()
-    if config.data.kind != 'text':
+    if config.data.kind == 'signal':
+        spec = signal_spec(dtype='float16', channels=config.data.channels or CHANNELS)
+    elif config.data.kind != 'text':
         side = side or config.data.image_size or SIDE
         spec = SequenceSpec('image', image_size=side, channels=config.data.channels or 1)
     return RecordsInfo(
@@ -62,8 +64,8 @@ def make_inputs(
     lengths = np.full([ROWS], total)
     if spec.fixed_length is None:
         lengths[1:] = total - info.segment_steps // 2
-    shape = [ROWS, total, spec.channels] if spec.kind == 'image' else [ROWS, total]
-    inputs = rng.integers(0, 256, shape).astype(spec.dtype)
+    inputs = rng.integers(0, 256, [ROWS, total, *spec.step_shape])
+    inputs = (inputs / 100 if spec.kind == 'signal' else inputs).astype(spec.dtype)
     inputs[np.arange(total) < (total - lengths)[:, np.newaxis]] = 0
     objective = config.objective
     steps, k = objective.auxiliary_steps, objective.anchors_per_sequence

@@ -51,7 +51,11 @@ def trained(records, tmp_path_factory):
     (folder / 'tiny.gin').write_text('\n'.join(bindings) + '\n')
     run = str(folder / 'run')
     train = Command('train_and_eval', run, [str(folder / 'tiny.gin')], [], records=str(records))
-    for command in (train, Command('eval', run, [], []), Command('export', run, [], [])):
+    for command in (
+        train,
+        Command('eval', run, [], []),
+        Command('export', run, [], [], tflite=False),
+    ):
         assert commands.execute(command) == 0
     return run
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import character_spec, text_spec
+from pipelines.format.spec import character_spec, text_spec
 from trainer.checks import check_same_data
 
 CLASSES = ('a', 'b')

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import signal_data
 import small_data
 import tensorflow as tf
 from experiments import EXPERIMENTS, ROOT, name_of
@@ -18,11 +19,14 @@ from trainer.model_dir import ModelDir
 
 @pytest.fixture(scope='module')
 def make_records(tmp_path_factory):
-    """Records of an experiment's kind: digits at its size, or the standard library."""
+    """Records of an experiment's kind: digits at its size, the standard library, or waves."""
 
     @functools.cache
     def make(data: DataConfig, max_steps: int) -> str:
         output = tmp_path_factory.mktemp('experiment') / 'records'
+        if data.kind == 'signal':
+            settings = {'channels': data.channels or 3, 'segment_steps': 300, 'count': 24}
+            return signal_data.signal_records(output, most=2400, **settings)
         flags = ['--limit=64', f'--output={output}']
         if data.kind == 'text':
             flags += ['--source=builtin:stdlib', f'--max_steps={max_steps}', '--test_share=0']

@@ -33,9 +33,11 @@ class Setup:
     segment_steps: int
 
 
-def _sequence(rng: np.random.Generator, steps: int, ids: bool) -> np.ndarray:
+def _sequence(rng: np.random.Generator, steps: int, ids: bool, floats: bool) -> np.ndarray:
     if ids:
         return rng.integers(0, VOCABULARY, [steps], np.int32)
+    if floats:
+        return rng.normal(size=[steps, CHANNELS]).astype(np.float16)
     return rng.integers(0, 256, [steps, CHANNELS], np.uint8)
 
 
@@ -65,6 +67,7 @@ def _setup(
     bptt: int | tuple[int, int] = 4,
     segment: int = 4,
     ids: bool = False,
+    floats: bool = False,
     rows: int = 2,
     anchors: int = 2,
     labels: list[int] | None = None,
@@ -89,7 +92,7 @@ def _setup(
     if dropped:
         dropconnect = (rng.random([HEAD, HEAD]) < 0.5) * 2.0
     case = Case(
-        sequences=[_sequence(rng, t, ids) for t in lengths],
+        sequences=[_sequence(rng, t, ids, floats) for t in lengths],
         labels=np.array(labels or rng.integers(0, CLASSES, [len(lengths)]), np.int32),
         **_anchors(rng, lengths, steps, anchors),
         auxiliary_steps=steps,
@@ -168,6 +171,24 @@ SETUPS = {
     'documents_pretraining_unfed': _later(
         lengths=[14, 6, 9], auxiliary=7, bptt=4, segment=7, ids=True, unfed=0.5, **PRETRAINING
     ),
+    # Signals: rows of different length, of several channels.
+    'signals': _later(
+        lengths=[17, 6, 9], auxiliary=8, bptt=6, segment=4, floats=True, reconstruction_weight=0.7
+    ),
+    'signals_of_2_steps_and_1': _later(
+        lengths=[13, 2, 1], auxiliary=6, bptt=(4, 2), segment=5, floats=True, anchors=3
+    ),
+    'signals_unfed_unlabelled': _later(
+        lengths=[14, 6, 9],
+        auxiliary=7,
+        bptt=4,
+        segment=7,
+        floats=True,
+        unfed=0.5,
+        labels=[-1, 2, 0],
+    ),
+    'signals_uncut': _later(lengths=[12, 5, 9], auxiliary=6, bptt=12, segment=16, floats=True),
+    'signals_of_levels': _later(lengths=[14, 3, 9], auxiliary=7, bptt=4, segment=4, levels=256),
     # Everything else that the objective takes.
     'unlabelled_all': _later(labels=[-1, -1], segment=5, **R),
     'unfed_pixels': _later(lengths=14, auxiliary=7, bptt=4, segment=5, unfed=0.5, **R),
@@ -182,7 +203,7 @@ SETUPS = {
 }
 
 # One of each sort is enough in float32.
-FLOAT32 = ['none_t_multiple_of_s', 'rp', 'documents', 'unfed_pixels']
+FLOAT32 = ['none_t_multiple_of_s', 'rp', 'documents', 'unfed_pixels', 'signals']
 
 
 @functools.cache
@@ -272,6 +293,8 @@ def test_every_cut_removes_a_fair_share(name, loss):
         ('p_s_equals_t', 'shared_anchor'),
         ('documents', 'cut_moved'),
         ('documents', 'c_uncut'),
+        ('signals', 'cut_moved'),
+        ('signals', 'c_uncut'),
     ],
 )
 def test_a_sabotaged_oracle_is_found_out(name, sabotage):
@@ -286,7 +309,7 @@ def _nudged(weights: dict[str, np.ndarray], name: str, at: tuple, by: float) -> 
     return weights | {name: moved}
 
 
-@pytest.mark.parametrize('name', ['rp_uncut', 'documents_uncut'])
+@pytest.mark.parametrize('name', ['rp_uncut', 'documents_uncut', 'signals_uncut'])
 def test_oracle_agrees_with_finite_differences_where_nothing_is_cut(name):
     setup = _made(name)
     gradients = _truth(name).gradients

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
+from pipelines.format.spec import SequenceSpec, character_spec, text_spec
 from trainer.pictures import draw_images, draw_texts
 
 

@@ -132,10 +132,16 @@ def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tm
         if example_id in want:
             (images / f'{example_id}.png').write_bytes(data)
     (images / '0000x.png').write_bytes(b'no image')
+    # First TensorFlow alone, from the raw bytes; then the command, which knows no trainer either.
     checked = (
-        'import runpy, sys; sys.argv[0] = "predict"; '
-        'runpy.run_module("tools.predict", run_name="__main__"); '
-        'assert not {"trainer", "pipelines", "tf_keras", "official"} & set(sys.modules)'
+        'import runpy, sys; import tensorflow as tf; export, images = sys.argv[1:3]; '
+        'serve = tf.saved_model.load(export).signatures["serving_default"]; '
+        'data = open(images + "/0000x.png", "rb").read(); '
+        'assert not serve(data=tf.constant([data]))["readable"][0]; '
+        'assert not {"trainer", "pipelines", "tools", "tf_keras", "official"} & set(sys.modules); '
+        'import atexit; '
+        'atexit.register(lambda: print("trainer" in sys.modules, "official" in sys.modules)); '
+        'runpy.run_module("tools.predict", run_name="__main__", alter_sys=True)'
     )
     done = subprocess.run(
         [sys.executable, '-c', checked, str(export), str(images), '--json', '--batch_size=50'],
@@ -144,8 +150,10 @@ def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tm
         cwd=ROOT,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1, done.stderr
+    *lines, imported = done.stdout.splitlines()
+    assert imported == 'False False'
+    answers = [json.loads(line) for line in lines]
     assert len(answers) == 201
     for answer in answers:
         example_id = Path(answer['file']).stem

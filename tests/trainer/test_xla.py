@@ -57,9 +57,9 @@ def test_gradients(name):
     xla_step.check_gradients(make_step(make_config(**CASES[name])))
 
 
-@pytest.mark.parametrize('name', ['rp', 'unfed'])
-def test_gradients_of_documents(name):
-    xla_step.check_gradients(make_step(make_config(kind='text', **CASES[name]), segments=4))
+@pytest.mark.parametrize(('kind', 'name'), [('text', 'rp'), ('text', 'unfed'), ('signal', 'rp')])
+def test_gradients_of_documents(kind, name):
+    xla_step.check_gradients(make_step(make_config(kind=kind, **CASES[name]), segments=4))
 
 
 def test_gradients_of_documents_without_a_cut():

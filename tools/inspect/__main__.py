@@ -32,8 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = Records(flags.folder)
         if flags.html:
-            page.write(found, Path(flags.html), examples=flags.examples, example_id=flags.id)
-            print(flags.html)
+            path = Path(flags.html)
+            size = page.write(found, path, examples=flags.examples, example_id=flags.id)
+            print(f'{path}: {size / 1e3:,.0f} kB')
         else:
             print(terminal.show(found, found.find(flags.id)))
     except LonghaulError as error:

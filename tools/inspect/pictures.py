@@ -1,48 +1,76 @@
-"""Images as their sequences: pixels in their place, segments and anchors drawn in."""
+"""Images: pixels in their place, segments and anchors drawn over them."""
+
+import base64
 
 import numpy as np
+import tensorflow as tf
 
+from pipelines.format.pixels import pictures_of
+from tools.inspect import markup
+from tools.inspect.marks import Anchor, Marks
 from tools.inspect.stored import Records, Stored
-
-# Segments in turn, the stretch to be reconstructed, the anchors.
-_TINTS = np.array([[1.0, 0.86, 0.7], [0.72, 0.86, 1.0]])
-_STRETCH, _R, _P = np.array([0.25, 0.9, 0.35]), np.array([1.0, 0.1, 0.1]), np.array([0.9, 0.2, 1.0])
 
 
 def places(found: Records) -> np.ndarray:
     """The pixel (raster, row by row) that each step shows, int [T]."""
     spec = found.info.spec
     order = spec.permutation
-    return np.arange(spec.fixed_length) if order is None else np.array(order)
+    order = np.arange(spec.image_size**2) if order is None else np.array(order)
+    return np.repeat(order, spec.steps_per_pixel)
 
 
 def plain(found: Records, example: Stored) -> np.ndarray:
-    """Values as a picture, [side, side, C] in 0..1."""
+    """The picture, uint8 [side, side, 1 or 3]."""
+    return pictures_of(example.values, found.info.spec)
+
+
+def draw(found: Records, example: Stored, marks: Marks) -> str:
+    """The picture as HTML: its own pixels, and the marks as a drawing over them."""
+    data = tf.io.encode_png(plain(found, example)).numpy()
     side = found.info.spec.image_size
-    picture = np.zeros([side * side, example.values.shape[-1]])
-    picture[places(found)] = example.values / 255.0
-    return picture.reshape(side, side, -1)
+    about = f'{found.class_name(example)}: {example.id}, {side} x {side} pixels'
+    return (
+        f'<div class="picture"><img alt="{markup.text(about)}" width="{side}" height="{side}" '
+        f'src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+        f'<svg viewBox="0 0 {side} {side}" aria-hidden="true">{_overlay(found, marks)}</svg></div>'
+    )
 
 
-def annotated(found: Records, example: Stored) -> np.ndarray:
-    """The picture in colours: segments in two tints, the first set's stretch and anchors.
+def _overlay(found: Records, marks: Marks) -> str:
+    side, order = found.info.spec.image_size, places(found)
+    parts = []
+    if found.info.spec.permutation_seed is None:
+        # In a random order a segment is everywhere: only the strip can show it.
+        odd = [np.arange(*marks.segment(n)) for n in range(1, len(marks.bounds), 2)]
+        parts.append(('segment', np.concatenate([*odd, np.zeros(0, int)])))
+    parts += [('p-stretch', np.arange(a.start, a.end)) for a in marks.p]
+    parts += [('r-stretch', np.arange(a.start, a.end)) for a in marks.r]
+    drawn = [f'<path class="{k}" d="{_region(order[t], side)}"/>' for k, t in parts if len(t)]
+    drawn += [f'<path class="r-start" d="{_region(order[[a.start]], side)}"/>' for a in marks.r]
+    drawn += [_marker('p', a, order, side) for a in marks.p]
+    drawn += [_marker('r', a, order, side) for a in marks.r]
+    return ''.join(drawn)
 
-    Returns:
-      uint8 [side, side, 3].
-    """
-    side = found.info.spec.image_size
-    values = example.values / 255.0
-    colours = np.repeat(values, 3, axis=1) if values.shape[1] == 1 else values.copy()
-    starts = example.segment_starts(found.info.segment_steps)
-    number = np.searchsorted(starts, np.arange(example.steps), side='right')
-    # Tinted towards white, so that dark pixels show the segments too.
-    colours = (0.25 + 0.75 * colours) * _TINTS[number % 2]
-    start = int(example.anchors['r_starts'][0, 0])
-    stretch = slice(start, start + found.auxiliary_steps(example))
-    colours[stretch] = 0.55 * colours[stretch] + 0.45 * _STRETCH
-    for name, colour in (('r_anchors', _R), ('p_anchors', _P)):
-        # The state at an anchor is that after the step before it.
-        colours[max(0, int(example.anchors[name][0, 0]) - 1)] = colour
-    picture = np.zeros_like(colours)
-    picture[places(found)] = colours
-    return (picture.reshape(side, side, 3) * 255).round().astype(np.uint8)
+
+def _region(pixels: np.ndarray, side: int) -> str:
+    """Pixels [N] (raster) as the path of an SVG, a rectangle for each run of a row."""
+    pixels = np.unique(pixels)
+    new = (np.diff(pixels) != 1) | (pixels[1:] % side == 0)
+    runs = np.split(pixels, np.flatnonzero(new) + 1)
+    return ''.join(
+        f'M{run[0] % side} {run[0] // side}h{len(run)}v1h-{len(run)}z' for run in runs if len(run)
+    )
+
+
+def _marker(which: str, anchor: Anchor, order: np.ndarray, side: int) -> str:
+    """A disc (r) or a diamond (p) on the last pixel read; at the edge when none is."""
+    pixel = int(order[max(0, anchor.read - 1)])
+    x, y = pixel % side + (0.5 if anchor.read else 0), pixel // side + 0.5
+    size = max(0.5, side / 30)
+    if which == 'r':
+        return f'<circle class="r-anchor" cx="{x:g}" cy="{y:g}" r="{size:.3g}"/>'
+    size *= 1.25
+    return (
+        f'<path class="p-anchor" d="M{x - size:.4g} {y:g}L{x:g} {y - size:.4g}L{x + size:.4g} {y:g}'
+        f'L{x:g} {y + size:.4g}z"/>'
+    )

@@ -2,6 +2,10 @@
 
 import dataclasses
 import difflib
+import json
+import os
+import posixpath
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +22,7 @@ _NEAR = 2000
 class Stored:
     """One example.
 
-    `values`: [T, C] for images, [T] for text. `anchors`: by name, int64 [E, K], in steps.
+    `values`: [T] for text, [T, C] for all else. `anchors`: by name, int64 [E, K], in steps.
     """
 
     split: str
@@ -44,6 +48,8 @@ class Records:
     Attributes:
       info: its description.
       folder: its path.
+      name: of the data set, that of the folder.
+      stats: what the job's stats.json says; {} without one.
     """
 
     def __init__(self, folder: str) -> None:
@@ -53,7 +59,13 @@ class Records:
           LonghaulError: if there are no finished records.
         """
         self.folder, self.info = folder, records.read_info(folder)
-        self.readers = {s: RecordReader(folder, s, self.info) for s in self.info.shards}
+        self.name = posixpath.basename(
+            (folder if '://' in folder else os.path.abspath(folder)).rstrip('/')
+        )
+        self.stats = _stats(folder)
+        self.readers = {
+            s: RecordReader(folder, s, self.info) for s in records.SPLITS if s in self.info.shards
+        }
 
     def class_name(self, example: Stored) -> str:
         """Of an example; 'none' without a label."""
@@ -105,6 +117,14 @@ class Records:
         return [self.read(split, int(number)) for number in numbers]
 
 
+def _stats(folder: str) -> dict[str, Any]:
+    path = posixpath.join(folder, 'stats.json')
+    if not tf.io.gfile.exists(path):
+        return {}
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())
+
+
 def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
     features = tf.train.Example.FromString(payload).features.feature
     spec = info.spec
@@ -116,7 +136,7 @@ def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
         values=segments.join(
             list(features['segments'].bytes_list.value),
             dtype=spec.dtype,
-            channels=spec.channels if spec.kind == 'image' else None,
+            channels=None if spec.kind == 'text' else spec.channels,
         ),
         anchors={
             name: np.array(features[name].int64_list.value).reshape(shape)

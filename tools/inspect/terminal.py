@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipelines.format.sequences import text_of
-from tools.inspect import pictures
+from pipelines.format.texts import text_of
+from tools.inspect import pictures, signals
 from tools.inspect.stored import Records, Stored
 
 _SHADES, _WIDEST, _CHARACTERS = ' .:-=+*#%@', 64, 600
@@ -36,7 +36,9 @@ def _few(numbers: list[int]) -> str:
 
 def _draw(found: Records, example: Stored) -> str:
     if found.info.spec.kind == 'image':
-        return _shades(pictures.plain(found, example).mean(axis=-1))
+        return _shades(pictures.plain(found, example).mean(axis=-1) / 255.0)
+    if found.info.spec.kind == 'signal':
+        return signals.plot(example.values)
     text = text_of(example.values[:_CHARACTERS], found.info.spec)
     return text + (' ...' if example.steps > _CHARACTERS else '')
 

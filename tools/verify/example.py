@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
-from pipelines.format.segments import segment_count
+from pipelines.format.segments import join, segment_count
 
 _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 _NAMES = {'id', 'label', 'length', 'segments', *_ANCHORS}
@@ -21,6 +21,8 @@ class Example:
       id: of the example.
       label: -1 for none.
       values: of its steps, [T, C]; None if the segments do not hold as many.
+      length: T.
+      segments: the bytes of each.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:
@@ -69,10 +71,8 @@ class Example:
         wrong = self._wrong_segments()
         if wrong:
             yield wrong
-        elif spec.vocabulary_size is not None:
-            largest = self.values.max(initial=0)
-            if largest >= spec.vocabulary_size:
-                yield f'id {largest}: the vocabulary has {spec.vocabulary_size}'
+        else:
+            yield from self._wrong_values()
         yield from self._wrong_anchors()
         yield from self._wrong_index(entry)
 
@@ -84,6 +84,15 @@ class Example:
         want = [first * width] + [info.segment_steps * width] * (count - 1)
         got = [len(segment) for segment in self.segments]
         return None if got == want else f'segments of {got} bytes, {want} are needed'
+
+    def _wrong_values(self) -> Iterator[str]:
+        spec = self._info.spec
+        values = join(self.segments, dtype=spec.dtype)
+        if spec.vocabulary_size is not None and values.max(initial=0) >= spec.vocabulary_size:
+            yield f'id {values.max()}: the vocabulary has {spec.vocabulary_size}'
+        if not np.isfinite(values).all():
+            step = int(np.argmin(np.isfinite(values))) // spec.channels
+            yield f'step {step} holds NaN or an infinite value'
 
     def _wrong_anchors(self) -> Iterator[str]:
         """Bounds first, which say more, then the function that draws them."""

@@ -48,8 +48,9 @@ class Tally:
         return None
 
     def _add_values(self, split: str, example: Example, file: str) -> None:
-        spec = self._info.spec
-        if spec.tokens is None and example.values is not None:
+        spec, values = self._info.spec, example.values
+        # Those that are not finite are a fault of their own.
+        if spec.tokens is None and values is not None and np.isfinite(values).all():
             shards = self._sums.setdefault(split, {})
             before = [shards[file]] if file in shards else []
             shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)
@@ -63,6 +64,10 @@ class Tally:
         }
         for name, values in found.items():
             yield from _differ(name, counts.get(name, {}), values)
+        # What a text was converted from is not in the records; how many there are is.
+        for split, said in counts.get('encodings', {}).items():
+            texts = {'texts': sum(said.values())}
+            yield from _differ(f'encodings of {split}', texts, {'texts': self._splits[split]})
         for split in counts.get('splits', {}):
             said = counts.get('classes', {}).get(split, {})
             yield from _differ(f'classes of {split}', said, self._classes.get(split, {}))

@@ -70,6 +70,22 @@ class GRUClassifier(Baseline):
         state = self._skim(sequences, state, until=total - steps)
         return self._read(sequences, state, begin=total - steps, steps=steps) if steps else state
 
+    def advance(self, state: tf.Tensor, columns: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """The state after some more steps, for sequences that arrive in chunks.
+
+        Args:
+          state: [B, U] before them.
+          columns: [T, B, C] values or [T, B] ids, as `Sequences.decode` gives them; T may be 0.
+          lengths: int32 [B]; a row's state is held from this step on.
+
+        Returns:
+          [B, U].
+        """
+        # One column of no row, since there must be one.
+        columns = tf.pad(columns, [[0, 1], *[[0, 0]] * (columns.shape.rank - 1)])
+        mask = tf.range(tf.shape(columns)[0])[:, tf.newaxis] < lengths
+        return self.gru(self.embed(columns), mask=mask, initial_state=state)[1]
+
     def _read(
         self,
         sequences: Sequences,

@@ -13,18 +13,25 @@ from typing import BinaryIO, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources import limits
 from pipelines.job.sources.tables import (
     estimate_rows,
     find_tables,
     is_gzip,
     open_table,
     place_of,
+    shown,
 )
-from pipelines.job.sources.utf8 import is_utf8
+from pipelines.job.text_encoding import cell_to_utf8, not_readable
 
-csv.field_size_limit(1 << 30)
 _BOM = b'\xef\xbb\xbf'
 _MALFORMED = 'the row has another number of columns than the table'
+_RETURN = 'the row has a carriage return outside of quotes'
+_UNCLOSED = 'the row opens a quote that is never closed'
+
+
+# What csv.reader makes of a row, or why it makes nothing of it.
+_Cells = list[str] | Rejected
 
 
 class _Columns(NamedTuple):
@@ -45,6 +52,7 @@ class CsvTable:
       label_column: name; None: 'label' if there is such a column.
       csv_columns: names of the columns of a file without a header row.
       names: those of the classes, see `labels.resolve`.
+      encoding: of cells that are no UTF-8; None: there are none.
     """
 
     path: str
@@ -52,6 +60,7 @@ class CsvTable:
     label_column: str | None = None
     csv_columns: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
+    encoding: str | None = None
     kind: str = 'text'
     channels: int = 1
 
@@ -67,6 +76,11 @@ class CsvTable:
         if first is None:
             raise LonghaulError(f'--source=csv: {path} is empty; name a table with rows')
         _, cells = first
+        if isinstance(cells, Rejected):
+            raise LonghaulError(
+                f'--source=csv: the first row of {path} is damaged: {cells.reason}; mend it (a '
+                "table whose line ends are carriage returns alone: tr '\\r' '\\n' < TABLE > NEW)"
+            )
         if self.csv_columns is not None and tuple(cells) == self.csv_columns:
             raise LonghaulError(
                 f'--csv_columns={",".join(cells)}: {path} has this very header row; leave the '
@@ -79,7 +93,7 @@ class CsvTable:
         label = _position('label_column', self.label_column or 'label', names, path)
         return _Columns(text, label, len(names))
 
-    def _data_rows(self, path: str) -> Iterator[tuple[int, list[str]]]:
+    def _data_rows(self, path: str) -> Iterator[tuple[int, '_Cells']]:
         rows = _rows(path)
         if self.csv_columns is None:
             next(rows, None)
@@ -90,7 +104,7 @@ class CsvTable:
         columns = self._columns(group.path)
         for row, (offset, cells) in enumerate(self._data_rows(group.path)):
             place = row if is_gzip(group.path) else offset
-            label = _label(cells, columns)
+            label = self._label(cells, columns)
             yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
@@ -100,15 +114,35 @@ class CsvTable:
             with open(group, 'rb') as file:
                 for item in items:
                     file.seek(item.place)
-                    yield _text(next(csv.reader(_Lines(file, item.place))), columns)
+                    yield self._text(next(_parse(_Lines(file, item.place)))[1], columns)
             return
         wanted: dict[int, Payload | Rejected] = {}
         places = {item.place for item in items}
         for row, (_, cells) in enumerate(self._data_rows(group)):
             if row in places:
-                wanted[row] = _text(cells, columns)
+                wanted[row] = self._text(cells, columns)
         for item in items:
             yield wanted[item.place]
+
+    def _label(self, cells: _Cells, columns: _Columns) -> str | None:
+        """None also for a row that will be rejected: it must not add a class."""
+        malformed = isinstance(cells, Rejected) or len(cells) != columns.count
+        if malformed or columns.label is None:
+            return None
+        label = cell_to_utf8(cells[columns.label], self.encoding)
+        return None if label is None else label[0].decode('utf-8').strip() or None
+
+    def _text(self, cells: _Cells, columns: _Columns) -> Payload | Rejected:
+        if isinstance(cells, Rejected):
+            return cells
+        if len(cells) != columns.count:
+            return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
+        if columns.label is not None and cell_to_utf8(cells[columns.label], self.encoding) is None:
+            return not_readable('the label', self.encoding)
+        text = cell_to_utf8(cells[columns.text], self.encoding)
+        if text is None:
+            return not_readable('the text', self.encoding)
+        return Payload(text[0], encoding=text[1])
 
     def where(self, item: Item) -> str:
         """FILE: row N, the file only where there are several."""
@@ -127,28 +161,58 @@ class CsvTable:
 
 
 class _Lines:
-    """Lines of a table as csv.reader wants them, and how many bytes they took."""
+    """Lines of a table as csv.reader wants them.
+
+    `position`: of the next line. `ended`: whether a line was asked for after the last one.
+    """
 
     def __init__(self, file: BinaryIO, position: int = 0) -> None:
-        self._file, self.position = file, position
+        self._file, self.position, self.ended = file, position, False
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
+        while True:
+            line, size = limits.read_line(self._file)
+            if not line:
+                break
+            if size > limits.MOST_BYTES:
+                raise csv.Error(f'a line is {limits.TOO_LARGE}')
             start = line.removeprefix(_BOM) if self.position == 0 else line
-            self.position += len(line)
+            self.position += size
             # Bytes that are no UTF-8 arrive as they are, and are judged row by row.
             yield start.decode('utf-8', 'surrogateescape')
+        self.ended = True
 
 
-def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    """(offset in the unpacked table, cells) of each row; blank lines are left out."""
+def _parse(lines: _Lines) -> Iterator[tuple[int, _Cells]]:
+    """(offset, cells) of each row from the present line on; blank lines are left out.
+
+    A damaged row costs itself alone, but for a quote that is never closed: it takes the rest of the
+    table, and says so.
+    """
+    csv.field_size_limit(limits.MOST_BYTES)
+    reader = csv.reader(lines)
+    while True:
+        begin, first = lines.position, reader.line_num
+        try:
+            cells: _Cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if 'new-line' not in str(error):
+                raise
+            cells = Rejected(_RETURN)
+        # Only within quotes another line is asked for.
+        if lines.ended:
+            cells = Rejected(_UNCLOSED, f'and took {reader.line_num - first} lines with it')
+        if cells:
+            yield begin, cells
+
+
+def _rows(path: str) -> Iterator[tuple[int, _Cells]]:
+    """(offset in the unpacked table, cells) of each row."""
     try:
         with open_table(path) as file:
-            lines, begin = _Lines(file), 0
-            for cells in csv.reader(lines):
-                if cells:
-                    yield begin, cells
-                begin = lines.position
+            yield from _parse(_Lines(file))
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise LonghaulError(
             f'--source=csv: {path} cannot be read ({error}); mend the file, or name another one'
@@ -159,23 +223,6 @@ def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
     if name in names:
         return names.index(name)
     raise LonghaulError(
-        f'--{flag}={name}: {path} has no such column; its columns are: {", ".join(names)}. '
+        f'--{flag}={name}: {path} has no such column; its columns are: {shown(names)}. '
         'For a file without a header row name them with --csv_columns=A,B,C'
     )
-
-
-def _label(cells: list[str], columns: _Columns) -> str | None:
-    """None also for a row that will be rejected: it must not add a class."""
-    if columns.label is None or len(cells) != columns.count or not is_utf8(cells[columns.label]):
-        return None
-    return cells[columns.label].strip() or None
-
-
-def _text(cells: list[str], columns: _Columns) -> Payload | Rejected:
-    if len(cells) != columns.count:
-        return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
-    if columns.label is not None and not is_utf8(cells[columns.label]):
-        return Rejected('the label is not UTF-8')
-    if not is_utf8(cells[columns.text]):
-        return Rejected('the text is not UTF-8')
-    return Payload(cells[columns.text].encode('utf-8'))

@@ -5,18 +5,15 @@ test.zip): these are then the source's splits.
 """
 
 import dataclasses
-import functools
 import os
-import posixpath
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources import limits, zips
 from pipelines.job.sources.splits import find_splits
-from pipelines.job.sources.utf8 import is_utf8
+from pipelines.job.text_encoding import is_utf8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +54,14 @@ class ClassFolders:
         counts only with one of `suffixes`.
         """
         found = False
-        names = _zip_names if _is_zip(group.path) else _folder_names
-        for name, place in names(group.path):
+        names = zips.names if _is_zip(group.path) else _folder_names
+        for name, place, usable in names(group.path):
+            if not usable:  # `read` says why; it must not add a class.
+                yield Item(f'{group.split}/{name}', group.split, None, group.path, place)
+                continue
             label = _class_of(name)
+            if _hidden(name):
+                continue
             if label is None and not name.lower().endswith(self.suffixes):
                 continue
             found = found or label is not None
@@ -81,11 +83,13 @@ class ClassFolders:
                 continue
             try:
                 if _is_zip(group):
-                    yield self.payload(_open_zip(group).read(item.place))
+                    data = zips.read(group, item.place)
                 else:
-                    yield self.payload(_read_file(os.path.join(group, item.place)))
-            except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-                yield Rejected('the file cannot be read', type(error).__name__)
+                    data = _read_file(os.path.join(group, item.place))
+            except Rejected as reason:
+                yield reason
+            else:
+                yield self.payload(data)
 
     def payload(self, data: bytes) -> Payload | Rejected:
         """What a file's bytes are handed over as."""
@@ -106,7 +110,7 @@ class ClassFolders:
     def sizes(self) -> Iterator[int]:
         """Bytes of all files that are listed."""
         for group in self.groups():
-            size = _zip_size if _is_zip(group.path) else _folder_size
+            size = zips.size if _is_zip(group.path) else _folder_size
             for item in self.items(group):
                 yield size(group.path, item.place)
 
@@ -121,42 +125,24 @@ def _is_zip(path: str) -> bool:
     return not os.path.isdir(path)
 
 
-def _open_zip(path: str) -> zipfile.ZipFile:
-    """Opens a zip once for all shards of a process; again if it has changed."""
-    return _read_directory(path, os.stat(path).st_mtime_ns)
+def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
+    """(relative name with '/', the same, whether it can be read) of all files, in a fixed order.
 
-
-@functools.lru_cache(maxsize=4)
-def _read_directory(path: str, changed: int) -> zipfile.ZipFile:
-    del changed
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise LonghaulError(
-            f'--source: {path} cannot be opened as a zip ({error}); name a folder or a whole zip'
-        ) from error
-
-
-def _zip_names(path: str) -> Iterator[tuple[str, str]]:
-    """(CLASS/NAME, name of the entry): some programs write ./CLASS/NAME or /CLASS/NAME."""
-    for entry in _open_zip(path).infolist():
-        name = posixpath.normpath(f'/{entry.filename}').lstrip('/')
-        if not entry.is_dir() and not _hidden(name):
-            yield name, entry.filename
-
-
-def _zip_size(path: str, place: str) -> int:
-    return _open_zip(path).getinfo(place).file_size
-
-
-def _folder_names(root: str) -> Iterator[tuple[str, str]]:
-    """Twice the relative name, with '/', in a fixed order; links to folders are not followed."""
-    for folder, folders, files in os.walk(root):
+    Links to folders are not followed: they may lead back. They are named instead.
+    """
+    for folder, folders, files in os.walk(root, onerror=_refuse_folder):
         folders.sort()
-        for name in sorted(files):
-            name = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
-            if not _hidden(name):
-                yield name, name
+        links = {name for name in folders if os.path.islink(os.path.join(folder, name))}
+        for name in sorted([*files, *links]):
+            below = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
+            yield below, below, name not in links
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise LonghaulError(
+        f'--source: the folder {error.filename} cannot be listed ({error.strerror}); make it '
+        'readable, or move it away'
+    )
 
 
 def _folder_size(root: str, place: str) -> int:
@@ -171,8 +157,15 @@ def _hidden(name: str) -> bool:
 
 
 def _read_file(path: str) -> bytes:
+    if os.path.isdir(path):
+        raise Rejected('a link to a folder, which is not followed')
     if os.path.exists(path) and not os.path.isfile(path):
         # A pipe would be waited for without end.
-        raise OSError(f'{path} is no regular file')
-    with open(path, 'rb') as file:
-        return file.read()
+        raise Rejected('no regular file')
+    try:
+        with open(path, 'rb') as file:
+            if os.fstat(file.fileno()).st_size > limits.MOST_BYTES:
+                raise Rejected(f'the file is {limits.TOO_LARGE}')
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise Rejected('the file cannot be read', type(error).__name__) from error

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gzip
+import math
 import os
 import struct
 import zlib
@@ -12,6 +13,7 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources import limits
 
 _PREFIX = {'train': 'train', 'test': 't10k'}
 
@@ -39,24 +41,28 @@ def _read(path: str, dimensions: int, changed: int) -> np.ndarray:
     opener = gzip.open if path.endswith('.gz') else open
     try:
         with opener(path, 'rb') as file:
-            data = file.read()
+            shape = _shape(file.read(4 + 4 * dimensions), dimensions, path)
+            # One more, to see that there is no more: a gzipped file may go on for gigabytes.
+            data = limits.read_most(file, math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise LonghaulError(
             f'--source=idx: {path} cannot be read ({error}); fetch it again'
         ) from error
-    header = 4 + 4 * dimensions
-    if len(data) < header or data[:4] != bytes([0, 0, 8, dimensions]):
+    if len(data) != math.prod(shape):
+        found = f'more than {len(data) - 1}' if len(data) > math.prod(shape) else len(data)
         raise LonghaulError(
-            f'--source=idx: {path} begins with {data[:4].hex()}, an idx file of unsigned bytes in '
-            f'{dimensions} dimensions with {bytes([0, 0, 8, dimensions]).hex()}; fetch it again'
+            f'--source=idx: {path} has {found} values, its header says {shape}; fetch it again'
         )
-    shape = struct.unpack(f'>{dimensions}I', data[4:header])
-    if len(data) - header != np.prod(shape, dtype=np.int64):
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _shape(header: bytes, dimensions: int, path: str) -> tuple[int, ...]:
+    if len(header) < 4 + 4 * dimensions or header[:4] != bytes([0, 0, 8, dimensions]):
         raise LonghaulError(
-            f'--source=idx: {path} has {len(data) - header} values, its header says {shape}; '
-            'fetch it again'
+            f'--source=idx: {path} begins with {header[:4].hex()}, an idx file of unsigned bytes '
+            f'in {dimensions} dimensions with {bytes([0, 0, 8, dimensions]).hex()}; fetch it again'
         )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    return struct.unpack(f'>{dimensions}I', header[4:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +82,11 @@ class Idx:
         groups = [Group(split, split) for split in _PREFIX]
         for group in groups:
             images, labels = self._arrays(group.path)
+            if 0 in images.shape[1:]:
+                raise LonghaulError(
+                    f'--source=idx:{self.path}: the images of {group.split} have no pixels, its '
+                    f'header says {images.shape}; fetch it again'
+                )
             if len(images) != len(labels):
                 raise LonghaulError(
                     f'--source=idx:{self.path}: {len(images)} images but {len(labels)} labels in '

@@ -1,4 +1,4 @@
-"""images:DIR_OR_ZIP - one folder per class, PNG or JPEG, in a folder or a zip.
+"""images:DIR_OR_ZIP - one folder per class, PNG, JPEG, GIF or BMP, in a folder or a zip.
 
 A folder may hold train/ and test/ (or train.zip and test.zip): these are then the source's splits.
 """
@@ -14,7 +14,7 @@ class Images(ClassFolders):
     """Image files, labelled by the name of their folder."""
 
     prefix: ClassVar[str] = 'images'
-    suffixes: ClassVar[tuple[str, ...]] = ('.png', '.jpg', '.jpeg')
+    suffixes: ClassVar[tuple[str, ...]] = ('.png', '.jpg', '.jpeg', '.gif', '.bmp')
     nouns: ClassVar[str] = 'images'
     kind: str = 'image'
     channels: int = 3

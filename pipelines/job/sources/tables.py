@@ -2,11 +2,15 @@
 
 import gzip
 import os
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item
 from pipelines.job.sources.splits import find_splits
+from pipelines.job.text_encoding import mark_of
+
+_MOST_SHOWN = 300
 
 
 def is_gzip(path: str) -> bool:
@@ -15,7 +19,22 @@ def is_gzip(path: str) -> bool:
 
 
 def open_table(path: str) -> BinaryIO:
-    """The table's bytes, unpacked."""
+    """The table's bytes, unpacked.
+
+    Raises:
+      LonghaulError: for UTF-16 and UTF-32, in which no row can be found by its bytes.
+    """
+    with _open(path) as file:
+        wide = mark_of(file.read(4))
+    if wide is not None:
+        raise LonghaulError(
+            f'--source: {path} is {wide}, and the rows of a table are found by the bytes of their '
+            f'line ends; convert it first: iconv -f {wide} -t UTF-8 TABLE > NEW_TABLE'
+        )
+    return _open(path)
+
+
+def _open(path: str) -> BinaryIO:
     return gzip.open(path) if is_gzip(path) else open(path, 'rb')
 
 
@@ -43,6 +62,12 @@ def place_of(item: Item, path: str, noun: str) -> str:
     """NOUN N for people; the file's name before it only where there are several."""
     row = f'{noun} {int(item.id.rpartition("/")[2])}'
     return row if item.group == path else f'{os.path.basename(item.group)}: {row}'
+
+
+def shown(names: Iterable[str]) -> str:
+    """Names of columns or keys for a refusal: what is no table may have any number of them."""
+    text = ', '.join(names)
+    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}...'
 
 
 def estimate_rows(groups: list[Group]) -> int:

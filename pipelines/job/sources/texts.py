@@ -2,8 +2,9 @@
 
 A folder may hold train/ and test/ (or train.zip and test.zip): these are then the source's splits.
 Every file of a class folder is a document whatever its name, as in images: (only what desktops
-leave behind is passed over), and its bytes are its steps. Outside of class folders, files NAME.txt
-are documents without a label. What is empty or no UTF-8 is rejected by name.
+leave behind is passed over), and its bytes are its steps, as UTF-8. Outside of class folders, files
+NAME.txt are documents without a label. What is empty, or in no encoding that it may be in, is
+rejected by name.
 """
 
 import dataclasses
@@ -11,15 +12,18 @@ from typing import ClassVar
 
 from pipelines.job.items import Payload, Rejected
 from pipelines.job.sources.folders import ClassFolders
-from pipelines.job.sources.utf8 import text_payload
-
-_BOM = b'\xef\xbb\xbf'
+from pipelines.job.text_encoding import text_payload
 
 
 @dataclasses.dataclass(frozen=True)
 class Texts(ClassFolders):
-    """Text files, labelled by the name of their folder."""
+    """Text files, labelled by the name of their folder.
 
+    Attributes:
+      encoding: of texts that are no UTF-8 and have no byte order mark; None: there are none.
+    """
+
+    encoding: str | None = None
     prefix: ClassVar[str] = 'texts'
     suffixes: ClassVar[tuple[str, ...]] = ('.txt',)
     nouns: ClassVar[str] = 'texts'
@@ -27,8 +31,8 @@ class Texts(ClassFolders):
     channels: int = 1
 
     def payload(self, data: bytes) -> Payload | Rejected:
-        """The text without the byte order mark that some editors put before it."""
-        return text_payload(data.removeprefix(_BOM))
+        """The text as UTF-8, without a byte order mark."""
+        return text_payload(data, self.encoding)
 
     def estimated_items(self) -> int:
         """By size, in documents of the usual three hundred bytes."""

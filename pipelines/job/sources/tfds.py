@@ -1,7 +1,7 @@
 """tfds:NAME - a data set of TensorFlow Datasets, downloaded and prepared by it if need be.
 
 Images are handed over as the bytes that the data set stores, so that the decoder of the product
-decodes them, and texts as their bytes. The data set's own splits train, validation and test are
+decodes them, and texts as UTF-8. The data set's own splits train, validation and test are
 taken; others are named in a note and left out. Its records have the order that TFDS gave them when
 it prepared them: an item is SPLIT/NUMBER in it, and the same prepared data give the same bytes, in
 one file or many, as tfrecord or array_record. Workers read the prepared data under the same
@@ -20,7 +20,7 @@ from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import tfds_builder, tfds_features, tfds_files
 from pipelines.job.sources.tfds_features import Choice
 from pipelines.job.sources.tfds_files import RecordsFile
-from pipelines.job.sources.utf8 import text_payload
+from pipelines.job.text_encoding import text_payload
 
 _SPLITS = ('train', 'validation', 'test')
 
@@ -33,11 +33,13 @@ class Tfds:
       name: as TFDS knows it.
       data_dir: where TFDS keeps its data; None: TFDS's own default.
       choice: what is read of an example.
+      encoding: of texts that are no UTF-8 and have no byte order mark; None: there are none.
     """
 
     name: str
     data_dir: str | None
     choice: Choice
+    encoding: str | None = None
 
     @property
     def kind(self) -> str:
@@ -62,7 +64,7 @@ class Tfds:
             yield Item(f'{group.split}/{number:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
-        """The stored bytes of images, and texts as they are."""
+        """The stored bytes of images, and texts as UTF-8."""
         data_of = self._reader(self.choice.content)
         places = [item.place for item in items]
         for record in tfds_files.read_records(self._builder(), self._files()[group], places):
@@ -70,7 +72,7 @@ class Tfds:
             if data is None:  # TFDS knows optional features.
                 yield Rejected(f'the {self.kind} is missing')
             else:
-                yield Payload(data) if self.kind == 'image' else text_payload(data)
+                yield Payload(data) if self.kind == 'image' else text_payload(data, self.encoding)
 
     def where(self, item: Item) -> str:
         """SPLIT: record N."""
@@ -137,6 +139,7 @@ def make_tfds(
     manual_dir: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    encoding: str | None = None,
 ) -> Tfds:
     """Finds a data set, and has it downloaded and prepared unless it is.
 
@@ -147,6 +150,7 @@ def make_tfds(
       manual_dir: folder of original files that the user has fetched.
       text_column: the Text to read; None: the only one.
       label_column: the ClassLabel; None: the only one.
+      encoding: of texts that are no UTF-8, see `check_encoding`.
 
     Raises:
       LonghaulError: for an unknown name, a data set without an image or a text to be found, or one
@@ -164,7 +168,7 @@ def make_tfds(
     builder = tfds_builder.prepare(builder, name, data_dir, manual_dir)
     tfds_files.check_format(builder, name)
     _check_splits(name, builder.info.splits)
-    return Tfds(name, data_dir, tfds_features.choose(name, builder.info, **columns))
+    return Tfds(name, data_dir, tfds_features.choose(name, builder.info, **columns), encoding)
 
 
 def _folder(flag: str, path: str | None) -> str | None:

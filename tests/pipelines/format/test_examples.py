@@ -6,7 +6,7 @@ import source_data
 import tensorflow as tf
 
 from pipelines.format import anchors, examples, records
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 
 
 def info(spec, *, sets=2, k=1):
@@ -125,6 +125,22 @@ def test_wider_values_are_padded_by_whole_values(dtype, values):
         tf.constant([serialized(values), serialized(values[:1])]), info(spec), padded_steps=5
     )
     expected = np.array([[0, 0, *values], [0, 0, 0, 0, values[0]]], dtype)
+    np.testing.assert_array_equal(batch['inputs'], expected)
+    assert batch['inputs'].dtype == dtype
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('dtype', ['uint8', 'float16'])
+def test_signals_are_padded_by_whole_steps(dtype, channels):
+    spec = signal_spec(dtype=dtype, channels=channels)
+    values = np.random.RandomState(0).uniform(1, 99, [5, channels]).astype(dtype)
+    rows = [serialized(values), serialized(values[:1])]
+    parse = tf.function(
+        lambda rows, padded: examples.parse_examples(rows, info(spec), padded_steps=padded)
+    )
+    batch = parse(tf.constant(rows), tf.constant(6))
+    expected = np.zeros([2, 6, channels], dtype)
+    expected[0, 1:], expected[1, 5:] = values, values[:1]
     np.testing.assert_array_equal(batch['inputs'], expected)
     assert batch['inputs'].dtype == dtype
 

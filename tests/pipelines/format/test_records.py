@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from pipelines.format.sequences import SequenceSpec, character_spec, text_spec
+from pipelines.format.spec import SequenceSpec, character_spec, text_spec
 
 IMAGE = SequenceSpec('image', image_size=2, permutation_seed=5, permutation=(3, 1, 0, 2))
 CHARACTERS = character_spec(max_steps=9).with_vocabulary('e 漢😀"\n\u2028\0')
@@ -130,7 +130,7 @@ def test_refuses_an_unknown_key():
     [
         ({'kind': 'sound'}, "SequenceSpec.kind='sound': this version knows 'image', 'text'"),
         ({'dtype': 'int64'}, "SequenceSpec.dtype='int64': this version knows 'uint8'"),
-        ({'channels': 4}, 'SequenceSpec.channels=4: this version knows 1, 3'),
+        ({'channels': 4}, 'SequenceSpec.channels=4: 1 or 3 is known for image'),
         ({'tokens': 'words'}, "SequenceSpec.tokens='words': this version knows None, 'bytes'"),
         ({'image_size': None}, 'SequenceSpec.image_size=None: images need one'),
         ({'permutation': [0, 1]}, 'SequenceSpec.permutation: 2 places, 4 are needed'),

@@ -18,10 +18,11 @@ TABLES = ('--auxiliary_steps=5', '--segment_steps=8', *FLAGS)
 
 
 def pictures() -> dict[str, bytes]:
-    """Some of another size (they are resized in float), two that are rejected."""
+    """Some of another size (they are resized in float), one to be turned, two that are rejected."""
     resized = {f'dog/large{i}.jpg': encode_image(pixels(i, 9, 7), 'JPEG') for i in range(6)}
-    bad = {'cat/turned.jpg': encode_image(pixels(0), 'JPEG', exif=exif(3)), 'cat/bad.png': b'bad'}
-    return picture_files() | resized | bad
+    turned = {'cat/turned.jpg': encode_image(pixels(0, 9, 7), 'JPEG', exif=exif(6))}
+    bad = {'cat/cut.jpg': encode_image(pixels(0), 'JPEG')[:-40], 'cat/bad.png': b'bad'}
+    return picture_files() | resized | turned | bad
 
 
 def write_inputs(root: Path) -> Path:
@@ -48,7 +49,7 @@ def expected(tmp_path_factory):
 
 def test_the_jobs_hold_what_could_differ(expected):
     """Several shards, splits and classes, resized and rejected items: else nothing is proved."""
-    for name, count, bad in (('images', 30, 2), ('table', 40, 1), ('characters', 40, 1)):
+    for name, count, bad in (('images', 31, 2), ('table', 40, 1), ('characters', 40, 1)):
         described = json.loads(expected[name]['records.json'])
         assert sum(described['counts']['splits'].values()) == count
         assert described['counts']['rejected'] == bad
@@ -81,8 +82,8 @@ def test_again_from_another_place_with_files_made_in_reverse(expected, tmp_path,
     # Some file systems list in the order of creation, others by a hash; walk backwards for sure.
     original = os.walk
 
-    def walk(top):
-        for folder, folders, files in original(top):
+    def walk(top, **settings):
+        for folder, folders, files in original(top, **settings):
             folders.reverse()
             yield folder, folders, files[::-1]
 

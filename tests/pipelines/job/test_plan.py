@@ -141,7 +141,7 @@ def test_shards_by_size(monkeypatch):
     [
         ({'image_size': 1}, '--image_size=1: a sequence of one step has nothing to reconstruct'),
         ({'auxiliary_steps': 64}, '--auxiliary_steps=64: the images have 64 steps; fewer than 64'),
-        ({'max_steps': 9}, '--max_steps=9: images have image_size**2 steps; leave it out'),
+        ({'max_steps': 9}, '--max_steps=9: images have all their pixels; leave it out'),
     ],
     ids=['one-pixel', 'auxiliary-steps', 'max-steps'],
 )

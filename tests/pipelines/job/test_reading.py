@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from source_data import encode_image, pixels
 
-from pipelines.format.sequences import SequenceSpec, text_spec
+from pipelines.format.spec import SequenceSpec, text_spec
 from pipelines.format.values import sums_of
 from pipelines.job import encoder, reading
 from pipelines.job.items import Hashed, Item, Payload, Rejected

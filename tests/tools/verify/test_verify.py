@@ -11,9 +11,11 @@ import pytest
 import tensorflow as tf
 
 from pipelines import launcher
-from pipelines.format import records
+from pipelines.format import anchors, examples, records
 from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.spec import signal_spec
 from tools.verify import __main__ as command
+from tools.verify.example import Example
 
 
 @pytest.fixture(scope='module')
@@ -54,11 +56,44 @@ def verify(folder, capsys):
     return code, (found.out + found.err).splitlines()
 
 
-@pytest.mark.parametrize('name', ['sound', 'digit_records', 'text_records'])
+@pytest.mark.parametrize('name', ['sound', 'digit_records', 'text_records', 'signal_records'])
 def test_sound_records_have_no_fault(request, name, capsys):
     code, lines = verify(request.getfixturevalue(name), capsys)
     assert code == 0, lines
     assert lines[-1].endswith('no fault')
+
+
+def test_a_value_that_is_no_number_is_found():
+    values = np.zeros([4, 2], np.float16)
+    values[2, 1] = np.nan
+    spec = signal_spec(dtype='float16', channels=2)
+    info = records.RecordsInfo(
+        spec=spec,
+        segment_steps=3,
+        auxiliary_steps=2,
+        anchors_per_sequence=1,
+        anchor_sets=1,
+        seed=0,
+        class_names=(),
+        shards={},
+        counts={},
+        lengths={},
+    )
+    lengths, id_hash = np.array([4]), anchors.id_hash('a')
+    drawn = anchors.sample_anchors(
+        seed=0,
+        sets=[0],
+        id_hashes=np.array([id_hash], np.uint64),
+        lengths=lengths,
+        auxiliary_steps=anchors.auxiliary_length(lengths, 2, fixed_length=False),
+        anchors_per_sequence=1,
+    )
+    payload = examples.serialize_example(
+        example_id='a', label=-1, values=values, anchors=drawn, segment_steps=3
+    )
+    entry = np.array([(0, len(payload), 2, 4, id_hash)], INDEX_DTYPE)[0]
+    found = list(Example(payload, info).faults(entry))
+    assert found == ['step 2 holds NaN or an infinite value']
 
 
 def test_a_flipped_byte_anywhere_is_found(sound, tmp_path, capsys):
@@ -226,6 +261,15 @@ def test_stats_that_lie_are_found(digit_records, tmp_path, capsys, change, words
     assert (code, len(lines)) == (1, 2)
     assert lines[0].startswith('stats.json: ')
     assert words in lines[0]
+
+
+def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys):
+    shutil.copytree(text_records, tmp_path / 'copy')
+    info = json.loads((tmp_path / 'copy' / 'records.json').read_text())
+    info['counts']['encodings']['train']['utf-16'] = 1
+    (tmp_path / 'copy' / 'records.json').write_text(json.dumps(info))
+    _, lines = verify(tmp_path / 'copy', capsys)
+    assert [line for line in lines if line.startswith('records.json: encodings of train: ')]
 
 
 def test_what_is_missing_and_what_is_too_much(copy, capsys):

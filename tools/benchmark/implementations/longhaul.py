@@ -41,7 +41,7 @@ def make_task(
 ) -> 'LonghaulTask':
     """The task of a model on sequences of one channel, on the path that the trainer chooses."""
     from pipelines.format.records import RecordsInfo
-    from pipelines.format.sequences import SequenceSpec
+    from pipelines.format.spec import SequenceSpec
     from trainer import config as c
     from trainer import execution
     from trainer.task import LonghaulTask

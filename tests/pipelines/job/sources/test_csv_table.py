@@ -209,7 +209,9 @@ TABLE = source_data.csv_bytes(documents(4))
         pytest.param(
             TABLE, ('--csv_columns=a,b',), '--text_column=text: {} has no such', id='other-columns'
         ),
-        pytest.param(b'label,text\na,x\ry\n', (), '{} cannot be read (new-line', id='lone-return'),
+        pytest.param(
+            b'label,text\ra,x\rb,y\r', (), 'the first row of {} is damaged: the row', id='returns'
+        ),
         pytest.param(b'label,text\n', (), 'no usable item', id='header-alone'),
     ],
 )

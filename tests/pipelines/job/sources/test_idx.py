@@ -95,7 +95,9 @@ GOOD = idx_bytes(np.zeros((30, 4, 4), np.uint8))
         pytest.param(b'\0\0\x0d\x03' + GOOD[4:], 'begins with 00000d03', id='floats'),
         pytest.param(b'\0\0\x08\x01' + GOOD[4:], 'in 3 dimensions with 00000803', id='vector'),
         pytest.param(GOOD[:-1], 'has 479 values, its header says (30, 4, 4)', id='shorter'),
-        pytest.param(GOOD + b'\0', 'has 481 values, its header says (30, 4, 4)', id='longer'),
+        pytest.param(
+            GOOD + b'\0', 'has more than 480 values, its header says (30, 4, 4)', id='longer'
+        ),
         pytest.param(
             idx_bytes(np.zeros((29, 4, 4), np.uint8)), '29 images but 30 labels', id='too-few'
         ),

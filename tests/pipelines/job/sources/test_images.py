@@ -93,7 +93,7 @@ def test_another_file_in_a_class_is_rejected_by_name(tmp_path):
         {
             'id': 'train/cat/notes.txt',
             'place': 'cat/notes.txt',
-            'reason': 'neither a PNG nor a JPEG file',
+            'reason': 'neither a PNG, a JPEG, a GIF nor a BMP file',
         }
     ]
 

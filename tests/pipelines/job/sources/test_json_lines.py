@@ -73,12 +73,8 @@ def test_a_folder_has_its_splits_and_other_keys_may_be_named(tmp_path):
 
 def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
     bad = {
-        'the line is no JSON object': [
-            b'{"text": "cut\n',
-            b'[1]\n',
-            b'\xff\n',
-            b'[' * 9999 + b'\n',
-        ],
+        'the line is no JSON object': [b'{"text": "cut\n', b'[1]\n', b'[' * 9999 + b'\n'],
+        'the line is not UTF-8': [b'\xff\n'],
         'the text is missing, or no string': [{'label': 'new'}, {'text': 5}],
         'the text is not UTF-8': [b'{"text": "\\ud800"}\n'],
         'the text is empty': [{'text': ' \n'}],
@@ -105,7 +101,7 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
     ('name', 'lines', 'flags', 'message'),
     [
         ('t.jsonl', [], (), 'is empty; name a file with objects'),
-        ('t.jsonl', [b'label,text\n'], (), 'is no JSON object; one object a line is needed'),
+        ('t.jsonl', [b'label,text\n'], (), 'since the line is no JSON object; one object a line'),
         ('t.jsonl', [{'body': 'x'}], (), '--text_column=text: the first object of '),
         ('t.jsonl', [{'text': 'x'}], ('--label_column=y',), '--label_column=y: the first object'),
         ('t.jsonl', [{'text': 'x'}], ('--csv_columns=a',), '--csv_columns: is for csv: sources'),

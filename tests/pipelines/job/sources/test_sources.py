@@ -38,20 +38,30 @@ def test_refuses_unknown_sources(source):
 
 
 @pytest.mark.parametrize(
-    'source', ['images:gs://bucket/a', 'texts:gs://bucket/a', 'csv:https://host/a.csv']
+    'source',
+    ['images:gs://bucket/a', 'texts:gs://bucket/a', 'csv:https://host/a.csv', 'npy:gs://bucket/a'],
 )
 def test_refuses_remote_sources(source):
-    with pytest.raises(LonghaulError, match=f'^--source={source}: sources are read as local files'):
+    with pytest.raises(LonghaulError) as caught:
         sources.make_source(source)
+    message = str(caught.value)
+    assert message.startswith(f'--source={source}: sources are read as local files')
+    assert message.endswith('--source=manifest:FILE')
+
+
+def test_a_manifest_may_be_remote():
+    with pytest.raises(LonghaulError, match='^--source=manifest:nosuch://b/a.csv: cannot be look'):
+        sources.make_source('manifest:nosuch://b/a.csv')
 
 
 @pytest.mark.parametrize(
     ('flag', 'owners'),
     [
         ('text_column', 'csv:, jsonl: and tfds:'),
-        ('label_column', 'csv:, jsonl: and tfds:'),
+        ('label_column', 'csv:, jsonl:, manifest: and tfds:'),
+        ('path_column', 'manifest:'),
         ('csv_columns', 'csv:'),
-        ('class_names', 'csv: and jsonl:'),
+        ('class_names', 'csv:, jsonl:, manifest: and npy:'),
         ('data_dir', 'tfds:'),
         ('manual_dir', 'tfds:'),
     ],

@@ -198,7 +198,7 @@ def test_an_own_validation_split_stays(tmp_path, capsys):
 
 
 def test_without_labels_and_with_bad_texts(tmp_path):
-    bad = [b'\xff\xfe', b'', b' \n']
+    bad = [b'\xff\xfe\0', b'\xe9t\xe9', b'', b' \n']
     texts = [*(f'text {i}'.encode() for i in range(20)), *bad]
     train = [{'text': text, 'label': -1} for text in texts]
     data_dir = tfds_data.write_set(tmp_path / 'data', TEXT_FEATURES, {'train': train})
@@ -207,7 +207,11 @@ def test_without_labels_and_with_bad_texts(tmp_path):
     assert labelled(out) == {(None, text): 1 for text in texts[:20]}
     lines = rejected(out)
     reasons = collections.Counter(line['reason'] for line in lines)
-    assert reasons == {'the text is not UTF-8': 1, 'the text is empty': 2}
+    assert reasons == {
+        'the text is not UTF-16, as its byte order mark says': 1,
+        'the text is not UTF-8': 1,
+        'the text is empty': 2,
+    }
     for line in lines:
         assert line['place'] == f'train: record {int(line["id"].removeprefix("train/"))}'
 
@@ -351,7 +355,10 @@ def test_unknown_names_are_refused_without_a_network(tmp_path, capsys, name, exp
 @pytest.mark.parametrize(
     ('flags', 'expected'),
     [
-        (('--class_names={}',), '--class_names: is for csv: and jsonl: sources, and the source is'),
+        (
+            ('--class_names={}',),
+            '--class_names: is for csv:, jsonl:, manifest: and npy: sources, and the source is',
+        ),
         (('--csv_columns=a',), '--csv_columns: is for csv: sources, and the source is tfds:mnist'),
         (('--data_dir=gs://bucket/data',), '--data_dir=gs://bucket/data: data are read as local'),
         (('--manual_dir={}/none',), '--manual_dir={}/none: no such folder; put the files there'),

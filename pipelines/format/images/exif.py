@@ -1,0 +1,198 @@
+"""How an image file wants to be turned, by its EXIF data; in graphs, without reading pixels.
+
+Both walks run only where their word occurs in the file at all, which one search tells.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from pipelines.format.images.calls import apart
+
+# The walks give up on files that hold nothing else but headers.
+_MAX_CHUNKS = 100_000
+_MAX_SEGMENTS = 10_000
+_MAX_ENTRIES = 1000
+_ORIENTATION, _SHORT = 0x0112, 3
+
+
+class Findings(NamedTuple):
+    """Scalars. What stands around an image's pixels.
+
+    Attributes:
+      orientation: int32, 1..8 as EXIF counts them; 1 is upright.
+      marked: bool; a PNG's tRNS chunk (some colour is transparent), a JPEG's Adobe segment.
+      endless: bool; the walk gave up.
+    """
+
+    orientation: tf.Tensor
+    marked: tf.Tensor
+    endless: tf.Tensor
+
+
+def nothing() -> Findings:
+    """For a file in which there is nothing to be found."""
+    return Findings(tf.constant(1), tf.constant(False), tf.constant(False))
+
+
+def contains(data: tf.Tensor, word: str) -> tf.Tensor:
+    """Whether a word (of RE2: `\\x00`) occurs anywhere in a string; bool scalar."""
+    # A replacement searches for its first letter at the speed of memory; a match does not.
+    rest = tf.strings.regex_replace(data, word, '', replace_global=False)
+    return tf.not_equal(tf.strings.length(rest), tf.strings.length(data))
+
+
+def of_png(data: tf.Tensor) -> Findings:
+    """Of a PNG: its eXIf chunk, before or after the pixels, and whether there is a tRNS chunk."""
+    has_exif = contains(data, 'eXIf')
+    return tf.cond(
+        tf.logical_or(has_exif, contains(data, 'tRNS')),
+        lambda: _walk_png(data, has_exif),
+        nothing,
+    )
+
+
+@apart
+def _walk_png(data: tf.Tensor, has_exif: tf.Tensor) -> Findings:
+    length = tf.strings.length(data)
+
+    def goes_on(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        """Whether another chunk may follow."""
+        return position + 12 <= length
+
+    def step(
+        position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, begun: tf.Tensor
+    ) -> tuple:
+        """Reads a chunk: its length, its name, as much content, a checksum."""
+        head = _numbers(data, position, tf.int32, 8)
+        fits = tf.logical_and(head[0] >= 0, head[0] <= length - position - 12)
+        here = tf.logical_and(_is(head[1], b'eXIf'), tf.logical_and(fits, tf.equal(at, 0)))
+        at, size = tf.where(here, position + 8, at), tf.where(here, head[0], size)
+        begun = tf.logical_or(begun, _is(head[1], b'IDAT'))
+        done = tf.logical_and(begun, tf.logical_or(at > 0, tf.logical_not(has_exif)))
+        following = tf.where(fits, position + 12 + tf.maximum(head[0], 0), length)
+        # Behind the first pixels it is ignored, as libpng does.
+        here = tf.logical_and(_is(head[1], b'tRNS'), tf.logical_not(begun))
+        return tf.where(done, length, following), at, size, tf.logical_or(marked, here), begun
+
+    false, zero = tf.constant(False), tf.constant(0)
+    start = (tf.constant(8), zero, zero, false, false)
+    end, at, size, marked, _ = tf.while_loop(goes_on, step, start, maximum_iterations=_MAX_CHUNKS)
+    orientation = _orientation(tf.strings.substr(data, tf.minimum(at, length), size))
+    return Findings(orientation, marked, end + 12 <= length)
+
+
+def of_jpeg(data: tf.Tensor, *, always: tf.Tensor) -> Findings:
+    """Of a JPEG: its first Exif segment before the pixels, and whether there is an Adobe segment.
+
+    Args:
+      data: scalar string.
+      always: bool scalar; whether the answer about Adobe is needed.
+
+    Returns:
+      The findings; `endless` also where there is garbage between the segments.
+    """
+    return tf.cond(
+        tf.logical_or(contains(data, 'Exif\\x00\\x00'), always), lambda: _walk_jpeg(data), nothing
+    )
+
+
+@apart
+def _walk_jpeg(data: tf.Tensor) -> Findings:
+    length = tf.strings.length(data)
+
+    def goes_on(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        """Whether another segment may follow."""
+        return position + 4 <= length
+
+    def step(
+        position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, lost: tf.Tensor
+    ) -> tuple:
+        """Reads a segment: its marker, its length (which counts itself), its content."""
+        words = tf.cast(_numbers(data, position, tf.uint16, 10), tf.int32)
+        marker, words = words[0], words[1:]
+        # Any number of 0xff bytes may stand before a marker; some markers have no content.
+        fill = tf.equal(marker, 0xFFFF)
+        bare = tf.logical_or(
+            tf.equal(marker, 0xFF01), tf.logical_and(marker >= 0xFFD0, marker <= 0xFFD8)
+        )
+        found = tf.logical_and(tf.equal(marker, 0xFFE1), _begins(words[1:], b'Exif\0\0'))
+        found = tf.logical_and(found, tf.equal(at, 0))
+        at, size = tf.where(found, position + 10, at), tf.where(found, words[0] - 8, size)
+        marked = tf.logical_or(
+            marked, tf.logical_and(tf.equal(marker, 0xFFEE), _begins(words[1:], b'Adob'))
+        )
+        pixels = tf.logical_or(tf.equal(marker, 0xFFDA), tf.equal(marker, 0xFFD9))
+        whole = tf.logical_or(tf.logical_or(fill, bare), words[0] >= 2)
+        sound = tf.logical_and(marker > 0xFF00, whole)
+        following = position + tf.where(fill, 1, tf.where(bare, 2, 2 + words[0]))
+        ends = tf.logical_or(pixels, tf.logical_not(sound))
+        lost = tf.logical_or(lost, tf.logical_not(tf.logical_or(pixels, sound)))
+        return tf.where(ends, length, following), at, size, marked, lost
+
+    false, zero = tf.constant(False), tf.constant(0)
+    start = (tf.constant(2), zero, zero, false, false)
+    end, at, size, marked, lost = tf.while_loop(
+        goes_on, step, start, maximum_iterations=_MAX_SEGMENTS
+    )
+    body = tf.strings.substr(data, tf.minimum(at, length), tf.maximum(size, 0))
+    return Findings(_orientation(body), marked, tf.logical_or(lost, end + 4 <= length))
+
+
+def _numbers(data: tf.Tensor, position: tf.Tensor, dtype: tf.DType, size: int) -> tf.Tensor:
+    """Big-endian numbers in `size` bytes from a place inside of the data; zeros behind its end."""
+    piece = tf.strings.substr(data, position, size)
+    return tf.io.decode_raw(piece, dtype, little_endian=False, fixed_length=size)
+
+
+def _is(number: tf.Tensor, name: bytes) -> tf.Tensor:
+    return tf.equal(number, int.from_bytes(name, 'big'))
+
+
+def _begins(words: tf.Tensor, name: bytes) -> tf.Tensor:
+    expected = [int.from_bytes(name[i : i + 2], 'big') for i in range(0, len(name), 2)]
+    return tf.reduce_all(tf.equal(words[: len(expected)], expected))
+
+
+def _orientation(tiff: tf.Tensor) -> tf.Tensor:
+    """Tag 0x0112 of the first directory, one SHORT of 1..8; 1 where it is missing or anything else.
+
+    Args:
+      tiff: scalar string, perhaps empty or cut off.
+
+    Returns:
+      int32 scalar.
+    """
+    length = tf.cast(tf.strings.length(tiff), tf.int64)
+    head = tf.io.decode_raw(tiff, tf.uint8, fixed_length=8)
+    little = tf.reduce_all(tf.equal(head[:2], list(b'II')))
+    known = tf.logical_or(little, tf.reduce_all(tf.equal(head[:2], list(b'MM'))))
+
+    def number(digits: tf.Tensor) -> tf.Tensor:
+        """uint8 [..., n] in the file's byte order -> int64 [...]."""
+        digits = tf.cast(tf.where(little, tf.reverse(digits, [-1]), digits), tf.int64)
+        powers = [256**i for i in reversed(range(digits.shape[-1]))]
+        return tf.reduce_sum(digits * tf.constant(powers, tf.int64), -1)
+
+    directory = tf.minimum(number(head[4:]), length)
+    count = tf.strings.substr(tiff, directory, tf.constant(2, tf.int64))
+    count = number(tf.io.decode_raw(count, tf.uint8, fixed_length=2))
+    entries = tf.strings.substr(
+        tiff, tf.minimum(directory + 2, length), 12 * tf.minimum(count, _MAX_ENTRIES)
+    )
+    entries = tf.io.decode_raw(entries, tf.uint8)
+    entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])
+    value = number(entries[:, 8:10])
+    right = tf.reduce_all(
+        [
+            tf.equal(number(entries[:, 0:2]), _ORIENTATION),
+            tf.equal(number(entries[:, 2:4]), _SHORT),
+            tf.equal(number(entries[:, 4:8]), 1),
+            tf.logical_and(value >= 1, value <= 8),
+            tf.repeat(known, tf.shape(value)[0]),
+        ],
+        axis=0,
+    )
+    # Upright is the smallest value, and reduce_max of nothing is smaller still.
+    best = tf.reduce_max(tf.where(right, value, 1))
+    return tf.cast(tf.maximum(best, 1), tf.int32)

@@ -1,0 +1,132 @@
+"""Image files -> upright RGB pixels, in graphs: what the job stores and the exported model sees.
+
+docs/images.md has the treatment of each kind of file in a table. A file is judged by its headers
+before a pixel of it is decoded.
+"""
+
+import tensorflow as tf
+
+from pipelines.format.images import exif
+from pipelines.format.images.bmp import decode_bmp
+from pipelines.format.images.gif import decode_gif
+from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.white import over_white
+
+# The first four bytes of each kind, and which of their bits must agree.
+_KINDS = {
+    b'\x89PNG': 0xFFFFFFFF,
+    b'\xff\xd8\xff\0': 0xFFFFFF00,
+    b'GIF8': 0xFFFFFFFF,
+    b'BM\0\0': 0xFFFF0000,
+}
+_REST_OF_PNG, _IHDR = 0x0D0A1A0A, 0x49484452
+_PNG_WITH_ALPHA = (4, 6)
+# By orientation, after columns and rows have changed places for 5..8: top to bottom, left to right.
+_FLIPS = tuple(
+    (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7), False) for orientation in range(9)
+)
+
+
+def _signed(number: int) -> int:
+    """Of 32 bits, as TensorFlow reads and compares them."""
+    return number - (1 << 32) if number >> 31 else number
+
+
+@tf.function(autograph=False)
+def decode_pixels(data: tf.Tensor) -> tf.Tensor:
+    """Decodes a PNG, JPEG, GIF (its first frame) or BMP file.
+
+    Args:
+      data: scalar string.
+
+    Returns:
+      uint8 [H, W, 3], turned upright; transparency over white.
+
+    Raises:
+      tf.errors.InvalidArgumentError: for what is no such file, is damaged or has more than
+        `refusals.MAX_PIXELS` pixels; `refusals.reason_of` says which.
+    """
+    words = tf.io.decode_raw(data, tf.int32, little_endian=False, fixed_length=28)
+    masks = tf.constant([_signed(mask) for mask in _KINDS.values()])
+    names = tf.constant([_signed(int.from_bytes(name, 'big')) for name in _KINDS])
+    is_kind = tf.equal(tf.bitwise.bitwise_and(words[0], masks), names)
+    problem = first_problem(
+        (tf.equal(tf.strings.length(data), 0), Problem.EMPTY),
+        (tf.logical_not(tf.reduce_any(is_kind)), Problem.OTHER_KIND),
+    )
+    data = unless(problem, data, numbers=(0, 0))
+    upright = tf.constant(1)
+    pixels, orientation = tf.switch_case(
+        tf.argmax(is_kind, output_type=tf.int32),
+        [
+            lambda: _png(data, words),
+            lambda: _jpeg(data),
+            lambda: (decode_gif(data), upright),
+            lambda: (decode_bmp(data), upright),
+        ],
+    )
+    turned = tf.cond(
+        tf.equal(orientation, 1), lambda: pixels, lambda: turn(pixels, orientation=orientation)
+    )
+    return tf.ensure_shape(turned, [None, None, 3])
+
+
+def turn(pixels: tf.Tensor, *, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns a picture upright.
+
+    Args:
+      pixels: [H, W, C].
+      orientation: int32 scalar, 1..8 as EXIF counts them.
+
+    Returns:
+      [H, W, C], or [W, H, C] for 5..8.
+    """
+    order = tf.where(orientation >= 5, tf.constant([1, 0, 2]), tf.constant([0, 1, 2]))
+    flipped = tf.gather(_FLIPS, orientation)
+    return tf.raw_ops.Reverse(tensor=tf.transpose(pixels, order), dims=flipped)
+
+
+def _size_problems(width: tf.Tensor, height: tf.Tensor) -> tuple[tuple[tf.Tensor, Problem], ...]:
+    pixels = tf.cast(width, tf.int64) * tf.cast(height, tf.int64)
+    return (
+        (tf.logical_or(width <= 0, height <= 0), Problem.DAMAGED),
+        (pixels > MAX_PIXELS, Problem.TOO_LARGE),
+    )
+
+
+def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(uint8 [H, W, 3], orientation), by the first seven big-endian words of the file."""
+    width, height, color_type = words[4], words[5], words[6] // 65536 % 256
+    found = exif.of_png(data)
+    problem = first_problem(
+        (tf.not_equal(words[1], _REST_OF_PNG), Problem.OTHER_KIND),
+        (tf.not_equal(words[3], _IHDR), Problem.DAMAGED),
+        *_size_problems(width, height),
+        (found.endless, Problem.DAMAGED),
+    )
+    data = unless(problem, data, numbers=(width, height))
+    has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
+
+    def composited() -> tf.Tensor:
+        """Over white."""
+        pixels = tf.io.decode_png(data, channels=4)
+        return over_white(pixels[..., :3], alpha=pixels[..., 3:])
+
+    # Asked for alpha where there is none, libpng makes pictures of few bits transparent.
+    pixels = tf.cond(has_alpha, composited, lambda: tf.io.decode_png(data, channels=3))
+    return pixels, found.orientation
+
+
+def _jpeg(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(uint8 [H, W, 3], orientation)."""
+    shape = tf.io.extract_jpeg_shape(data)
+    is_cmyk = tf.equal(shape[2], 4)
+    found = exif.of_jpeg(data, always=is_cmyk)
+    unclear = tf.logical_and(is_cmyk, tf.logical_not(found.marked))
+    problem = first_problem(
+        *_size_problems(shape[1], shape[0]),
+        (found.endless, Problem.DAMAGED),
+        (unclear, Problem.UNCLEAR_CMYK),
+    )
+    data = unless(problem, data, numbers=(shape[1], shape[0]))
+    return tf.io.decode_jpeg(data, channels=3), found.orientation

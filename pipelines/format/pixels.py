@@ -1,0 +1,51 @@
+"""Pixels -> steps: colour, size and order."""
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.spec import SequenceSpec
+
+# ITU-R BT.601 luma. They add up to 1, so that gray stays exactly as it was: v, v, v -> v.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
+    """Colour, size and order of the pixels.
+
+    Args:
+      pixels: uint8 [H, W, 1 or 3].
+      spec: of the records; an image of another size is resized (bilinear with antialiasing; the
+        aspect is not kept), one of the right size is left exactly as it is.
+
+    Returns:
+      uint8 [T, C], row by row or in the order of the permutation; with three steps per pixel, its
+      red, green and blue one after another.
+    """
+    values = tf.cast(pixels, tf.float32)
+    if spec.colors == 1 and pixels.shape[-1] == 3:
+        # Rounded before any resizing: a gray picture stays the same with 1 and with 3 channels.
+        values = tf.round(tf.reduce_sum(values * tf.constant(_LUMA), axis=-1, keepdims=True))
+    elif spec.colors == 3 and pixels.shape[-1] == 1:
+        values = tf.repeat(values, 3, axis=-1)
+    side = spec.image_size
+    shape = tf.shape(values)
+    fits = tf.logical_and(shape[0] == side, shape[1] == side)
+    values = tf.cond(
+        fits, lambda: values, lambda: tf.image.resize(values, [side, side], antialias=True)
+    )
+    steps = tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
+    steps = tf.reshape(steps, [side * side, spec.colors])
+    if spec.permutation is not None:
+        steps = tf.gather(steps, np.array(spec.permutation, np.int32))
+    return tf.reshape(steps, [spec.fixed_length, spec.channels])
+
+
+def pictures_of(steps: np.ndarray, spec: SequenceSpec) -> np.ndarray:
+    """The inverse: steps [..., T, C] -> pictures [..., side, side, 1 or 3], of the same dtype."""
+    side, before = spec.image_size, steps.shape[:-2]
+    shown = steps.reshape(*before, side * side, spec.colors)
+    pixels = shown
+    if spec.permutation is not None:
+        pixels = np.empty_like(shown)
+        pixels[..., np.asarray(spec.permutation), :] = shown
+    return pixels.reshape(*before, side, side, spec.colors)

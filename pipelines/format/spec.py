@@ -1,0 +1,192 @@
+"""What a step of a data set is: the part of `records.json` that a model depends on."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from pipelines.format.errors import LonghaulError
+
+_KNOWN = {
+    'kind': ('image', 'text', 'signal'),
+    'dtype': ('uint8', 'uint16', 'float16'),
+    'tokens': (None, 'bytes', 'characters'),
+    'steps_per_pixel': (1, 3),
+    'cut': ('head', 'tail', 'both'),
+}
+# Later than the first records of this format: left out of records.json where they say nothing, so
+# that older trainers go on reading what they can read.
+_LATER = {'steps_per_pixel': 1, 'cut': 'head'}
+# Ids are stored in two bytes, and 0 stands for all characters outside of the vocabulary.
+MAX_VOCABULARY = 65_535
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceSpec:
+    """What a step is, and how raw bytes become steps.
+
+    Attributes:
+      kind: 'image' (fixed length), 'text' or 'signal' (numbers, as in a .npy file).
+      dtype: of the stored values, little-endian: 'uint8'; 'uint16' for characters; 'float16' for
+        signals that are not uint8.
+      channels: values per step; 1 or 3 for images, 1 for text, any number for signals.
+      image_size: images are resized to this side and square; None for the others.
+      tokens: 'bytes' or 'characters' for text; None for the others.
+      vocabulary_size: number of different ids; 256 for bytes, one more than the vocabulary has for
+        characters; None for the others.
+      max_steps: documents and signals are cut to this many steps; None: whole.
+      permutation_seed: of `permutation`; None: of no seed.
+      permutation: the pixel shown k-th is pixel permutation[k] of the raster, row by row; None:
+        raster order.
+      vocabulary: the characters that have an id: id k is vocabulary[k - 1], id 0 is any other one.
+        None for bytes and images, and for characters while the job still counts them.
+      steps_per_pixel: 3: red, green and blue of a pixel are three steps of one channel each, one
+        after another; 1: a pixel is one step.
+      cut: what `max_steps` leaves of a longer sequence: its 'head', its 'tail', or 'both' ends
+        (the first half and the last, the first one step longer where max_steps is odd).
+    """
+
+    kind: str
+    dtype: str = 'uint8'
+    channels: int = 1
+    image_size: int | None = None
+    tokens: str | None = None
+    vocabulary_size: int | None = None
+    max_steps: int | None = None
+    permutation_seed: int | None = None
+    permutation: tuple[int, ...] | None = None
+    vocabulary: str | None = None
+    steps_per_pixel: int = 1
+    cut: str = 'head'
+
+    def __post_init__(self) -> None:
+        for name, known in _KNOWN.items():
+            if getattr(self, name) not in known:
+                raise LonghaulError(
+                    f'SequenceSpec.{name}={getattr(self, name)!r}: this version knows '
+                    f'{", ".join(map(repr, known))}; use the version that wrote the records'
+                )
+        if (self.kind == 'image') != (self.image_size is not None):
+            raise LonghaulError(
+                f'SequenceSpec.image_size={self.image_size}: images need one, {self.kind} has none'
+            )
+        self._check_channels()
+        if self.permutation is not None and len(self.permutation) != (self.image_size or 0) ** 2:
+            raise LonghaulError(
+                f'SequenceSpec.permutation: {len(self.permutation)} places, '
+                f'{(self.image_size or 0) ** 2} are needed'
+            )
+        if self.vocabulary is not None:
+            self._check_vocabulary(self.vocabulary)
+
+    def _check_channels(self) -> None:
+        allowed = {'image': (1, 3), 'text': (1,)}.get(self.kind)
+        if self.steps_per_pixel == 3:
+            allowed = (1,)
+        if self.channels < 1 or (allowed is not None and self.channels not in allowed):
+            known = 'at least 1' if allowed is None else ' or '.join(map(str, allowed))
+            raise LonghaulError(
+                f'SequenceSpec.channels={self.channels}: {known} is known for {self.kind} with '
+                f'steps_per_pixel={self.steps_per_pixel}; use the version that wrote the records'
+            )
+
+    def _check_vocabulary(self, vocabulary: str) -> None:
+        size = len(vocabulary)
+        if self.tokens != 'characters' or self.dtype != 'uint16':
+            raise LonghaulError(
+                f'SequenceSpec.vocabulary: is for characters stored as uint16, not for tokens='
+                f'{self.tokens!r} and dtype={self.dtype!r}'
+            )
+        if not 1 <= size <= MAX_VOCABULARY or len(set(vocabulary)) != size:
+            raise LonghaulError(
+                f'SequenceSpec.vocabulary: {size} characters, {len(set(vocabulary))} of them '
+                f'different; 1..{MAX_VOCABULARY} different ones are needed'
+            )
+        if self.vocabulary_size != size + 1:
+            raise LonghaulError(
+                f'SequenceSpec.vocabulary_size={self.vocabulary_size}: {size + 1} is needed for a '
+                f'vocabulary of {size} characters'
+            )
+
+    @property
+    def vocabulary_sha256(self) -> str | None:
+        """Of the vocabulary as UTF-8; None without one."""
+        if self.vocabulary is None:
+            return None
+        return hashlib.sha256(self.vocabulary.encode('utf-8', 'surrogatepass')).hexdigest()
+
+    @property
+    def colors(self) -> int:
+        """Values of a pixel: 1 (gray) or 3 (RGB), in one step or in three."""
+        return self.channels * self.steps_per_pixel
+
+    @property
+    def step_shape(self) -> tuple[int, ...]:
+        """Of a stored step: (C,) for values, () for the one id of a text's step."""
+        return () if self.kind == 'text' else (self.channels,)
+
+    @property
+    def fixed_length(self) -> int | None:
+        """Steps of every sequence, or None when they differ."""
+        if self.image_size is None:
+            return None
+        return self.image_size**2 * self.steps_per_pixel
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        values = dataclasses.asdict(self)
+        if self.permutation is not None:
+            values['permutation'] = list(self.permutation)
+        for name, unsaid in _LATER.items():
+            if values[name] == unsaid:
+                del values[name]
+        # Records without a vocabulary stay readable for trainers that know of none.
+        if values.pop('vocabulary') is not None:
+            values |= {
+                'vocabulary': self.vocabulary,
+                'vocabulary_sha256': self.vocabulary_sha256,
+            }
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> 'SequenceSpec':
+        """The inverse of `to_json`.
+
+        Raises:
+          LonghaulError: for a kind that this version does not know, or a damaged vocabulary.
+        """
+        values = dict(values)
+        permutation = values.get('permutation')
+        if permutation is not None:
+            values['permutation'] = tuple(permutation)
+        expected = values.pop('vocabulary_sha256', None)
+        spec = cls(**values)
+        if spec.tokens == 'characters' and spec.vocabulary is None:
+            raise LonghaulError('SequenceSpec.vocabulary: missing, and characters need one')
+        if spec.vocabulary_sha256 != expected:
+            raise LonghaulError(
+                f'SequenceSpec.vocabulary: damaged, its sha256 is {spec.vocabulary_sha256} and not '
+                f'{expected}; run python -m pipelines.main again with --overwrite'
+            )
+        return spec
+
+    def with_vocabulary(self, vocabulary: str) -> 'SequenceSpec':
+        """The same for characters that have been counted; `vocabulary` as in the attributes."""
+        size = len(vocabulary) + 1
+        return dataclasses.replace(self, vocabulary=vocabulary, vocabulary_size=size)
+
+
+def text_spec(*, max_steps: int | None = None, cut: str = 'head') -> SequenceSpec:
+    """Documents as bytes."""
+    return SequenceSpec('text', tokens='bytes', vocabulary_size=256, max_steps=max_steps, cut=cut)
+
+
+def character_spec(*, max_steps: int | None = None, cut: str = 'head') -> SequenceSpec:
+    """Documents as characters; see `SequenceSpec.with_vocabulary`."""
+    return SequenceSpec('text', dtype='uint16', tokens='characters', max_steps=max_steps, cut=cut)
+
+
+def signal_spec(
+    *, dtype: str, channels: int, max_steps: int | None = None, cut: str = 'head'
+) -> SequenceSpec:
+    """Numbers, uint8 or float16."""
+    return SequenceSpec('signal', dtype=dtype, channels=channels, max_steps=max_steps, cut=cut)

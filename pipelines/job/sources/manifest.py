@@ -1,0 +1,243 @@
+"""manifest:FILE - image files that a table names, a row each; local or on gs:// and the like.
+
+The table is CSV or JSON lines, gzipped or not, with a column for the path and perhaps `label` and
+`split` (train, validation, test). A folder holds train.csv and test.csv (or the other suffixes),
+whose names say the split. The table and the images are read through Beam's file systems, so that
+the job can run wherever Beam does; an image is read when it is written.
+
+A path is relative to the table's folder, absolute, or remote. Below that folder it gives the id
+(SPLIT/PATH, as images: has it); of another image it is SPLIT/ROW, since where it lies must not
+decide about the records. '..' may lead anywhere that an absolute path could name as well.
+"""
+
+import dataclasses
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import SPLITS
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.ahead import look_ahead
+from pipelines.job.sources.paths import (
+    check_regular,
+    is_file_name,
+    is_remote,
+    locate,
+    read_file,
+)
+from pipelines.job.sources.rows import SUFFIXES, columns_of, parse_label, read_rows
+
+_SPLIT = 'split'
+# Requests to a remote store that are under way while earlier images are decoded; more of them would
+# wait for the interpreter, since Beam makes a client for each.
+_AHEAD = 4
+
+
+class Place(NamedTuple):
+    """A row: its number from 0, its path as written, and why it cannot be used ('' if it can)."""
+
+    row: int
+    path: str
+    reason: str = ''
+    detail: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """Rows of tables; see `make_manifest`.
+
+    Attributes:
+      path: file or folder.
+      path_column: name.
+      label_column: name; rows of tables without it have no label.
+      by_column: whether the rows say their splits; else the groups do.
+      parts: (table, split, rows).
+      names: those of the classes, see `labels.resolve`.
+    """
+
+    path: str
+    path_column: str
+    label_column: str
+    by_column: bool
+    parts: tuple[tuple[str, str, int], ...]
+    names: tuple[str, ...] | None = None
+    kind: str = 'image'
+    channels: int = 3
+
+    def groups(self) -> list[Group]:
+        """The tables by split; one table stands there for each split that its rows name."""
+        return [Group(table, split) for table, split, _ in self.parts]
+
+    def items(self, group: Group) -> Iterator[Item]:
+        """Rows in order."""
+        folder = posixpath.dirname(group.path)
+        for number, row in enumerate(read_rows(group.path)):
+            if self.by_column and _split_of(row) != group.split:
+                continue
+            try:
+                path, label, name = self._parse(row, folder)
+                place = Place(number, path)
+            except Rejected as fault:
+                label, name = None, None
+                place = Place(number, self._written(row), fault.reason, fault.detail)
+            ending = f'{number:06}' if name is None else name
+            yield Item(f'{group.split}/{ending}', group.split, label, group.path, place)
+
+    def _parse(
+        self, row: dict[str, Any] | Rejected, folder: str
+    ) -> tuple[str, str | None, str | None]:
+        """(path as written, label, name below the folder)."""
+        if isinstance(row, Rejected):
+            raise row
+        if self.by_column and row.get(_SPLIT) not in SPLITS:
+            raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{row.get(_SPLIT)!r}')
+        if not self.by_column and _SPLIT in row:
+            raise Rejected('the row has a split, and the first one has none')
+        path = row.get(self.path_column)
+        if not isinstance(path, str) or not path.strip():
+            raise Rejected('the path is missing')
+        if not is_file_name(path):
+            raise Rejected('the path is no file name')
+        label = parse_label(row.get(self.label_column))
+        if isinstance(label, Rejected):
+            raise label
+        return path, label, locate(path, folder).name
+
+    def _written(self, row: dict[str, Any] | Rejected) -> str:
+        path = '' if isinstance(row, Rejected) else row.get(self.path_column)
+        return path if isinstance(path, str) else ''
+
+    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+        """The files' bytes."""
+        folder = posixpath.dirname(group)
+        remote = any(is_remote(p) for p in (folder, *(item.place.path for item in items)))
+        places = (item.place for item in items)
+        return look_ahead(lambda place: _read(place, folder), places, _AHEAD if remote else 0)
+
+    def where(self, item: Item) -> str:
+        """FILE: row N: PATH, the file only where there are several."""
+        row = f'row {item.place.row}: {item.place.path}'
+        return row if item.group == self.path else f'{posixpath.basename(item.group)}: {row}'
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """Those of --class_names."""
+        return self.names
+
+    def image_size(self) -> None:
+        """Unknown before images are read."""
+
+    def estimated_items(self) -> int:
+        """The number of rows."""
+        return sum(rows for _, _, rows in self.parts)
+
+
+def _split_of(row: dict[str, Any] | Rejected) -> str:
+    """The split of a row; one that names none, and is to be rejected, counts as train."""
+    split = None if isinstance(row, Rejected) else row.get(_SPLIT)
+    return split if split in SPLITS else 'train'
+
+
+def _read(place: Place, folder: str) -> Payload | Rejected:
+    if place.reason:
+        return Rejected(place.reason, place.detail)
+    try:
+        return Payload(read_file(locate(place.path, folder).path))
+    except Rejected as verdict:
+        return verdict
+
+
+def make_manifest(
+    path: str,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    names: tuple[str, ...] | None = None,
+) -> Manifest:
+    """Reads the tables once: their columns, and how many rows each split has.
+
+    Args:
+      path: file or folder, local or remote.
+      path_column: column of the path; None: 'path'.
+      label_column: column of the label; None: 'label', if there is one.
+      names: those of the classes.
+
+    Raises:
+      LonghaulError: for missing tables or columns, or nothing to train on.
+    """
+    tables = _find_tables(path)
+    splits = [_check_columns(table, path_column, label_column) for table, _ in tables]
+    by_column = any(splits)
+    if by_column and tables[0][1] is not None:
+        raise LonghaulError(
+            f'--source=manifest:{path}: a table in a folder has its split from its name, and one '
+            f'of them has a column {_SPLIT} as well; name that table itself, or drop the column'
+        )
+    found = Manifest(path, path_column or 'path', label_column or 'label', by_column, (), names)
+    counts: Counter[tuple[str, str]] = Counter()
+    for table, split in tables:
+        for row in read_rows(table):
+            counts[table, _split_of(row) if by_column else split or 'train'] += 1
+    parts = sorted(counts.items(), key=lambda part: SPLITS.index(part[0][1]))
+    if not any(split == 'train' for _, split in counts):
+        raise LonghaulError(
+            f'--source=manifest:{path}: no row to train on; name a table with some, or give some '
+            'of its rows the split train'
+        )
+    return dataclasses.replace(found, parts=tuple((*key, rows) for key, rows in parts))
+
+
+def _find_tables(path: str) -> list[tuple[str, str | None]]:
+    """(table, split by its name); None for a file that the user has named."""
+    source = f'--source=manifest:{path}'
+    try:
+        if path.endswith(SUFFIXES) and not os.path.isdir(path):
+            if not FileSystems.exists(path):
+                raise LonghaulError(f'{source}: no such file; name a table')
+            if not is_remote(path):
+                check_regular(path)
+            return [(path, None)]
+        found = [
+            (table, split)
+            for split in SPLITS
+            for suffix in SUFFIXES
+            if FileSystems.exists(table := posixpath.join(path, split + suffix))
+        ]
+    except LonghaulError:
+        raise
+    except Rejected as verdict:
+        raise LonghaulError(f'{source}: {verdict.reason}; name a table') from verdict
+    except Exception as error:
+        # Every file system has errors of its own.
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise LonghaulError(
+            f'{source}: cannot be looked at ({reason}); mend the path, and for gs:// install '
+            'longhaul[gcp]'
+        ) from error
+    splits = [split for _, split in found]
+    if len(set(splits)) < len(splits):
+        names = ', '.join(posixpath.basename(table) for table, _ in found)
+        raise LonghaulError(f'{source}: holds {names}, one split more than once; keep one of each')
+    if 'train' not in splits:
+        raise LonghaulError(
+            f'{source}: neither a table NAME{" or NAME".join(SUFFIXES)} nor a folder with a '
+            f'train{SUFFIXES[0]} of these suffixes; name one'
+        )
+    return found
+
+
+def _check_columns(table: str, path_column: str | None, label_column: str | None) -> bool:
+    """Whether the table has a column of splits."""
+    columns = columns_of(table)
+    wanted = {'path_column': path_column or 'path', 'label_column': label_column}
+    for flag, name in wanted.items():
+        if name is not None and name not in columns:
+            raise LonghaulError(
+                f'--{flag}={name}: {table} has no such column; its columns are: '
+                f'{", ".join(columns)}'
+            )
+    return _SPLIT in columns

@@ -1,0 +1,43 @@
+"""What a disk says when it takes no more, as a refusal in one line."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from apache_beam.io.filesystem import BeamIOError
+
+from pipelines.format.errors import LonghaulError
+
+# Reading gives none of these.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+@contextlib.contextmanager
+def refuses_full_disk(folder: str) -> Iterator[None]:
+    """Turns errors of a disk that takes no more into a refusal.
+
+    Args:
+      folder: the output.
+
+    Raises:
+      LonghaulError: in place of such an error.
+    """
+    try:
+        yield
+    except (OSError, BeamIOError) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        raise LonghaulError(
+            f'--output={folder}: cannot be written any further ({reason}); make room there, or '
+            'name another folder, and run the same command again'
+        ) from error
+
+
+def _reason(error: BaseException) -> str | None:
+    """The words of the first of such errors among those that Beam has wrapped."""
+    details = getattr(error, 'exception_details', None) or {}
+    for found in (error, *details.values()):
+        if isinstance(found, OSError) and found.errno in _FULL:
+            return found.strerror
+    return None

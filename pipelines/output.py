@@ -1,0 +1,153 @@
+"""The output folder, wherever Beam's file systems reach: made ready, and read back.
+
+TensorFlow's own file systems are the trainer's: what the job writes, it looks at through Beam, by
+the same credentials.
+"""
+
+import fnmatch
+import os
+import posixpath
+import re
+
+from apache_beam.io.filesystem import FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+
+_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
+
+
+def prepare(folder: str, *, overwrite: bool) -> None:
+    """Removes what another run has left, and makes sure that the folder can be written to.
+
+    Args:
+      folder: of the records.
+      overwrite: finished records may be removed.
+
+    Raises:
+      LonghaulError: for finished records, or a folder that cannot be written to.
+    """
+    _require_file_system(folder)
+    try:
+        finished = posixpath.join(folder, records.FILE_NAME)
+        if FileSystems.exists(finished) and not overwrite:
+            raise LonghaulError(
+                f'--output={folder}: holds finished records; add --overwrite to replace them, or '
+                'name another folder'
+            )
+        _clear(folder)
+    except LonghaulError:
+        raise
+    except Exception as error:
+        raise _not_writable('output', folder, error) from error
+    require_writable('output', folder)
+
+
+def require_writable(flag: str, folder: str) -> None:
+    """Writes an empty file and removes it.
+
+    Args:
+      flag: that names the folder.
+      folder: where it is to be.
+
+    Raises:
+      LonghaulError: if that fails.
+    """
+    probe = '.writable.partial'
+    try:
+        FileSystems.create(posixpath.join(folder, probe)).close()
+        _remove(folder, [probe])
+    except Exception as error:
+        raise _not_writable(flag, folder, error) from error
+
+
+def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
+    """Every file system has errors of its own."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return LonghaulError(
+        f'--{flag}={folder}: cannot be written to ({reason}); name a folder that you may write to'
+    )
+
+
+def read_info(folder: str) -> RecordsInfo:
+    """Reads what the job has written last.
+
+    Raises:
+      LonghaulError: if this machine does not see it.
+    """
+    path = posixpath.join(folder, records.FILE_NAME)
+    if not FileSystems.exists(path):
+        raise LonghaulError(
+            f'--output={folder}: the job has ended, and this machine sees no {records.FILE_NAME} '
+            'there; name a folder that all workers and this machine share, such as gs://BUCKET/NAME'
+        )
+    with FileSystems.open(path) as file:
+        return records.parse_info(file.read(), path)
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Bytes of the files that lie directly in a folder, by name.
+
+    Raises:
+      Exception: whatever its file system says if it cannot be listed.
+    """
+    if _local(folder):
+        return {e.name: e.stat().st_size for e in os.scandir(folder) if e.is_file()}
+    return {name: file.size_in_bytes for name, file in _listed(folder).items()}
+
+
+def _require_file_system(folder: str) -> None:
+    try:
+        FileSystems.get_filesystem(folder)
+    except ValueError as error:
+        scheme = FileSystems.get_scheme(folder)
+        how = 'pip install "longhaul[gcp]"' if scheme == 'gs' else 'write to a disk or to gs://'
+        raise LonghaulError(
+            f'--output={folder}: Beam has no file system for {scheme}:// here; {how}'
+        ) from error
+
+
+def _clear(folder: str) -> None:
+    if not FileSystems.exists(folder):
+        FileSystems.mkdirs(folder)
+    names = _names(folder)
+    # First of all, so that nothing half-replaced ever passes for finished.
+    for name in (records.FILE_NAME, 'stats.json'):
+        if name in names:
+            _remove(folder, [name])
+    _remove(folder, [n for n in names if any(fnmatch.fnmatch(n, p) for p in _LEFTOVERS)])
+
+
+def _local(folder: str) -> bool:
+    return FileSystems.get_scheme(folder) is None
+
+
+def _names(folder: str) -> list[str]:
+    """Names of what lies directly in a folder."""
+    # Beam would walk through all folders below.
+    if _local(folder):
+        return os.listdir(folder)
+    return list(_listed(folder))
+
+
+def _listed(folder: str) -> dict[str, FileMetadata]:
+    """What lies directly in a folder that is not local, by name."""
+    found = FileSystems.match([posixpath.join(_literal(folder), '*')])[0].metadata_list
+    # In an object store there are no folders, only names with a common beginning.
+    named = {file.path.removeprefix(folder.rstrip('/') + '/'): file for file in found}
+    return {name: file for name, file in named.items() if '/' not in name}
+
+
+def _remove(folder: str, names: list[str]) -> None:
+    if _local(folder):
+        for name in names:
+            os.remove(os.path.join(folder, name))
+    elif names:
+        FileSystems.delete([_literal(posixpath.join(folder, name)) for name in names])
+
+
+def _literal(path: str) -> str:
+    """The pattern that stands for one path; Beam takes patterns where one would expect paths."""
+    return re.sub(r'[*?[]', r'[\g<0>]', path)

@@ -1,0 +1,172 @@
+"""Jobs that run elsewhere: what workers could not do is refused here, before any of them starts.
+
+A worker of Dataflow takes minutes to come up, and shares neither disk nor code with this machine.
+"""
+
+import os
+import re
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+    TestOptions,
+    WorkerOptions,
+)
+from apache_beam.runners.runner import PipelineRunner, PipelineState
+
+from pipelines import output
+from pipelines.format import errors
+from pipelines.format.errors import LonghaulError
+from pipelines.options import JobOptions
+
+_DATAFLOW = '--runner=DataflowRunner'
+
+
+def check(options: JobOptions, beam_options: PipelineOptions) -> None:
+    """Refuses what the workers of Dataflow could not do; any other runner may share a disk.
+
+    Raises:
+      LonghaulError: for what is missing, an output or a source on this machine's disk, or workers
+        without our code.
+    """
+    if not _is_dataflow(beam_options):
+        return
+    google = _google(beam_options)
+    for flag, example in (
+        ('project', 'PROJECT'),
+        ('region', 'europe-west4'),
+        ('temp_location', 'gs://BUCKET/temp'),
+    ):
+        if not getattr(google, flag):
+            raise LonghaulError(f'{_DATAFLOW}: --{flag} is missing; add --{flag}={example}')
+    if beam_options.view_as(TestOptions).dry_run or google.template_location:
+        raise LonghaulError(
+            f'{_DATAFLOW}: the job is submitted by this command or not at all; leave --dry_run and '
+            '--template_location out'
+        )
+    if '://' not in options.output:
+        raise LonghaulError(
+            f'--output={options.output}: lies on this machine, and {_DATAFLOW} has workers '
+            'elsewhere; name a folder in a bucket, such as gs://BUCKET/NAME'
+        )
+    setup, image = beam_options.view_as(SetupOptions), _image(beam_options)
+    if setup.setup_file and not os.path.dirname(setup.setup_file):
+        # Beam changes into the folder of that name.
+        setup.setup_file = os.path.join('.', setup.setup_file)
+    if not (setup.setup_file or setup.extra_packages or image):
+        raise LonghaulError(
+            f'{_DATAFLOW}: its workers need this package; add --setup_file=./setup.py (in a '
+            'checkout), --extra_package=WHEEL, or --sdk_container_image=IMAGE that holds it'
+        )
+    kind, _, place = options.source.partition(':')
+    if kind != 'builtin' and '://' not in place and not image:
+        raise LonghaulError(
+            f'--source={options.source}: lies on this machine, and {_DATAFLOW} has workers '
+            'elsewhere; put it into their image, at the same path (--sdk_container_image=IMAGE), '
+            'or leave --runner out'
+        )
+
+
+def make_pipeline(runner: PipelineRunner, beam_options: PipelineOptions) -> beam.Pipeline:
+    """An empty pipeline, and Beam's file systems with its credentials.
+
+    Raises:
+      LonghaulError: for options that Beam refuses, or a --temp_location that cannot be written to.
+    """
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=beam_options)
+    except ValueError as error:
+        raise LonghaulError(f'{error} (see docs/dataflow.md for the whole command)') from error
+    if _is_dataflow(beam_options):
+        # Beam would try for minutes.
+        output.require_writable('temp_location', _google(beam_options).temp_location)
+    return pipeline
+
+
+def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
+    """Starts a pipeline; a local runner runs it right here.
+
+    Returns:
+      Beam's PipelineResult.
+
+    Raises:
+      LonghaulError: if Dataflow did not take it.
+    """
+    if not _is_dataflow(beam_options):
+        return pipeline.run()
+    try:
+        result = pipeline.run()
+    except Exception as error:
+        raise LonghaulError(
+            f'{_DATAFLOW}: the job could not be submitted ({type(error).__name__}: '
+            f'{_last_line(error)}); mend the cause and run the same command again'
+        ) from error
+    print(f'{_name(result, beam_options)} is submitted', flush=True)
+    return result
+
+
+def wait(result: Any, beam_options: PipelineOptions) -> bool:
+    """Waits for the end of a job, unless --no_wait_until_finish.
+
+    Args:
+      result: from `submit`.
+      beam_options: of the job.
+
+    Returns:
+      Whether the job has ended well; False if it still runs.
+
+    Raises:
+      LonghaulError: if it has failed, or was cancelled.
+      KeyboardInterrupt: with what to do about a job that goes on.
+    """
+    if beam_options.view_as(StandardOptions).no_wait_until_finish:
+        return result.state == PipelineState.DONE
+    if not _is_dataflow(beam_options):
+        result.wait_until_finish()
+        return True
+    name = _name(result, beam_options)
+    try:
+        state = result.wait_until_finish()
+        reason = f'State: {state}'
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f'no longer waiting; {name} goes on: cancel it there') from None
+    except Exception as error:
+        if errors.wrapped(error) is not None:
+            raise
+        state, reason = None, _last_line(error)
+    if state != PipelineState.DONE:
+        raise LonghaulError(
+            f'{_DATAFLOW}: {name} has not ended well ({reason}); its page has the whole log: mend '
+            'the cause and run the same command again'
+        )
+    return True
+
+
+def _is_dataflow(beam_options: PipelineOptions) -> bool:
+    name = beam_options.view_as(StandardOptions).runner or ''
+    return name.rpartition('.')[2].lower() in ('dataflowrunner', 'dataflow')
+
+
+def _google(beam_options: PipelineOptions) -> GoogleCloudOptions:
+    return beam_options.view_as(GoogleCloudOptions)
+
+
+def _image(beam_options: PipelineOptions) -> str | None:
+    return beam_options.view_as(WorkerOptions).sdk_container_image
+
+
+def _name(result: Any, beam_options: PipelineOptions) -> str:
+    """The job and its page."""
+    google = _google(beam_options)
+    page = f'https://console.cloud.google.com/dataflow/jobs/{google.region}/{result.job_id()}'
+    return f'job {result.job_id()} ({page}?project={google.project})'
+
+
+def _last_line(error: Exception) -> str:
+    """What an error says in the end, where a traceback has its message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() not in ('', 'None')]
+    return re.sub(r',? Error:$', '', lines[-1]) if lines else type(error).__name__

@@ -1,0 +1,1 @@
+"""Holds all ways to ask an exported model against each other."""

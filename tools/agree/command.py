@@ -1,0 +1,99 @@
+"""What `python -m tools.agree` does: asks in every way, compares, prints."""
+
+import json
+import os
+import time
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from tools.agree.examples import Example, read_examples
+from tools.agree.ways import Way, all_ways
+from tools.predict.model import ExportedModel
+
+# What the product promises of two paths.
+_TOLERANCE = 1e-5
+
+
+def run(
+    folder: str,
+    *,
+    records: str,
+    split: str,
+    batch_size: int,
+    seed: int,
+    grpc: str | None,
+    rest: str | None,
+    model: str,
+) -> bool:
+    """Compares all ways with the trainer's evaluation.
+
+    Args:
+      folder: of the run.
+      records: folder that it was evaluated on.
+      split: that was evaluated.
+      batch_size: examples per call.
+      seed: of the lengths of chunks.
+      grpc: HOST:PORT of a server; None: not asked.
+      rest: HOST:PORT of its REST API; None: not asked.
+      model: name on the server.
+
+    Returns:
+      Whether all of them agree.
+
+    Raises:
+      LonghaulError: if a part is missing.
+    """
+    if batch_size < 1:
+        raise LonghaulError(f'--batch_size={batch_size}: at least 1 is needed')
+    export = ExportedModel(os.path.join(folder, 'export'))
+    _check_version(folder, export, split)
+    spec, examples = read_examples(folder, records, split)
+    if spec != export.spec:
+        raise LonghaulError(
+            f'--records={records}: are not what {export.folder} was trained on; name those records'
+        )
+    # Sequences of like length together, so that padding costs little.
+    examples.sort(key=lambda example: len(example.values))
+    print(f'{export.folder}: {len(examples):,} examples of {split}, against the trainer:')
+    names, agreed = export.about['class_names'], True
+    with all_ways(export, seed=seed, grpc=grpc, rest=rest, name=model) as ways:
+        for name, way in ways.items():
+            agreed &= _compare(name, way, examples, names, batch_size=batch_size)
+    return agreed
+
+
+def _check_version(folder: str, export: ExportedModel, split: str) -> None:
+    path = os.path.join(folder, f'evaluation-{split}.json')
+    try:
+        with open(path, encoding='utf-8') as file:
+            evaluated = json.load(file)['global_step']
+    except (OSError, ValueError, KeyError) as error:
+        raise LonghaulError(
+            f'RUN={folder}: {path} cannot be read ({error}); evaluate the run first'
+        ) from error
+    if evaluated != export.about['global_step']:
+        raise LonghaulError(
+            f'RUN={folder}: step {evaluated} was evaluated, {export.folder} holds step '
+            f'{export.about["global_step"]}; evaluate and export again'
+        )
+
+
+def _compare(
+    name: str, way: Way, examples: list[Example], class_names: list[str], *, batch_size: int
+) -> bool:
+    """Asks for all examples in one way; prints a line."""
+    started, same, worst = time.monotonic(), 0, 0.0
+    for begin in range(0, len(examples), batch_size):
+        batch = examples[begin : begin + batch_size]
+        for example, found in zip(batch, way(batch), strict=True):
+            best = int(np.argmax(found))
+            same += class_names[best] == example.predicted
+            worst = max(worst, abs(float(found[best]) - example.probability))
+    seconds = time.monotonic() - started
+    print(
+        f'  {name:<14} the same class {same:,} of {len(examples):,}; largest difference of its '
+        f'probability {worst:.1e}; {seconds:,.0f} s',
+        flush=True,
+    )
+    return same == len(examples) and worst <= _TOLERANCE

@@ -1,0 +1,96 @@
+"""The examples of a split as clients would send them, and what the trainer said of each."""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from pipelines.format.index import RecordReader
+from pipelines.format.pixels import pictures_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
+
+
+class Example(NamedTuple):
+    """One example.
+
+    `values`: its steps as stored, [T, C] or ids [T]. `raw`: a raw item that is decoded to them;
+    None where there is none (characters outside of the vocabulary). `predicted`: the class that
+    the trainer named, and `probability` its.
+    """
+
+    id: str
+    values: np.ndarray
+    raw: bytes | None
+    predicted: str
+    probability: float
+
+
+def read_examples(run: str, folder: str, split: str) -> tuple[SequenceSpec, list[Example]]:
+    """All examples of a split that the trainer has evaluated.
+
+    Args:
+      run: folder with predictions-SPLIT.jsonl.
+      folder: of the records.
+      split: that was evaluated.
+
+    Raises:
+      LonghaulError: if a part is missing, or they do not belong to each other.
+    """
+    said = _predictions(run, split)
+    info = records.read_info(folder)
+    found = [
+        Example(name, values, raw_item(values, info.spec), *said[name])
+        for name, values in _stored(folder, split, info)
+        if name in said
+    ]
+    if len(found) != len(said):
+        raise LonghaulError(
+            f'--records={folder}: holds {len(found)} of the {len(said)} examples that {run} was '
+            f'evaluated on in {split}; name the records that it was evaluated on'
+        )
+    return info.spec, found
+
+
+def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
+    path = os.path.join(run, f'predictions-{split}.jsonl')
+    try:
+        with open(path, encoding='utf-8') as file:
+            rows = [json.loads(line) for line in file]
+    except (OSError, ValueError) as error:
+        raise LonghaulError(
+            f'RUN={run}: {path} cannot be read ({error}); evaluate the run first: python -m '
+            f'trainer.main --mode=eval --split={split} --model_dir={run}'
+        ) from error
+    return {row['id']: (row['predicted'], row['probability']) for row in rows}
+
+
+def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tuple[str, np.ndarray]]:
+    reader, spec = RecordReader(folder, split, info), info.spec
+    dtype = np.dtype(spec.dtype).newbyteorder('<')
+    for i in range(len(reader)):
+        feature = tf.train.Example.FromString(reader.read(i)).features.feature
+        values = np.frombuffer(b''.join(feature['segments'].bytes_list.value), dtype)
+        shaped = values if spec.kind == 'text' else values.reshape(-1, spec.channels)
+        name = feature['id'].bytes_list.value[0].decode('utf-8', 'surrogateescape')
+        yield name, shaped.astype(spec.dtype)
+
+
+def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes | None:
+    """A raw item that `sequences.decode` turns into these steps; None if there is none."""
+    if spec.kind == 'image':
+        return tf.io.encode_png(pictures_of(values, spec)).numpy()
+    if spec.kind == 'signal':
+        file = io.BytesIO()
+        np.save(file, values)
+        return file.getvalue()
+    if spec.tokens == 'bytes':
+        return values.tobytes()
+    # U+FFFD stands for all characters without an id: of it, the model would make one of them.
+    return text_of(values, spec).encode('utf-8', 'surrogatepass')

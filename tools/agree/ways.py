@@ -1,0 +1,94 @@
+"""The ways to ask an exported model: each gives the probabilities of a batch."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tools.agree.examples import Example
+from tools.predict.model import ExportedModel
+from tools.query import grpc_client, rest_client
+
+Way = Callable[[list[Example]], np.ndarray]
+_OUTPUTS = ('probabilities', 'readable')
+# Chunks are 0 to so many steps long.
+_LONGEST_CHUNK = 500
+
+
+@contextlib.contextmanager
+def all_ways(
+    model: ExportedModel, *, seed: int, grpc: str | None, rest: str | None, name: str
+) -> Iterator[dict[str, Way]]:
+    """The ways that there are, by name.
+
+    Args:
+      model: the export.
+      seed: of the lengths of chunks.
+      grpc: HOST:PORT of a server; None: there is none.
+      rest: HOST:PORT of its REST API; None: there is none.
+      name: of the model there.
+    """
+    ways: dict[str, Way] = {
+        'raw items': lambda batch: model.serve(_raw(batch))['probabilities'],
+        'decoded steps': lambda batch: model.call('tokens', **padded(batch))['probabilities'],
+    }
+    if model.streams:
+        ways['random chunks'] = lambda batch: _stream(model, batch, seed)
+    lite = os.path.join(model.folder, 'model.tflite')
+    if os.path.exists(lite):
+        ways['TFLite'] = _lite(lite)
+    with contextlib.ExitStack() as stack:
+        for kind, client, server in (('gRPC', grpc_client, grpc), ('REST', rest_client, rest)):
+            if server is not None:
+                ask = client.connect(server, name, None, outputs=_OUTPUTS, timeout=600)
+                ways[kind] = _asking(stack.enter_context(ask))
+        yield ways
+
+
+def _raw(batch: list[Example]) -> list[bytes]:
+    return [example.raw or b'' for example in batch]
+
+
+def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]]) -> Way:
+    return lambda batch: ask(_raw(batch))['probabilities']
+
+
+def padded(batch: list[Example]) -> dict[str, np.ndarray]:
+    """A batch as the signature `tokens` takes it: each row's steps first, zeros behind."""
+    lengths = np.array([len(example.values) for example in batch], np.int32)
+    values = batch[0].values
+    inputs = np.zeros([len(batch), lengths.max(), *values.shape[1:]], values.dtype)
+    for row, example in zip(inputs, batch, strict=True):
+        row[: len(example.values)] = example.values
+    return {'inputs': inputs, 'lengths': lengths}
+
+
+def _stream(model: ExportedModel, batch: list[Example], seed: int) -> np.ndarray:
+    """In chunks of random length, the same for all rows; a row ends where it ends."""
+    random = np.random.default_rng(seed)
+    whole, state = padded(batch), model.call('start', batch_size=np.int32(len(batch)))
+    begin, total = 0, whole['inputs'].shape[1]
+    while begin < total:
+        steps = min(int(random.integers(0, _LONGEST_CHUNK + 1)), total - begin)
+        lengths = np.clip(whole['lengths'] - begin, 0, steps).astype(np.int32)
+        chunk = whole['inputs'][:, begin : begin + steps]
+        state = model.call('advance', inputs=chunk, lengths=lengths, **state)
+        begin += steps
+    return model.call('classify', **state)['probabilities']
+
+
+def _lite(path: str) -> Way:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # The interpreter warns of its successor.
+        runner = tf.lite.Interpreter(path).get_signature_runner()
+    dtype = runner.get_input_details()['inputs']['dtype']
+
+    def ask(batch: list[Example]) -> np.ndarray:
+        """One by one."""
+        rows = [runner(inputs=e.values[np.newaxis].astype(dtype))['probabilities'] for e in batch]
+        return np.concatenate(rows)
+
+    return ask

@@ -1,0 +1,110 @@
+"""What a model says of an item, as a table for people or JSON lines for machines."""
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+import numpy as np
+
+# What a terminal cannot show is no part of a table.
+_UNSHOWN = dict.fromkeys((*range(32), 127), '�')
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One item's classes, the most probable first; empty with an `error` when it has none."""
+
+    file: str
+    top: tuple[tuple[str, float], ...] = ()
+    error: str = ''
+
+    def as_json(self) -> str:
+        """One line."""
+        values: dict[str, Any] = {'file': self.file, 'class_name': None, 'probability': 0.0}
+        if self.top:
+            name, probability = self.top[0]
+            values |= {'class_name': name, 'probability': round(probability, 6)}
+        if len(self.top) > 1:
+            values['top'] = [[name, round(probability, 6)] for name, probability in self.top]
+        if self.error:
+            values['error'] = self.error
+        return json.dumps(values, ensure_ascii=False)
+
+    def as_text(self, width: int) -> str:
+        """A row of the table, names of files padded to `width`."""
+        file = f'{_shown(self.file):<{width}}'
+        if not self.top:
+            return f'{file}  unreadable: {self.error}'
+        classes = (f'{_shown(name)} {probability:.1%}' for name, probability in self.top)
+        return f'{file}  {"  ".join(classes)}'
+
+
+def _shown(text: str) -> str:
+    return text.encode('utf-8', 'replace').decode().translate(_UNSHOWN)
+
+
+def answers_of(
+    names: Sequence[str], outputs: Mapping[str, np.ndarray], *, top: int
+) -> Iterator[Answer]:
+    """Answers of a batch.
+
+    Args:
+      names: of its files.
+      outputs: of the signature serving_default, or classify.
+      top: how many classes are wanted; the model gives no more than it has.
+    """
+    classes, probabilities = outputs['top_class_names'], outputs['top_probabilities']
+    for name, readable, said, sure in zip(
+        names, outputs['readable'], classes, probabilities, strict=True
+    ):
+        if not readable:
+            yield Answer(name, error='the model cannot read it')
+            continue
+        texts = (s.decode('utf-8', 'replace') if isinstance(s, bytes) else str(s) for s in said)
+        yield Answer(name, tuple(zip(texts, map(float, sure), strict=True))[:top])
+
+
+def show(answers: Iterable[Answer], *, count: int, as_json: bool, width: int = 0) -> int:
+    """Prints answers as they come; a line about progress on the terminal's stderr.
+
+    Args:
+      answers: to print.
+      count: how many there will be.
+      as_json: JSON lines instead of a table.
+      width: of the names in a table.
+
+    Returns:
+      How many items could not be read.
+    """
+    unreadable, progress = 0, _Progress(count, sys.stderr)
+    for done, answer in enumerate(answers, 1):
+        unreadable += not answer.top
+        progress.clear()
+        print(answer.as_json() if as_json else answer.as_text(width), flush=sys.stdout.isatty())
+        progress.show(done)
+    progress.clear()
+    return unreadable
+
+
+class _Progress:
+    """One line that is written over, for many files on a terminal."""
+
+    def __init__(self, count: int, stream: TextIO) -> None:
+        # A table on the same terminal shows by itself how far it is.
+        self._on = stream.isatty() and not sys.stdout.isatty() and count > 1
+        self._count, self._stream, self._started = count, stream, time.monotonic()
+
+    def show(self, done: int) -> None:
+        """So many are done."""
+        if self._on:
+            rate = done / max(time.monotonic() - self._started, 1e-9)
+            self._stream.write(f'\r{done:,} of {self._count:,} files, {rate:,.1f} a second')
+            self._stream.flush()
+
+    def clear(self) -> None:
+        """Makes room for another line."""
+        if self._on:
+            self._stream.write('\r\033[K')

@@ -1,0 +1,1 @@
+"""Classifies files with an exported SavedModel."""

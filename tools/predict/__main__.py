@@ -1,0 +1,63 @@
+"""Classifies files with an exported SavedModel, without a server.
+
+  python -m tools.predict RUN/export/10000 photos/ more.png
+  cat document.txt | python -m tools.predict RUN/export/10000 -
+
+A file that is too large to be held is streamed through the model, in constant memory. Exit code 0,
+1 if some files could not be read, 2 for a refusal.
+"""
+
+import argparse
+import os
+import signal
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from pipelines.format.errors import LonghaulError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints one line per file; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m tools.predict', description=__doc__.splitlines()[0]
+    )
+    parser.add_argument('export', help='folder of the SavedModel, such as RUN/export/1600')
+    parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
+    parser.add_argument('--json', action='store_true', help='print JSON lines')
+    parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
+    parser.add_argument('--batch_size', type=int, default=64, help='files per call (default 64)')
+    parser.add_argument(
+        '--stream',
+        action='store_true',
+        help='read every file chunk by chunk; files beyond 64 MB are in any case',
+    )
+    parser.add_argument(
+        '--recall',
+        metavar='PICTURE',
+        help='also draw (or write) what the model reconstructs of '
+        'the first file, an r-LSTM: a .png, or a .txt for documents',
+    )
+    flags = parser.parse_args(arguments)
+    # Whoever reads may stop early: python -m tools.predict ... | head
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    from tools.predict import command
+
+    try:
+        unreadable = command.run(
+            flags.export,
+            flags.files,
+            as_json=flags.json,
+            top=flags.top,
+            batch_size=flags.batch_size,
+            stream=flags.stream,
+            recall=flags.recall,
+        )
+    except LonghaulError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 1 if unreadable else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

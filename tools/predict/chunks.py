@@ -1,0 +1,85 @@
+"""A file as chunks of steps, of any size in constant memory; what whole files are decoded to."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
+
+_BYTES, _STEPS = 1 << 20, 1 << 16
+
+
+def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
+    """The steps of a file, [T, C] or [T] each, of the stored dtype; together they are all.
+
+    Raises:
+      LonghaulError: if it is no file of this kind.
+      OSError: if it cannot be read.
+    """
+    if spec.kind == 'signal':
+        chunks = _signal(path, spec)
+    elif spec.tokens == 'bytes':
+        chunks = (np.frombuffer(data, np.uint8) for data in _blocks(path))
+    else:
+        chunks = _characters(path, spec)
+    return chunks if spec.max_steps is None else cut(chunks, spec.max_steps, spec.cut)
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    with open(path, 'rb') as file:
+        while block := file.read(_BYTES):
+            yield block
+
+
+def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
+    points = np.array([ord(c) for c in spec.vocabulary], np.uint32)
+    order = np.argsort(points)
+    # A character may lie across two blocks.
+    decoder = codecs.getincrementaldecoder('utf-8')('replace')
+    for block in (*_blocks(path), None):
+        text = decoder.decode(block or b'', final=block is None)
+        found = np.frombuffer(text.encode('utf-32-le'), np.uint32)
+        places = np.minimum(np.searchsorted(points[order], found), len(points) - 1)
+        known = points[order][places] == found
+        yield np.where(known, order[places] + 1, 0).astype(np.uint16)
+
+
+def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
+    try:
+        array = np.load(path, mmap_mode='r', allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise LonghaulError(f'no .npy file of numbers ({error})') from error
+    array = array.reshape(-1, 1) if array.ndim == 1 else array
+    if array.ndim != 2 or array.shape[1] != spec.channels:
+        raise LonghaulError(f'shape {array.shape}: the model reads [T, {spec.channels}]')
+    kinds = 'u' if spec.dtype == 'uint8' else 'f'
+    if array.dtype.kind != kinds or (kinds == 'u' and array.dtype.itemsize != 1):
+        raise LonghaulError(f'dtype {array.dtype}: the model reads {spec.dtype}')
+    for begin in range(0, len(array), _STEPS):
+        with np.errstate(over='ignore'):
+            chunk = np.asarray(array[begin : begin + _STEPS]).astype(spec.dtype)
+        if not np.isfinite(chunk).all():
+            raise LonghaulError('values that are not finite, or beyond the range of float16')
+        yield chunk
+
+
+def cut(chunks: Iterable[np.ndarray], most: int, which: str) -> Iterator[np.ndarray]:
+    """What `max_steps` and `cut` leave, see `pipelines.format.sequences.cut_steps`."""
+    first = {'head': most, 'tail': 0, 'both': most - most // 2}[which]
+    last = most - first
+    kept: list[np.ndarray] = []
+    for chunk in chunks:
+        if first:
+            yield chunk[:first]
+        rest = chunk[first:]
+        first -= len(chunk) - len(rest)
+        if not last and not first:
+            return
+        if last and len(rest):
+            kept.append(rest)
+            if sum(map(len, kept)) > last + _BYTES:
+                kept = [np.concatenate(kept)[-last:]]
+    if kept:
+        yield np.concatenate(kept)[-last:]

@@ -1,0 +1,71 @@
+"""An exported SavedModel as it lies on a disk; TensorFlow and nothing of the trainer runs it."""
+
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
+
+
+class ExportedModel:
+    """A loaded export.
+
+    Attributes:
+      spec: of the sequences it reads.
+      streams: whether it reads sequences chunk by chunk.
+      recalls: whether it reconstructs what it has read.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Loads it.
+
+        Raises:
+          LonghaulError: if the folder is no export.
+        """
+        self.folder = _with_version(folder)
+        about = os.path.join(self.folder, 'assets.extra', 'longhaul.json')
+        try:
+            with open(about, encoding='utf-8') as file:
+                self.about = json.load(file)
+            self.spec = SequenceSpec.from_json(self.about['spec'])
+            signatures = tf.saved_model.load(self.folder).signatures
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise LonghaulError(
+                f'EXPORT={folder}: cannot be loaded ({reason}); name a folder that '
+                '--mode=export has written, such as RUN/export/1600'
+            ) from error
+        self._signatures = signatures
+        self.streams, self.recalls = 'advance' in signatures, 'recall' in signatures
+
+    def need_streaming(self, flag: str) -> None:
+        """Refuses a model that reads nothing but whole sequences."""
+        if not self.streams:
+            raise LonghaulError(
+                f'{flag}: {self.folder} is no recurrent model: attention needs all steps at once; '
+                'leave the flag out, or export an LSTM or a GRU'
+            )
+        if self.spec.kind == 'image':
+            raise LonghaulError(
+                f'{flag}: the model reads images, which are decoded as a whole; leave the flag out'
+            )
+
+    def serve(self, items: list[bytes]) -> dict[str, np.ndarray]:
+        """Raw items -> the outputs of serving_default."""
+        return self.call('serving_default', data=np.array([*items, None], object)[:-1])
+
+    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Calls any signature."""
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        return {k: v.numpy() for k, v in self._signatures[signature](**tensors).items()}
+
+
+def _with_version(folder: str) -> str:
+    """The folder of the newest version, where it holds versions."""
+    if os.path.exists(os.path.join(folder, 'saved_model.pb')) or not os.path.isdir(folder):
+        return folder
+    numbers = [int(name) for name in os.listdir(folder) if name.isdecimal()]
+    return os.path.join(folder, str(max(numbers))) if numbers else folder

@@ -1,0 +1,1 @@
+"""Asks a model server; imports no TensorFlow."""

@@ -1,0 +1,54 @@
+"""Asks a model server, TensorFlow Serving for example, to classify files.
+
+  python -m tools.query --server=localhost:8500 --model=photos photos/*.jpg
+  python -m tools.query --server=localhost:8501 --rest --model=photos - < photo.jpg
+
+Needs no TensorFlow. Exit code 0, 1 if some files could not be read or classified, 2 for a refusal.
+"""
+
+import argparse
+import signal
+import sys
+
+from pipelines.format.errors import LonghaulError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints one line per file; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m tools.query', description=__doc__.splitlines()[0]
+    )
+    parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
+    parser.add_argument('--server', required=True, help='HOST:PORT')
+    parser.add_argument('--model', required=True, help="its name on the server (--model_name's)")
+    parser.add_argument('--version', type=int, help='of the model; default: the latest')
+    parser.add_argument('--rest', action='store_true', help='REST; default: gRPC')
+    parser.add_argument('--json', action='store_true', help='print JSON lines')
+    parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
+    parser.add_argument('--batch_size', type=int, default=32, help='files per call (default 32)')
+    parser.add_argument('--timeout', type=float, default=60, help='seconds per call (default 60)')
+    flags = parser.parse_args(arguments)
+    # Whoever reads may stop early: python -m tools.query ... | head
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    from tools.query import command
+
+    try:
+        failed = command.run(
+            flags.files,
+            server=flags.server,
+            model=flags.model,
+            version=flags.version,
+            rest=flags.rest,
+            as_json=flags.json,
+            top=flags.top,
+            batch_size=flags.batch_size,
+            timeout=flags.timeout,
+        )
+    except LonghaulError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

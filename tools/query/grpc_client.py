@@ -1,0 +1,61 @@
+"""PredictionService over gRPC, by the messages of `trainer.serving.wire`."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import grpc
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from tools.query.refused import RefusedRequest
+from trainer.serving import wire
+
+_METHOD = '/tensorflow.serving.PredictionService/Predict'
+# gRPC allows 4 MB by default, less than a batch of photos.
+_OPTIONS = [('grpc.max_send_message_length', -1), ('grpc.max_receive_message_length', -1)]
+_UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_WRONG_MODEL = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
+
+
+@contextlib.contextmanager
+def connect(
+    server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
+) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
+    """A function from raw items to the outputs of serving_default.
+
+    It raises RefusedRequest where the server refuses a request, LonghaulError where there is no
+    such server or model.
+    """
+    with grpc.insecure_channel(server, options=_OPTIONS) as channel:
+        call = channel.unary_unary(
+            _METHOD,
+            request_serializer=wire.PredictRequest.SerializeToString,
+            response_deserializer=wire.PredictResponse.FromString,
+        )
+
+        def ask(items: list[bytes]) -> dict[str, np.ndarray]:
+            """Sends one batch."""
+            inputs = {'data': items}
+            request = wire.make_request(
+                model, 'serving_default', inputs, version=version, outputs=outputs
+            )
+            try:
+                return wire.outputs_of(call(request, timeout=timeout))
+            except grpc.RpcError as error:
+                raise _ours(error, server, model) from error
+
+        yield ask
+
+
+def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:
+    code, details = error.code(), error.details() or ''
+    if code in _UNREACHABLE:
+        return LonghaulError(
+            f'--server={server}: no answer over gRPC ({code.name}: {details}); check host and '
+            'port (TensorFlow Serving: 8500 for gRPC, 8501 with --rest), or raise --timeout'
+        )
+    if code in _WRONG_MODEL:
+        return LonghaulError(
+            f'--model={model}: {server} does not serve it ({details}); name one that it serves'
+        )
+    return RefusedRequest(f'the server refuses it: {code.name}: {details}')

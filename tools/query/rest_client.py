@@ -1,0 +1,73 @@
+"""TensorFlow Serving's REST API, by the standard library.
+
+Source: tensorflow.org/tfx/serving/api_rest (column format; bytes as {"b64": ...}).
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from tools.query.refused import RefusedRequest
+
+_DTYPES = {'readable': bool, 'top_probabilities': np.float32, 'probabilities': np.float32}
+
+
+@contextlib.contextmanager
+def connect(
+    server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
+) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
+    """See `tools.query.grpc_client.connect`."""
+    place = '' if version is None else f'/versions/{version}'
+    url = f'http://{server}/v1/models/{urllib.parse.quote(model, safe="")}{place}:predict'
+
+    def ask(items: list[bytes]) -> dict[str, np.ndarray]:
+        """Sends one batch."""
+        data = [{'b64': base64.b64encode(item).decode()} for item in items]
+        body = json.dumps({'signature_name': 'serving_default', 'inputs': {'data': data}})
+        request = urllib.request.Request(
+            url, body.encode(), headers={'Content-Type': 'application/json'}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                found = json.load(response)['outputs']
+            return {name: _array(name, found[name]) for name in outputs}
+        except urllib.error.HTTPError as error:
+            raise _ours(error, server, model) from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, 'reason', None) or error
+            raise LonghaulError(
+                f'--server={server}: no answer over REST ({reason}); check host and port '
+                '(TensorFlow Serving: 8501 with --rest, 8500 for gRPC), or raise --timeout'
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise LonghaulError(
+                f'--server={server}: its answer is none of TensorFlow Serving ({error}); check '
+                'host and port'
+            ) from error
+
+    yield ask
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    return np.array(values, _DTYPES.get(name, object))
+
+
+def _ours(error: urllib.error.HTTPError, server: str, model: str) -> Exception:
+    try:
+        said = str(json.load(error)['error'])
+    except (ValueError, KeyError, TypeError):
+        said = error.reason
+    if error.code == 404:
+        return LonghaulError(
+            f'--model={model}: {server} does not serve it ({said}); name one that it serves'
+        )
+    return RefusedRequest(f'the server refuses it: {error.code}: {said}')

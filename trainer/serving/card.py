@@ -1,0 +1,180 @@
+"""The model card, README.md beside the SavedModel: what it is, how good, where it ends."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.format.spec import SequenceSpec
+from trainer.config import Config
+from trainer.model_dir import GIN_FILE, ModelDir
+
+_SPLITS = ('test', 'validation')
+
+
+def write_card(
+    folder: ModelDir,
+    config: Config,
+    spec: SequenceSpec,
+    class_names: tuple[str, ...],
+    *,
+    version: int,
+    checkpoint: str,
+    signatures: dict[str, dict[str, tf.TensorSpec]],
+    lite: str,
+) -> str:
+    """Writes the card of one export.
+
+    Args:
+      folder: of the run.
+      config: of the run.
+      spec: of its records.
+      class_names: by label.
+      version: global step of the weights.
+      checkpoint: that they come from.
+      signatures: inputs of each, by name.
+      lite: what became of the TFLite model, a sentence.
+
+    Returns:
+      The text, Markdown.
+    """
+    parts = [
+        f'# {_title(config, spec)}',
+        f'Version {version}: the weights after {version:,} steps of training '
+        f'(`{"/".join(checkpoint.split("/")[-2:])}`), written by Longhaul.',
+        '## Data',
+        _data(spec, class_names),
+        '## How good it is',
+        _accuracy(folder, version),
+        '## Limits',
+        _limits(spec),
+        '## How to call it',
+        _call(spec),
+        _signatures(signatures),
+        lite,
+        '## Configuration',
+        _configuration(folder, config),
+    ]
+    return '\n\n'.join(parts) + '\n'
+
+
+def _title(config: Config, spec: SequenceSpec) -> str:
+    objective, names = config.objective, {'gru': 'GRU', 'transformer': 'Transformer'}
+    name = names.get(config.model.architecture)
+    if name is None:
+        letters = [('r', objective.reconstruction_weight), ('p', objective.prediction_weight)]
+        used = ''.join(letter for letter, weight in letters if weight)
+        name = f'{used}-LSTM' if used else 'LSTM'
+    return f'{name} classifier of {_nouns(spec)}'
+
+
+def _nouns(spec: SequenceSpec) -> str:
+    return {'image': 'images', 'text': 'documents', 'signal': 'signals'}[spec.kind]
+
+
+def _data(spec: SequenceSpec, class_names: tuple[str, ...]) -> str:
+    lines = []
+    if spec.kind == 'image':
+        side, order = spec.image_size, 'row by row' if spec.permutation is None else 'reordered'
+        colors = 'gray' if spec.colors == 1 else 'RGB'
+        lines.append(
+            f'Images resized to {side}x{side} ({colors}), read pixel by pixel, {order}: '
+            f'{spec.fixed_length:,} steps of {spec.channels} value(s).'
+        )
+    elif spec.kind == 'text':
+        cut = '' if spec.max_steps is None else f', cut to {spec.max_steps:,} ({spec.cut})'
+        lines.append(f'Documents, read as {spec.tokens}{cut}.')
+        if spec.vocabulary is not None:
+            lines.append(f'Vocabulary of {len(spec.vocabulary):,} characters, inside the model.')
+    else:
+        cut = '' if spec.max_steps is None else f', cut to {spec.max_steps:,} steps ({spec.cut})'
+        lines.append(f'Arrays of {spec.channels} channel(s), {spec.dtype}{cut}.')
+    shown = ', '.join(class_names[:20])
+    more = f' and {len(class_names) - 20} more' if len(class_names) > 20 else ''
+    lines.append(f'{len(class_names)} classes: {shown}{more}.')
+    return '\n'.join(lines)
+
+
+def _accuracy(folder: ModelDir, version: int) -> str:
+    rows = []
+    for split in _SPLITS:
+        path = folder / f'evaluation-{split}.json'
+        if not tf.io.gfile.exists(path):
+            continue
+        with tf.io.gfile.GFile(path) as file:
+            found = json.loads(file.read())
+        # Another checkpoint's numbers would be a lie about this one.
+        if found.get('global_step') == version and 'accuracy' in found:
+            rows.append(_row(split, found))
+    if not rows:
+        return (
+            'These weights have not been evaluated. `python -m trainer.main --mode=eval '
+            '--model_dir=RUN` does it; export again afterwards.'
+        )
+    head = ['| split | accuracy | 95 % interval | examples |', '| --- | --- | --- | --- |']
+    return '\n'.join(head + rows)
+
+
+def _row(split: str, found: dict[str, Any]) -> str:
+    low, high = found['accuracy_low'], found['accuracy_high']
+    return (
+        f'| {split} | {found["accuracy"]:.2%} | {low:.2%} to {high:.2%} | {found["labelled"]:,} |'
+    )
+
+
+def _limits(spec: SequenceSpec) -> str:
+    common = (
+        'It names one of its classes for whatever it is sent, also for what belongs to none of '
+        'them; probabilities are those of a softmax and were not calibrated.'
+    )
+    own = {
+        'image': 'Aspect ratios are not kept: pictures are resized to a square.',
+        'text': 'Text is taken as UTF-8 and as it is: nothing is normalised.',
+        'signal': 'Values are taken as they are: scale them as those it was trained on.',
+    }
+    return f'{common} {own[spec.kind]}'
+
+
+def _call(spec: SequenceSpec) -> str:
+    item = {'image': 'a PNG, JPEG, GIF or BMP file', 'text': 'a UTF-8 text'}
+    what = item.get(spec.kind, 'a .npy file')
+    return (
+        f'`serving_default` takes a batch of raw items, the bytes of {what} each:\n\n'
+        '    import tensorflow as tf\n'
+        "    serve = tf.saved_model.load('.').signatures['serving_default']\n"
+        "    answer = serve(data=tf.constant([open('FILE', 'rb').read()]))\n"
+        "    answer['class_name'], answer['probabilities'], answer['readable']"
+    )
+
+
+def _signatures(signatures: dict[str, dict[str, tf.TensorSpec]]) -> str:
+    rows = ['| signature | inputs |', '| --- | --- |']
+    for name, inputs in signatures.items():
+        parts = [f'`{key}` {_type(spec)}' for key, spec in inputs.items()]
+        rows.append(f'| `{name}` | {", ".join(parts)} |')
+    return '\n'.join(rows)
+
+
+def _type(spec: tf.TensorSpec) -> str:
+    sizes = ', '.join('?' if size is None else str(size) for size in spec.shape)
+    return f'{spec.dtype.name} [{sizes}]'
+
+
+def _configuration(folder: ModelDir, config: Config) -> str:
+    commits = ', '.join(folder.commits()) or 'unknown'
+    lines = [f'Code: {commits}. Seed {config.run.seed}.']
+    if tf.io.gfile.exists(folder / GIN_FILE):
+        with tf.io.gfile.GFile(folder / GIN_FILE) as file:
+            text = file.read()
+        # Where the files of whoever trained it lie is nobody's business.
+        kept = [line for line in text.splitlines() if not _says_where(line)]
+        lines.append('    ' + '\n    '.join(kept))
+    else:
+        lines.append('    ' + json.dumps(dataclasses.asdict(config.model)))
+    return '\n\n'.join(lines)
+
+
+def _says_where(line: str) -> bool:
+    name = line.partition('=')[0].strip()
+    return name in ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')

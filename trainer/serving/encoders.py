@@ -1,0 +1,117 @@
+"""How an exported model reads sequences: chunk by chunk where it is recurrent, else whole.
+
+Rows are left-aligned here, as clients have them: row b's steps are inputs[b, :lengths[b]], and what
+stands behind them is never read. One shape of product per step, whatever the length of a chunk: a
+sequence gives the same bits however it is cut.
+"""
+
+import abc
+
+import tensorflow as tf
+
+from trainer import recurrent, truncation
+from trainer.architectures import Model
+from trainer.baselines.gru import GRUClassifier
+from trainer.model import LongSequenceModel
+from trainer.recurrent import LSTMState
+from trainer.truncation import Sequences
+
+State = dict[str, tf.Tensor]
+
+
+class Encoder(abc.ABC):
+    """Reads sequences with one model.
+
+    Attributes:
+      state_names: of the tensors of a state, each [B, U]; empty where nothing can be streamed.
+    """
+
+    state_names: tuple[str, ...] = ()
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @abc.abstractmethod
+    def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Whole sequences, [B, T(, C)] as stored and int32 [B] -> float [B, F], for `logits`."""
+
+    def logits(self, encoded: tf.Tensor) -> tf.Tensor:
+        """[B, F] -> [B, classes]."""
+        return self._model.classifier(encoded)
+
+
+class RecurrentEncoder(Encoder):
+    """An encoder whose state is all that it knows of the steps before."""
+
+    @abc.abstractmethod
+    def start(self, rows: tf.Tensor) -> State:
+        """The state of so many sequences before their first step."""
+
+    @abc.abstractmethod
+    def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
+        """The state after the next steps.
+
+        Args:
+          state: before them.
+          inputs: [B, T(, C)], of the stored dtype; T may be 0.
+          lengths: int32 [B], 0..T: a row's own steps; its state is held behind them.
+        """
+
+    def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """See `Encoder.encode`: [B, U], the hidden state."""
+        return self.advance(self.start(tf.shape(inputs)[0]), inputs, lengths)['h']
+
+    def _columns(self, inputs: tf.Tensor) -> tf.Tensor:
+        """As the layer reads them, time-major [T, B, ...]."""
+        return truncation.all_columns(Sequences(inputs, dtype=self._model.dtype))
+
+
+class LSTMEncoder(RecurrentEncoder):
+    """The main LSTM."""
+
+    state_names = ('c', 'h')
+
+    def start(self, rows: tf.Tensor) -> State:
+        """See `RecurrentEncoder.start`."""
+        return recurrent.zero_state(rows, self._model.main_weights())._asdict()
+
+    def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
+        """See `RecurrentEncoder.advance`."""
+        columns, weights = self._columns(inputs), self._model.main_weights()
+        return recurrent.final_state(columns, weights, LSTMState(**state), last=lengths)._asdict()
+
+
+class GRUEncoder(RecurrentEncoder):
+    """The GRU baseline."""
+
+    state_names = ('h',)
+
+    def start(self, rows: tf.Tensor) -> State:
+        """See `RecurrentEncoder.start`."""
+        return {'h': tf.zeros([rows, self._model.config.hidden_units], self._model.dtype)}
+
+    def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
+        """See `RecurrentEncoder.advance`."""
+        return {'h': self._model.advance(state['h'], self._columns(inputs), lengths)}
+
+
+class WholeEncoder(Encoder):
+    """Attention: it needs all steps at once."""
+
+    def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """See `Encoder.encode`."""
+        return self._model.encode(self._model.sequences(_right_aligned(inputs, lengths), lengths))
+
+
+def _right_aligned(inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Moves each row's steps to its end; what comes before them is arbitrary."""
+    steps = tf.shape(inputs)[1]
+    places = tf.range(steps) - (steps - lengths)[:, tf.newaxis]
+    return tf.gather(inputs, tf.maximum(places, 0), batch_dims=1)
+
+
+def make_encoder(model: Model) -> Encoder:
+    """The encoder of a model."""
+    if isinstance(model, LongSequenceModel):
+        return LSTMEncoder(model)
+    return GRUEncoder(model) if isinstance(model, GRUClassifier) else WholeEncoder(model)

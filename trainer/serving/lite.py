@@ -1,0 +1,111 @@
+"""A TFLite model beside the SavedModel, for one sequence at a time on small devices.
+
+It is kept only where its answers are those of the SavedModel; what was compared is written down.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.spec import SequenceSpec
+from trainer import quiet
+from trainer.serving.decoding import step_shape
+from trainer.serving.module import ServingModule
+
+FILE_NAME = 'model.tflite'
+# Lengths that are compared where lengths differ, and how many sequences of each.
+_LENGTHS, _SEQUENCES = (1, 37, 300), 3
+# What the product promises of answers on another path.
+_TOLERANCE = 1e-5
+# All that converter and interpreter say of themselves; what fails is an error besides.
+_GREETING = re.compile('')
+
+
+def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
+    """Converts the signature `tokens` at batch 1, and compares.
+
+    Args:
+      path: of the file, on any file system.
+      module: of the export.
+      spec: of what it reads.
+
+    Returns:
+      What was done, a sentence for the model card; the file is there only if it is exact.
+    """
+    function = tf.function(
+        lambda inputs: {'probabilities': _probabilities(module, inputs)},
+        input_signature=[
+            tf.TensorSpec([1, spec.fixed_length, *step_shape(spec)], _dtype(spec), name='inputs')
+        ],
+        autograph=False,
+    )
+    # The interpreter warns of its successor, which is no package of ours.
+    with quiet.without(_GREETING), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        concrete = function.get_concrete_function()
+        try:
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+            content = converter.convert()
+            worst, count = _compare(content, concrete, spec)
+        # The converter raises errors of many kinds, none of which is the user's to mend.
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else 'unknown'
+            return f'No TFLite model: the converter cannot take this one ({reason}).'
+    if worst is None:
+        return f'No TFLite model: of {count} random sequences its class differs for some.'
+    if worst > _TOLERANCE:
+        return (
+            f'No TFLite model: on {count} random sequences its probabilities differ by up to '
+            f'{worst:.1e}.'
+        )
+    with tf.io.gfile.GFile(path, 'wb') as file:
+        file.write(content)
+    return (
+        f'`{os.path.basename(path)}` in the same folder is the signature `tokens` for TFLite, '
+        f'batch 1, without `lengths` (all steps count), `inputs` {_dtype(spec)}: on {count} '
+        'random sequences the same class, and probabilities that differ by no more than '
+        f'{worst:.1e}.'
+    )
+
+
+def _dtype(spec: SequenceSpec) -> str:
+    """Small types that TFLite cannot move around are wider here; uint8 values stay, as 1/255."""
+    if spec.kind == 'text':
+        return 'int32'
+    return 'float32' if spec.dtype == 'float16' else spec.dtype
+
+
+def _probabilities(module: ServingModule, inputs: tf.Tensor) -> tf.Tensor:
+    lengths = tf.reshape(tf.shape(inputs)[1], [1])
+    return module.tokens({'inputs': inputs, 'lengths': lengths})['probabilities']
+
+
+def _compare(
+    content: bytes, concrete: tf.types.experimental.ConcreteFunction, spec: SequenceSpec
+) -> tuple[float | None, int]:
+    """The largest difference of a probability (None: of a class), and of how many sequences."""
+    runner = tf.lite.Interpreter(model_content=content).get_signature_runner()
+    worst, count = 0.0, 0
+    for sequence in _sequences(spec):
+        ours = concrete(tf.constant(sequence))['probabilities'].numpy()
+        theirs = runner(inputs=sequence)['probabilities']
+        count += 1
+        if ours.argmax() != theirs.argmax():
+            return None, count
+        worst = max(worst, float(np.abs(ours - theirs).max()))
+    return worst, count
+
+
+def _sequences(spec: SequenceSpec) -> Iterator[np.ndarray]:
+    random = np.random.default_rng(0)
+    for steps in _LENGTHS if spec.fixed_length is None else [spec.fixed_length]:
+        for _ in range(_SEQUENCES):
+            shape = [1, steps, *step_shape(spec)]
+            if spec.dtype == 'float16':
+                yield random.standard_normal(shape).astype(_dtype(spec))
+            else:
+                yield random.integers(0, spec.vocabulary_size or 256, shape).astype(_dtype(spec))

@@ -1,0 +1,265 @@
+"""The signatures of an exported model.
+
+`serving_default` takes raw items, `decode` says what they are to the model, `tokens` takes that,
+`encode` gives the state that a sequence ends in. Recurrent models also read sequences without end:
+`start`, `advance`, `classify`, and with an r-LSTM's decoder `recall`. docs/serving.md is their
+reference.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+from official.core import export_base
+
+from pipelines.format.spec import SequenceSpec
+from trainer.architectures import Model
+from trainer.recurrent import LSTMState
+from trainer.serving.decoding import decode_batch, step_shape
+from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
+from trainer.serving.recall import recall
+
+# What a client may ask for at once, far beyond any use: states of so many sequences, so many
+# recalled steps. Without a bound one request could take all memory.
+MAX_BATCH, MAX_RECALLED = 65_536, 1_000_000
+_TOP = 5
+Answers = dict[str, tf.Tensor]
+
+
+class ServingModule(export_base.ExportModule):
+    """All signatures of one model, see the module's docstring."""
+
+    def __init__(self, model: Model, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
+        super().__init__(spec, model, inference_step=lambda inputs, model: model.logits(inputs))
+        self._spec, self._encoder = spec, make_encoder(model)
+        self._class_names = tf.constant(class_names)
+
+    def get_inference_signatures(
+        self, function_keys: dict[str, str]
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Concrete functions by the names of their signatures."""
+        return {
+            function_keys[name]: self._concrete(name)
+            for name in self.signature_names()
+            if name in function_keys
+        }
+
+    def signature_names(self) -> list[str]:
+        """Those that this model can have."""
+        names = ['serving_default', 'decode', 'tokens', 'encode']
+        if isinstance(self._encoder, RecurrentEncoder):
+            names += ['start', 'advance', 'classify']
+            if self.model.reconstruction is not None:
+                names.append('recall')
+        return names
+
+    def _concrete(self, name: str) -> tf.types.experimental.ConcreteFunction:
+        methods: dict[str, Callable[[Answers], Answers]] = {
+            'serving_default': self.serve,
+            'decode': self.decode,
+            'tokens': self.tokens,
+            'encode': self.encode,
+            'start': self.start,
+            'advance': self.advance,
+            'classify': self.classify,
+            'recall': self.recall,
+        }
+        function = tf.function(lambda **tensors: methods[name](tensors), autograph=False)
+        return function.get_concrete_function(**self.inputs_of(name))
+
+    def inputs_of(self, name: str) -> dict[str, tf.TensorSpec]:
+        """The inputs of a signature, by name."""
+        data = {'data': tf.TensorSpec([None], tf.string)}
+        inputs = {
+            'serving_default': data,
+            'decode': data,
+            'encode': data,
+            'tokens': self._chunk(),
+            'start': {'batch_size': tf.TensorSpec([], tf.int32)},
+            'advance': self._state() | self._chunk(),
+            'classify': self._state(),
+            'recall': self._state() | self._beginning(),
+        }[name]
+        return {key: tf.TensorSpec(t.shape, t.dtype, name=key) for key, t in inputs.items()}
+
+    def _chunk(self) -> dict[str, tf.TensorSpec]:
+        shape = [None, None, *step_shape(self._spec)]
+        return {
+            'inputs': tf.TensorSpec(shape, self._spec.dtype),
+            'lengths': tf.TensorSpec([None], tf.int32),
+        }
+
+    def _state(self) -> dict[str, tf.TensorSpec]:
+        shape = [None, self.model.config.hidden_units]
+        return {n: tf.TensorSpec(shape, self.model.dtype) for n in self._encoder.state_names}
+
+    def _beginning(self) -> dict[str, tf.TensorSpec]:
+        return {
+            'first': tf.TensorSpec([None, *step_shape(self._spec)], self._spec.dtype),
+            'steps': tf.TensorSpec([], tf.int32),
+        }
+
+    def serve(self, tensors: Answers) -> Answers:
+        """Classifies raw items.
+
+        Args:
+          tensors: 'data' string [B]: the bytes of a file each (an image, an array), or UTF-8 text.
+
+        Returns:
+          'class_name' string [B] ('' for an unreadable item), 'class_index' int32 [B] (-1),
+          'probabilities' float32 [B, classes] (zeros), 'top_class_names' string [B, k] (''),
+          'top_probabilities' float32 [B, k] (zeros), k = 5 or all, and 'readable' bool [B].
+        """
+        decoded = decode_batch(tensors['data'], self._spec)
+        encoded = self._encoder.encode(decoded.inputs, decoded.lengths)
+        return self._answers(encoded, decoded.readable)
+
+    def decode(self, tensors: Answers) -> Answers:
+        """What raw items are to the model.
+
+        Args:
+          tensors: 'data' as for `serve`.
+
+        Returns:
+          'inputs' and 'lengths' as `tokens` takes them, and 'readable' bool [B].
+        """
+        return decode_batch(tensors['data'], self._spec)._asdict()
+
+    def tokens(self, tensors: Answers) -> Answers:
+        """Classifies decoded sequences.
+
+        Args:
+          tensors: 'inputs' [B, T, C] values or [B, T] ids, of the records' dtype, each row's steps
+            first; 'lengths' int32 [B], how many they are.
+
+        Returns:
+          As `serve`; a row of length 0 is not readable.
+        """
+        inputs, lengths = self._checked(tensors)
+        return self._answers(self._encoder.encode(inputs, lengths), lengths > 0)
+
+    def encode(self, tensors: Answers) -> Answers:
+        """The state that raw items end in.
+
+        Args:
+          tensors: 'data' as for `serve`.
+
+        Returns:
+          The tensors of the state, float [B, U] each ('encoded' [B, F] where nothing is
+          recurrent), and 'readable' bool [B].
+        """
+        decoded = decode_batch(tensors['data'], self._spec)
+        if not isinstance(self._encoder, RecurrentEncoder):
+            encoded = self._encoder.encode(decoded.inputs, decoded.lengths)
+            return {'encoded': encoded, 'readable': decoded.readable}
+        state = self._encoder.start(tf.shape(decoded.inputs)[0])
+        lengths = tf.where(decoded.readable, decoded.lengths, tf.zeros_like(decoded.lengths))
+        state = self._encoder.advance(state, decoded.inputs, lengths)
+        return {**state, 'readable': decoded.readable}
+
+    def start(self, tensors: Answers) -> State:
+        """'batch_size' int32 [] -> the state [B, U] of so many sequences that have not begun."""
+        rows = tensors['batch_size']
+        within = tf.logical_and(rows >= 1, rows <= MAX_BATCH)
+        message = f'batch_size: 1 to {MAX_BATCH} is allowed, got'
+        with tf.control_dependencies([tf.debugging.Assert(within, [message, rows])]):
+            return self._encoder.start(tf.identity(rows))
+
+    def advance(self, tensors: Answers) -> State:
+        """The state after the next chunk.
+
+        Args:
+          tensors: the state; 'inputs' and 'lengths' as for `tokens`, of a chunk of any length T,
+            0 included; a row's state is held behind its own steps.
+
+        Returns:
+          The state.
+        """
+        state = self._checked_state(tensors)
+        inputs, lengths = self._checked(tensors, rows=tf.shape(state['h'])[0])
+        return self._encoder.advance(state, inputs, lengths)
+
+    def classify(self, tensors: Answers) -> Answers:
+        """The state -> as `serve`, for what was read so far."""
+        hidden = self._checked_state(tensors)['h']
+        return self._answers(hidden, tf.ones([tf.shape(hidden)[0]], tf.bool))
+
+    def recall(self, tensors: Answers) -> Answers:
+        """What the model reconstructs of what it has read.
+
+        Args:
+          tensors: the state; 'first' [B, C] or ids [B], of the records' dtype: the step that the
+            wanted stretch begins with; 'steps' int32 [], how many after it.
+
+        Returns:
+          'values' [B, steps, C] or ids [B, steps], of the records' dtype.
+        """
+        state, steps, first = self._checked_state(tensors), tensors['steps'], tensors['first']
+        within = tf.logical_and(steps >= 1, steps <= MAX_RECALLED)
+        rows = tf.shape(state['h'])[0]
+        checks = [
+            tf.debugging.Assert(within, [f'steps: 1 to {MAX_RECALLED} is allowed, got', steps]),
+            _same_rows('first', tf.shape(first)[0], rows),
+        ]
+        with tf.control_dependencies(checks):
+            steps = tf.identity(steps)
+        values = recall(self.model, self._spec, LSTMState(**state), first, steps)
+        return {'values': values}
+
+    def _checked(
+        self, tensors: Answers, *, rows: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The chunk, refused where its parts do not fit each other or the model."""
+        inputs, lengths = tensors['inputs'], tensors['lengths']
+        steps = tf.shape(inputs)[1]
+        within = tf.reduce_all(tf.logical_and(lengths >= 0, lengths <= steps))
+        message = 'lengths: 0 to the steps of inputs is allowed; steps and lengths:'
+        checks = [
+            _same_rows('lengths', tf.shape(lengths)[0], tf.shape(inputs)[0]),
+            tf.debugging.Assert(within, [message, steps, lengths], summarize=8),
+        ]
+        if rows is not None:
+            checks.append(_same_rows('inputs', tf.shape(inputs)[0], rows))
+        if self._spec.vocabulary_size is not None and self._spec.dtype != 'uint8':
+            checks.append(self._known(inputs))
+        with tf.control_dependencies(checks):
+            return tf.identity(inputs), tf.identity(lengths)
+
+    def _known(self, inputs: tf.Tensor) -> tf.Operation:
+        """Ids beyond the vocabulary would be read as zeros on a GPU, and fail on a CPU."""
+        size = self._spec.vocabulary_size
+        known = tf.reduce_all(tf.cast(inputs, tf.int32) < size)
+        return tf.debugging.Assert(known, [f'inputs: ids 0 to {size - 1} are allowed'])
+
+    def _checked_state(self, tensors: Answers) -> State:
+        """The state, refused where it is none."""
+        state = {name: tensors[name] for name in self._encoder.state_names}
+        rows = tf.shape(state['h'])[0]
+        checks = [_same_rows(name, tf.shape(t)[0], rows) for name, t in state.items()]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(t)) for t in state.values()])
+        message = 'state: finite numbers are allowed, those of start or advance'
+        checks.append(tf.debugging.Assert(finite, [message]))
+        with tf.control_dependencies(checks):
+            return {name: tf.identity(tensor) for name, tensor in state.items()}
+
+    def _answers(self, encoded: tf.Tensor, readable: tf.Tensor) -> Answers:
+        """Float [B, F] and bool [B] -> as `serve`."""
+        probabilities = tf.nn.softmax(self._encoder.logits(encoded))
+        shown = readable[:, tf.newaxis]
+        probabilities = tf.where(shown, probabilities, tf.zeros_like(probabilities))
+        top, indices = tf.math.top_k(probabilities, k=min(_TOP, len(self._class_names)))
+        names = tf.gather(self._class_names, indices)
+        names = tf.where(shown, names, tf.zeros_like(names))
+        best = indices[:, 0]
+        return {
+            'class_name': names[:, 0],
+            'class_index': tf.where(readable, best, -tf.ones_like(best)),
+            'probabilities': probabilities,
+            'top_class_names': names,
+            'top_probabilities': top,
+            'readable': readable,
+        }
+
+
+def _same_rows(name: str, found: tf.Tensor, wanted: tf.Tensor) -> tf.Operation:
+    message = f'{name}: as many rows as the other inputs are needed; found and wanted:'
+    return tf.debugging.Assert(tf.equal(found, wanted), [message, found, wanted])

@@ -1,0 +1,43 @@
+"""What the state still knows: the r-LSTM's decoder, left to itself."""
+
+import tensorflow as tf
+
+from pipelines.format.spec import SequenceSpec
+from trainer.model import LongSequenceModel
+from trainer.recurrent import LSTMState
+from trainer.truncation import Sequences
+
+
+def recall(
+    model: LongSequenceModel,
+    spec: SequenceSpec,
+    state: LSTMState,
+    first: tf.Tensor,
+    steps: tf.Tensor,
+) -> tf.Tensor:
+    """Reconstructs a stretch of what was read, from its first step on.
+
+    Args:
+      model: with a decoder.
+      spec: of the records.
+      state: [B, U] each, after the last step that was read.
+      first: [B(, C)], of the stored dtype: the step that the stretch begins with.
+      steps: int32 [], how many steps after it.
+
+    Returns:
+      [B, steps(, C)], of the stored dtype. No truth is fed: each step reads what the one before
+      has said (paper, section 3.1, without teacher forcing).
+    """
+    # Time-major, since rank tells ids from values.
+    sequences = Sequences(first[tf.newaxis], dtype=model.dtype)
+    begin = sequences.decode(first[tf.newaxis])[0]
+    embedding = tf.convert_to_tensor(model.embedding)
+    values = model.reconstruction.free_run(state, begin, steps, embedding)
+    return tf.transpose(_stored(values, spec), [1, 0, *range(2, values.shape.rank)])
+
+
+def _stored(values: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
+    """Ids or values as a model says them -> as records have them."""
+    if spec.kind != 'text' and spec.dtype == 'uint8':
+        values = tf.round(255 * tf.clip_by_value(values, 0, 1))
+    return tf.cast(values, spec.dtype)
