@@ -37,16 +37,17 @@ class _Functions(NamedTuple):
     many: Callable
 
 
-def _functions(convert: Callable, item: tf.TensorSpec) -> _Functions:
-    """Traced once per process: an eager call per operation costs more than the work itself."""
+def _functions(convert: Callable, item: tf.TensorSpec, spec: SequenceSpec) -> _Functions:
+    """Each traced once per process, when it is first called: that takes a second for images."""
     one = tf.function(convert, input_signature=[item])
-    made = one.get_concrete_function().structured_outputs
+    # Characters that are still to be counted come as code points.
+    counted = spec.tokens == 'characters' and spec.vocabulary is None
+    dtype, shape = tf.int32 if counted else tf.as_dtype(spec.dtype), [None, *spec.step_shape]
 
     def of_batch(items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, ...] -> values [sum of T, ...] and int32 [N]."""
         count = tf.shape(items)[0]
-        shape = [None, *made.shape[1:]]
-        values = tf.TensorArray(made.dtype, size=count, infer_shape=False, element_shape=shape)
+        values = tf.TensorArray(dtype, size=count, infer_shape=False, element_shape=shape)
         lengths = tf.TensorArray(tf.int32, size=count, element_shape=[])
 
         def one_more(i: tf.Tensor, values: tf.TensorArray, lengths: tf.TensorArray) -> tuple:
@@ -66,7 +67,7 @@ def _functions(convert: Callable, item: tf.TensorSpec) -> _Functions:
 
 @functools.lru_cache(maxsize=4)
 def _of_bytes(spec: SequenceSpec) -> _Functions:
-    return _functions(lambda data: sequences.decode(data, spec), tf.TensorSpec([], tf.string))
+    return _functions(lambda data: sequences.decode(data, spec), tf.TensorSpec([], tf.string), spec)
 
 
 @functools.lru_cache(maxsize=4)
@@ -74,6 +75,7 @@ def _of_pixels(spec: SequenceSpec) -> _Functions:
     return _functions(
         lambda pixels: steps_from_pixels(pixels, spec),
         tf.TensorSpec([None, None, 1], tf.uint8),
+        spec,
     )
 
 
