@@ -10,13 +10,17 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines import options as job_options
-from pipelines import output, remote
+from pipelines import output, remote, workers
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
-from pipelines.job.plan import make_plan
+from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
+from pipelines.progress import Progress
+
+# A local runner holds the packed names of all items: see docs/job.md.
+_MANY_ITEMS = 10_000_000
 
 
 def main(argv: list[str]) -> int:
@@ -59,18 +63,29 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | Non
     remote.check(options, beam_options)
     plan = make_plan(options)
     pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
-    build(pipeline, plan)
+    build(pipeline, plan, workers.threads_each(beam_options))
     output.prepare(options.output, overwrite=options.overwrite)
     try:
-        result = remote.submit(pipeline, beam_options)
-        if not remote.wait(result, beam_options):
-            return None
+        with _progress(plan, beam_options):
+            result = remote.submit(pipeline, beam_options)
+            if not remote.wait(result, beam_options):
+                return None
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
     return output.read_info(options.output)
+
+
+def _progress(plan: Plan, beam_options: PipelineOptions) -> Progress:
+    here = workers.in_this_process(beam_options)
+    return Progress(
+        plan.options.output,
+        shards=plan.shards * len(plan.splits),
+        in_this_process=here,
+        many_items=_MANY_ITEMS if here else None,
+    )
 
 
 def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:

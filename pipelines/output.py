@@ -113,14 +113,24 @@ def _local(folder: str) -> bool:
 
 
 def _names(folder: str) -> list[str]:
-    """Names of what lies directly in a folder."""
+    return list(sizes(folder))
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Names of what lies directly in a folder, and their bytes.
+
+    Raises:
+      Exception: of many kinds, if the folder cannot be listed.
+    """
     # Beam would walk through all folders below.
     if _local(folder):
-        return os.listdir(folder)
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
     found = FileSystems.match([posixpath.join(_literal(folder), '*')])[0].metadata_list
     # In an object store there are no folders, only names with a common beginning.
-    names = [file.path.removeprefix(folder.rstrip('/') + '/') for file in found]
-    return [name for name in names if '/' not in name]
+    start = folder.rstrip('/') + '/'
+    named = {file.path.removeprefix(start): file.size_in_bytes for file in found}
+    return {name: size for name, size in named.items() if '/' not in name}
 
 
 def _remove(folder: str, names: list[str]) -> None:

@@ -8,6 +8,7 @@ hash draws any element by itself, vectorised, without the ones before. The mixin
 finalizer (Steele, Lea, Flood 2014). It can't change without a new format version.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,6 +42,11 @@ def _finalize(z: int) -> int:
     return z ^ (z >> 31)
 
 
+@functools.lru_cache(maxsize=64)
+def _begin(seed: int) -> int:
+    return _finalize(_GOLDEN ^ _finalize((seed + _GOLDEN) & _BITS))
+
+
 def _finalize_array(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -59,12 +65,13 @@ def mix(seed: int, *streams: int | np.ndarray) -> np.ndarray:
     Returns:
       uint64, of the broadcast shape ([] for integers alone).
     """
-    z = _finalize(_GOLDEN ^ _finalize((seed + _GOLDEN) & _BITS))
+    z = _begin(seed)
     mixed: np.ndarray | None = None
     for stream in streams:
         # Python's integers as long as there is no array: ten times as fast for a single id.
-        if mixed is None and isinstance(stream, int):
-            z = _finalize(((z + _GOLDEN) & _BITS) ^ _finalize((stream + _GOLDEN) & _BITS))
+        if mixed is None and isinstance(stream, int | np.integer):
+            stream = _finalize((int(stream) + _GOLDEN) & _BITS)
+            z = _finalize(((z + _GOLDEN) & _BITS) ^ stream)
             continue
         mixed = np.asarray(z, np.uint64) if mixed is None else mixed
         mixed = _mix_array(mixed, stream % (1 << 64) if isinstance(stream, int) else stream)

@@ -10,14 +10,6 @@ from pipelines.format.segments import split_segments
 _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 
 
-def _bytes(values: list[bytes]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-
-def _ints(values: list[int]) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
 def serialize_example(
     *, example_id: str, label: int, values: np.ndarray, anchors: AnchorSets, segment_steps: int
 ) -> bytes:
@@ -33,15 +25,15 @@ def serialize_example(
     Returns:
       The bytes of a tf.train.Example.
     """
-    features = {
-        'id': _bytes([example_id.encode('utf-8', 'surrogateescape')]),
-        'label': _ints([label]),
-        'length': _ints([len(values)]),
-        'segments': _bytes(split_segments(values, segment_steps)),
-    }
-    for name, array in zip(_ANCHORS, anchors, strict=True):
-        features[name] = _ints(array.reshape(-1).tolist())
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Filled in place: messages made apart and copied into each other take three times as long.
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature['id'].bytes_list.value.append(example_id.encode('utf-8', 'surrogateescape'))
+    feature['label'].int64_list.value.append(label)
+    feature['length'].int64_list.value.append(len(values))
+    feature['segments'].bytes_list.value.extend(split_segments(values, segment_steps))
+    for name, drawn in zip(_ANCHORS, anchors, strict=True):
+        feature[name].int64_list.value.extend(drawn.reshape(-1).tolist())
     return example.SerializeToString(deterministic=True)
 
 

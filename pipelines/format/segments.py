@@ -19,10 +19,11 @@ def padded_steps(segments: int | np.ndarray, segment_steps: int) -> int | np.nda
 
 def split_segments(values: np.ndarray, segment_steps: int) -> list[bytes]:
     """[T] or [T, C] -> little-endian bytes of each segment; the first may be short."""
-    values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder('<')))
-    first = (len(values) - 1) % segment_steps + 1
-    ends = range(first, len(values) + 1, segment_steps)
-    return [values[max(end - segment_steps, 0) : end].tobytes() for end in ends]
+    stored = values.astype(values.dtype.newbyteorder('<'), copy=False).tobytes()
+    width = len(stored) // len(values)
+    # Bytes are cut faster than arrays.
+    step, first = segment_steps * width, ((len(values) - 1) % segment_steps + 1) * width
+    return [stored[max(end - step, 0) : end] for end in range(first, len(stored) + 1, step)]
 
 
 def join(segments: list[bytes], *, dtype: str, channels: int | None = None) -> np.ndarray:

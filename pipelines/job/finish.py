@@ -12,7 +12,9 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import FILE_NAME, RecordsInfo
+from pipelines.format.values import add_up
 from pipelines.job.plan import Plan
+from pipelines.job.tally import sums_from
 
 # Options that say where and how, not what: they must not change a byte of the output.
 _NOT_CONTENT = (
@@ -71,6 +73,10 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
             kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
         },
     }
+    if plan.spec.tokens is None:
+        stats['values'] = {
+            k: add_up(map(sums_from, v), plan.spec.channels).to_json() for k, v in by_split.items()
+        }
     files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
     text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
     files['stats.json'] = write_text(posixpath.join(options.output, 'stats.json'), text)

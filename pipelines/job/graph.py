@@ -4,16 +4,26 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
 
 from pipelines.format import anchors
+from pipelines.job import metrics
 from pipelines.job.encoder import set_up_worker
 from pipelines.job.finish import finish
 from pipelines.job.items import Group, Hashed
 from pipelines.job.labels import resolve
+from pipelines.job.packing import pack, unpack
 from pipelines.job.plan import Plan
 from pipelines.job.shards import shard_of, write_shard
 from pipelines.job.vocabulary import add_vocabulary
 from pipelines.job.writing import refuses_full_disk
+
+# Some three megabytes.
+_HELD_ITEMS = 20_000
+# So that counting takes no time.
+_COUNTED_ITEMS = 1000
+_LABELS = 'labels'
 
 
 class _List(beam.DoFn):
@@ -24,16 +34,57 @@ class _List(beam.DoFn):
 
     def process(self, group: Group) -> Iterable[tuple[str, Hashed]]:
         """Lists a group."""
+        listed = 0
         for item in self._plan.source.items(group):
             number = anchors.id_hash(item.id)
             yield self._plan.split_of(item.split, number), Hashed(number, item)
+            listed += 1
+            if listed % _COUNTED_ITEMS == 0:
+                metrics.count('listed', _COUNTED_ITEMS)
+        metrics.count('listed', listed % _COUNTED_ITEMS)
+
+
+class _Pack(beam.DoFn):
+    """(split, Hashed) -> ((split, shard), many of them packed), and (split, label) as `labels`."""
+
+    def __init__(self, shards: int) -> None:
+        self._shards = shards
+
+    def start_bundle(self) -> None:
+        """Begins with nothing."""
+        self._held: dict[tuple[str, int], list[Hashed]] = {}
+        self._labels: set[tuple[str, str]] = set()
+        self._count = 0
+
+    def process(self, keyed: tuple[str, Hashed]) -> Iterable[tuple[tuple[str, int], bytes]]:
+        """Keeps an item, until there are many."""
+        split, hashed = keyed
+        self._held.setdefault((split, shard_of(hashed.hash, self._shards)), []).append(hashed)
+        if hashed.item.label is not None:
+            self._labels.add((split, hashed.item.label))
+        self._count += 1
+        if self._count == _HELD_ITEMS:
+            yield from self._packed()
+
+    def _packed(self) -> Iterable[tuple[tuple[str, int], bytes]]:
+        for key, hashed in self._held.items():
+            yield key, pack(hashed)
+        self._held, self._count = {}, 0
+
+    def finish_bundle(self) -> Iterable[Any]:
+        """What is left, and all labels."""
+        window = GlobalWindows.windowed_value
+        for element in self._packed():
+            yield window(element)
+        for pair in self._labels:
+            yield TaggedOutput(_LABELS, window(pair))
 
 
 class _Write(beam.DoFn):
-    """((split, shard), items) -> what was written."""
+    """((split, shard), packed items) -> what was written."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, threads: int) -> None:
+        self._plan, self._threads = plan, threads
 
     def setup(self) -> None:
         """Leaves the other cores to the other workers."""
@@ -41,28 +92,29 @@ class _Write(beam.DoFn):
 
     def process(
         self,
-        keyed: tuple[tuple[str, int], Iterable[Hashed | None]],
+        keyed: tuple[tuple[str, int], Iterable[bytes]],
         labels: list[tuple[str, str]],
         vocabulary: str | None,
     ) -> Iterable[dict[str, Any]]:
         """Writes a shard."""
-        (split, shard), items = keyed
-        hashed = [h for h in items if h is not None]
-        resolved = resolve(labels, self._plan.source.class_names())
-        plan = self._plan.resolved(vocabulary)
+        (split, shard), packed = keyed
+        plan, resolved = self._plan.resolved(vocabulary), resolve(labels, self._class_names())
         with refuses_full_disk(plan.options.output):
-            written = write_shard(split, shard, hashed, plan, resolved)
+            written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
         yield written
 
-
-def _label_pairs(keyed: tuple[str, Hashed]) -> Iterable[tuple[str, str]]:
-    split, hashed = keyed
-    if hashed.item.label is not None:
-        yield split, hashed.item.label
+    def _class_names(self) -> tuple[str, ...] | None:
+        return self._plan.source.class_names()
 
 
-def build(pipeline: beam.Pipeline, plan: Plan) -> None:
-    """Adds the whole job to a pipeline."""
+def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
+    """Adds the whole job to a pipeline.
+
+    Args:
+      pipeline: to add to.
+      plan: of the job.
+      threads: that decode, in each worker.
+    """
     items = (
         pipeline | 'Groups' >> beam.Create(plan.source.groups()) | 'List' >> beam.ParDo(_List(plan))
     )
@@ -73,18 +125,17 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
             | 'Kept' >> beam.FlatMapTuple(lambda split, kept: [(split, h) for h in kept])
         )
-    labels = items | 'Labels' >> beam.FlatMap(_label_pairs) | 'Distinct' >> beam.Distinct()
+    packed = items | 'Pack' >> beam.ParDo(_Pack(plan.shards)).with_outputs(_LABELS, main='items')
+    labels = packed[_LABELS] | 'Distinct' >> beam.Distinct()
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
     # Every shard is written, an empty one too: one name too few would look like a loss.
-    all_keys = pipeline | 'Shards' >> beam.Create([(key, None) for key in keys])
+    all_keys = pipeline | 'Shards' >> beam.Create([(key, b'') for key in keys])
     shards = (
-        (items | 'Assign' >> beam.Map(_assign, plan.shards), all_keys)
-        | 'Together' >> beam.Flatten()
-        | 'Group' >> beam.GroupByKey()
+        (packed['items'], all_keys) | 'Together' >> beam.Flatten() | 'Group' >> beam.GroupByKey()
     )
     pairs = beam.pvalue.AsList(labels)
-    vocabulary = beam.pvalue.AsSingleton(add_vocabulary(pipeline, shards, pairs, plan))
-    written = shards | 'Write' >> beam.ParDo(_Write(plan), pairs, vocabulary)
+    vocabulary = beam.pvalue.AsSingleton(add_vocabulary(pipeline, shards, pairs, plan, threads))
+    written = shards | 'Write' >> beam.ParDo(_Write(plan, threads), pairs, vocabulary)
     _ = (
         pipeline
         | 'Once' >> beam.Create([None])
@@ -105,8 +156,3 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 def _finish(shards: list[dict[str, Any]], plan: Plan, names: tuple[str, ...]) -> str:
     with refuses_full_disk(plan.options.output):
         return finish(shards, plan, names)
-
-
-def _assign(keyed: tuple[str, Hashed], shards: int) -> tuple[tuple[str, int], Hashed]:
-    split, hashed = keyed
-    return (split, shard_of(hashed.hash, shards)), hashed

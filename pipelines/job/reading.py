@@ -1,13 +1,52 @@
-"""Items -> payloads -> values: the same for those who write documents and those who count them."""
+"""Items -> payloads -> values: the same for those who write documents and those who count them.
 
-from collections.abc import Iterator
+Payloads are read while others are decoded. What a worker holds at a time is bounded by the batches:
+as many as it has threads and three more, each of at most 256 items, 4 MiB of payloads and 4 MiB of
+values, or of one item that is larger; beside them one decoded image per thread, and the ids and
+places of one shard's items.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.job.encoder import encode
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.values import Sums, sums_of
+from pipelines.job.encoder import encode_batch
 from pipelines.job.items import Hashed, Item, Payload, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
+
+_BATCH_ITEMS, _BATCH_BYTES = 256, 4 << 20
+
+
+class Decoded(NamedTuple):
+    """An item, its class number (-1 for none), and its values, see `encode_batch`.
+
+    `values`: a `Rejected` if it cannot be used; the label then means nothing. `encoding`: of a
+    text, what it was converted from.
+    """
+
+    hashed: Hashed
+    label: int
+    values: np.ndarray | Rejected
+    encoding: str = ''
+
+
+class Batch(NamedTuple):
+    """Items in their order, and what those that can be used add to the sums of values.
+
+    `sums`: see `sums_of`; empty for documents.
+    """
+
+    items: list[Decoded]
+    sums: list[Sums]
+
+
+_Read = tuple[Hashed, Payload | Rejected]
 
 
 def in_order(hashed: list[Hashed]) -> list[Hashed]:
@@ -15,7 +54,33 @@ def in_order(hashed: list[Hashed]) -> list[Hashed]:
     return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
 
 
-def read_payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Payload | Rejected]]:
+def decoded(hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1) -> Iterator[Batch]:
+    """Reads and decodes items.
+
+    Args:
+      hashed: the items.
+      plan: of the job.
+      labels: numbers of the labels.
+      threads: that decode; this one reads.
+
+    Yields:
+      Batches of them, in their order.
+    """
+    pool = ThreadPoolExecutor(threads, 'decode')
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for batch in _batches(_read_payloads(hashed, plan), plan.spec):
+            waiting.append(pool.submit(_decode, batch, plan.spec, labels))
+            # One more than there are threads: none of them ever waits for this one.
+            if len(waiting) > threads + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_payloads(hashed: list[Hashed], plan: Plan) -> Iterator[_Read]:
     """Payloads in order; each group's by a reader of its own, so that a table is read once."""
     by_group: dict[str, list[Item]] = {}
     for h in hashed:
@@ -25,17 +90,53 @@ def read_payloads(hashed: list[Hashed], plan: Plan) -> Iterator[tuple[Hashed, Pa
         yield h, next(readers[h.item.group])
 
 
-def label_and_values(
-    item: Item, payload: Payload | Rejected, plan: Plan, labels: Labels
-) -> tuple[int, np.ndarray]:
-    """An item's class number (-1 for none) and its values, see `encode`.
+def _batches(read: Iterable[_Read], spec: SequenceSpec) -> Iterator[list[_Read]]:
+    most, batch, size = _most_items(spec), [], 0
+    for entry in read:
+        own = _size(entry[1])
+        if batch and (len(batch) == most or size + own > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += own
+    if batch:
+        yield batch
 
-    Raises:
-      Rejected: if it cannot be used.
-    """
+
+def _most_items(spec: SequenceSpec) -> int:
+    if spec.fixed_length is None:
+        return _BATCH_ITEMS
+    values = spec.fixed_length * spec.channels * np.dtype(spec.dtype).itemsize
+    return max(1, min(_BATCH_ITEMS, _BATCH_BYTES // values))
+
+
+def _size(payload: Payload | Rejected) -> int:
     if isinstance(payload, Rejected):
-        raise payload
-    label = -1 if item.label is None else labels.numbers.get(item.label)
-    if label is None:
-        raise Rejected('the label is none of the classes', item.label)
-    return label, encode(payload, plan.spec)
+        return 0
+    return len(payload.data) if payload.pixels is None else payload.pixels.nbytes
+
+
+def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
+    numbers = [_label(h.item, payload, labels) for h, payload in batch]
+    usable = [p for (_, p), n in zip(batch, numbers, strict=True) if not isinstance(n, Rejected)]
+    found = encode_batch(usable, spec)
+    values = iter(found)
+    items = [
+        Decoded(h, -1, number)
+        if isinstance(number, Rejected)
+        else Decoded(h, number, next(values), payload.encoding)
+        for (h, payload), number in zip(batch, numbers, strict=True)
+    ]
+    if spec.tokens is not None:
+        return Batch(items, [])
+    return Batch(items, sums_of([v for v in found if not isinstance(v, Rejected)]))
+
+
+def _label(item: Item, payload: Payload | Rejected, labels: Labels) -> int | Rejected:
+    """An item's class number, or why it need not be decoded."""
+    if isinstance(payload, Rejected):
+        return payload
+    number = -1 if item.label is None else labels.numbers.get(item.label)
+    if number is None:
+        return Rejected('the label is none of the classes', item.label)
+    return number

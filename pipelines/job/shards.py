@@ -7,26 +7,29 @@ gives the same bytes on any runner, with any number of workers, in any order of 
 import hashlib
 import json
 import posixpath
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from pipelines.format import anchors, examples, records, segments
+from pipelines.format.anchors import AnchorSets
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
-from pipelines.job.items import Hashed, Payload, Rejected
+from pipelines.job import metrics
+from pipelines.job.items import Hashed, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
-from pipelines.job.reading import in_order, label_and_values, read_payloads
+from pipelines.job.reading import Batch, Decoded, decoded, in_order
+from pipelines.job.tally import Tally
 
 _SHARD_STREAM = 21
 
 
 def shard_of(id_hash: int, shards: int) -> int:
     """The shard of an id, independent of its split."""
-    return int(anchors.mix(_SHARD_STREAM, np.uint64(id_hash))) % shards
+    return int(anchors.mix(_SHARD_STREAM, id_hash)) % shards
 
 
 class _File:
@@ -54,7 +57,7 @@ class _File:
 
 
 def write_shard(
-    split: str, shard: int, hashed: list[Hashed], plan: Plan, labels: Labels
+    split: str, shard: int, hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1
 ) -> dict[str, Any]:
     """Writes a shard with its index and its rejected items.
 
@@ -64,6 +67,7 @@ def write_shard(
       hashed: its items, in any order.
       plan: of the job.
       labels: numbers of the labels.
+      threads: that decode.
 
     Returns:
       JSON values: what `finish` adds up.
@@ -76,25 +80,76 @@ def write_shard(
     name = records.shard_name(split, shard, plan.shards)
     path = posixpath.join(plan.options.output, name)
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
-    tally = _Tally(plan, labels)
-    for entry, payload in read_payloads(hashed, plan):
-        record = tally.encode(entry, payload)
-        if record is not None:
-            tally.index(data.bytes, record)
-            data.write(frame(record))
-    index.write(np.array(tally.rows, INDEX_DTYPE).tobytes())
+    tally = Tally(plan, labels)
+    for batch in decoded(hashed, plan, labels, threads):
+        _write_batch(batch, plan, tally, data=data, index=index)
     return {
         'split': split,
         'files': _write_rejected(f'rejected-{name}.jsonl', tally.rejected, plan),
         'shard': {
             'name': name,
-            'examples': len(tally.rows),
+            'examples': tally.examples,
             'bytes': data.bytes,
             'sha256': data.finish(),
             'index_sha256': index.finish(),
         },
         **tally.counts(),
     }
+
+
+def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: _File) -> None:
+    """Appends what can be used to a shard and its index; counts all."""
+    reasons = []
+    for found in batch.items:
+        if isinstance(found.values, Rejected):
+            tally.reject(found, found.values)
+            reasons.append(found.values.reason)
+    good = [found for found in batch.items if not isinstance(found.values, Rejected)]
+    metrics.count('read', len(batch.items))
+    metrics.count_rejected(reasons)
+    if not good:
+        return
+    lengths = np.array([len(found.values) for found in good])
+    drawn = _draw(np.array([f.hashed.hash for f in good], np.uint64), lengths, plan)
+    frames = [frame(record) for record in _serialize(good, drawn, plan)]
+    rows = np.zeros(len(good), INDEX_DTYPE)
+    sizes = np.array([len(f) for f in frames])
+    rows['offset'] = data.bytes + np.cumsum(sizes) - sizes
+    rows['bytes'] = sizes - len(frame(b''))
+    rows['segments'] = segments.segment_count(lengths, plan.options.segment_steps)
+    rows['length'] = lengths
+    rows['id_hash'] = [found.hashed.hash for found in good]
+    index.write(rows.tobytes())
+    data.write(b''.join(frames))
+    tally.add(good, lengths=lengths, drawn=drawn, sums=batch.sums)
+    metrics.count('written', len(good))
+    metrics.count('steps', int(lengths.sum()))
+    metrics.count('bytes', int(sizes.sum()))
+    metrics.count_lengths(lengths.tolist())
+
+
+def _draw(id_hashes: np.ndarray, lengths: np.ndarray, plan: Plan) -> AnchorSets:
+    """All anchors of a batch: uint64 [N] and int64 [N] -> int32 [N, E, K] each."""
+    options, fixed = plan.options, plan.spec.fixed_length is not None
+    return anchors.sample_anchors(
+        seed=options.seed,
+        sets=range(options.anchor_sets),
+        id_hashes=id_hashes,
+        lengths=lengths,
+        auxiliary_steps=anchors.auxiliary_length(lengths, plan.auxiliary_steps, fixed_length=fixed),
+        anchors_per_sequence=options.anchors_per_sequence,
+    )
+
+
+def _serialize(good: list[Decoded], drawn: AnchorSets, plan: Plan) -> Iterator[bytes]:
+    for i, found in enumerate(good):
+        yield examples.serialize_example(
+            example_id=found.hashed.item.id,
+            label=found.label,
+            values=found.values,
+            anchors=AnchorSets(*(array[i] for array in drawn)),
+            segment_steps=plan.options.segment_steps,
+        )
 
 
 def _write_rejected(name: str, lines: list[dict[str, str]], plan: Plan) -> dict[str, str]:
@@ -114,86 +169,3 @@ def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:
             raise LonghaulError(
                 f'duplicate id {a.item.id!r} ({places}); ids must differ: rename one of them'
             )
-
-
-class _Tally:
-    """Serializes the items of a shard and counts."""
-
-    def __init__(self, plan: Plan, labels: Labels) -> None:
-        self._plan = plan
-        self._labels = labels
-        self.rows: list[tuple] = []
-        self.rejected: list[dict[str, str]] = []
-        self._classes: Counter[str] = Counter()
-        self._lengths: Counter[str] = Counter()
-        self._anchors: dict[str, Counter[int]] = {'r': Counter(), 'p': Counter()}
-        self._steps = self._unknown = 0
-        self._encodings: Counter[str] = Counter()
-        self._pending: tuple | None = None
-
-    def encode(self, hashed: Hashed, payload: Payload | Rejected) -> bytes | None:
-        """The serialized example, or None for a rejected item."""
-        item = hashed.item
-        try:
-            label, values = label_and_values(item, payload, self._plan, self._labels)
-        except Rejected as reason:
-            line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
-            if reason.detail:
-                line['detail'] = reason.detail
-            self.rejected.append(line)
-            return None
-        drawn = self._draw(hashed.hash, len(values))
-        self._count(label, values, drawn)
-        self._encodings[payload.encoding] += 1
-        count = segments.segment_count(len(values), self._plan.options.segment_steps)
-        self._pending = (count, len(values), hashed.hash)
-        return examples.serialize_example(
-            example_id=item.id,
-            label=label,
-            values=values,
-            anchors=drawn,
-            segment_steps=self._plan.options.segment_steps,
-        )
-
-    def index(self, offset: int, record: bytes) -> None:
-        """Notes where the example just encoded is written."""
-        self.rows.append((offset, len(record), *self._pending))
-
-    def _draw(self, id_hash: int, length: int) -> anchors.AnchorSets:
-        options, spec = self._plan.options, self._plan.spec
-        lengths = np.array([length])
-        steps = anchors.auxiliary_length(
-            lengths, self._plan.auxiliary_steps, fixed_length=spec.fixed_length is not None
-        )
-        return anchors.sample_anchors(
-            seed=options.seed,
-            sets=range(options.anchor_sets),
-            id_hashes=np.array([id_hash], np.uint64),
-            lengths=lengths,
-            auxiliary_steps=steps,
-            anchors_per_sequence=options.anchors_per_sequence,
-        )
-
-    def _count(self, label: int, values: np.ndarray, drawn: anchors.AnchorSets) -> None:
-        length = len(values)
-        self._classes['' if label < 0 else self._labels.names[label]] += 1
-        self._steps += length
-        if self._plan.spec.vocabulary is not None:
-            self._unknown += int((values == 0).sum())
-        self._lengths[str(1 << (length - 1).bit_length())] += 1
-        for name, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
-            tenths = np.minimum(array.reshape(-1) * 10 // length, 9)
-            self._anchors[name].update(tenths.tolist())
-
-    def counts(self) -> dict[str, Any]:
-        """What is added up over the shards."""
-        reasons: Counter[str] = Counter(line['reason'] for line in self.rejected)
-        return {
-            'classes': dict(self._classes),
-            'lengths': dict(self._lengths),
-            'steps': self._steps,
-            'unknown': self._unknown,
-            'encodings': dict(self._encodings),
-            'rejected': dict(reasons),
-            'anchors': {k: [c[i] for i in range(10)] for k, c in self._anchors.items()},
-        }

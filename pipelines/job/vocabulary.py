@@ -14,51 +14,53 @@ from pipelines.format.errors import LonghaulError
 from pipelines.job.encoder import set_up_worker
 from pipelines.job.items import Hashed, Rejected
 from pipelines.job.labels import Labels, resolve
+from pipelines.job.packing import unpack
 from pipelines.job.plan import Plan
-from pipelines.job.reading import in_order, label_and_values, read_payloads
+from pipelines.job.reading import decoded, in_order
 
 _CODE_POINTS = 0x110000
 
 
 class _Count(beam.DoFn):
-    """((split, shard), items) -> (code point, how often) in a shard of the training split."""
+    """((split, shard), packed items) -> (code point, how often), of the training split."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, threads: int) -> None:
+        self._plan, self._threads = plan, threads
 
     def setup(self) -> None:
         """Leaves the other cores to the other workers."""
         set_up_worker()
 
     def process(
-        self, keyed: tuple[tuple[str, int], Iterable[Hashed | None]], labels: list[tuple[str, str]]
+        self, keyed: tuple[tuple[str, int], Iterable[bytes]], labels: list[tuple[str, str]]
     ) -> Iterable[tuple[int, int]]:
         """Counts a shard."""
-        (split, _), items = keyed
+        (split, _), packed = keyed
         if split == 'train':
             resolved = resolve(labels, self._plan.source.class_names())
-            yield from count([h for h in items if h is not None], self._plan, resolved)
+            yield from count(unpack(packed), self._plan, resolved, self._threads)
 
 
-def count(hashed: list[Hashed], plan: Plan, labels: Labels) -> Iterator[tuple[int, int]]:
+def count(
+    hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1
+) -> Iterator[tuple[int, int]]:
     """Counts the characters that will be written; a document that will be rejected has none.
 
     Args:
       hashed: items, in any order.
       plan: of the job; its spec has no vocabulary yet.
       labels: numbers of the labels.
+      threads: that decode.
 
     Yields:
       (code point, how often) of each character that occurs.
     """
     counts = np.zeros([_CODE_POINTS], np.int64)
-    for entry, payload in read_payloads(in_order(hashed), plan):
-        try:
-            _, points = label_and_values(entry.item, payload, plan, labels)
-        except Rejected:
-            continue
-        found, times = np.unique(points, return_counts=True)
-        counts[found] += times
+    for batch in decoded(in_order(hashed), plan, labels, threads):
+        usable = [found.values for found in batch.items if not isinstance(found.values, Rejected)]
+        if usable:
+            found, times = np.unique(np.concatenate(usable), return_counts=True)
+            counts[found] += times
     for point in np.flatnonzero(counts).tolist():
         yield point, int(counts[point])
 
@@ -91,14 +93,16 @@ def add_vocabulary(
     shards: beam.PCollection,
     labels: beam.pvalue.AsList,
     plan: Plan,
+    threads: int,
 ) -> beam.PCollection:
     """Adds the counting to a pipeline.
 
     Args:
       pipeline: of the job.
-      shards: ((split, shard), items), grouped.
+      shards: ((split, shard), packed items), grouped.
       labels: (split, label) pairs.
       plan: of the job.
+      threads: that decode, in each worker.
 
     Returns:
       One element: the vocabulary, or None where the plan needs none.
@@ -106,7 +110,9 @@ def add_vocabulary(
     if plan.vocabulary_size is None:
         return pipeline | 'No vocabulary' >> beam.Create([None])
     counts = (
-        shards | 'Count' >> beam.ParDo(_Count(plan), labels) | 'Add up' >> beam.CombinePerKey(sum)
+        shards
+        | 'Count' >> beam.ParDo(_Count(plan, threads), labels)
+        | 'Add up' >> beam.CombinePerKey(sum)
     )
     return (
         pipeline

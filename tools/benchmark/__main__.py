@@ -5,13 +5,16 @@
     python -m tools.benchmark sweep --lengths=16384
     python -m tools.benchmark input
     python -m tools.benchmark input --records=DIR --gin_file=FILE
+    python -m tools.benchmark job
+    python -m tools.benchmark job --parts=speed --json=docs/job.json --docs=docs/job.md
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
 Ours are the models r, p, rp (with auxiliary losses), plain (truncated) and full (full BPTT).
 keras3, tf_keras and torch_full are an LSTM with the same classifier and full BPTT; torch_truncated
 is our own r or plain model in PyTorch; transformer is our baseline. `sweep` measures our
 gradient-free pass beside the matrix products that it cannot do without. `input` measures a step fed
-from records beside the same step fed from memory.
+from records beside the same step fed from memory. `job` measures the Beam job beside a plain loop
+in one process that does the same work, two worker processes beside one, and the job's memory.
 
 Each measurement is a process of its own, all implementations in turn: a first step, which traces
 and compiles, then --steps timed ones. Its memory is the process's peak, less what the imported
@@ -27,6 +30,7 @@ import sys
 from pipelines.format.errors import LonghaulError
 from tools.benchmark import feeding, implementations, run
 from tools.benchmark.flags import BooleanFlag, Parser, names, number, numbers, whole
+from tools.benchmark.jobs import run as jobs
 from tools.benchmark.options import Options
 
 _STEP = ', '.join(implementations.NAMES['step'])
@@ -52,6 +56,13 @@ _INPUT = (
     ('--repeats', {'type': whole}, 'blocks from records and from memory, each (default 5)'),
     ('--json', {}, 'file for the rows'),
 )
+_JOB = (
+    ('--parts', {'type': names}, 'default: speed,workers,memory'),
+    ('--scale', {'type': number}, 'multiplies all numbers of items (default 1)'),
+    ('--repeats', {'type': whole}, 'pairs of runs (default 5)'),
+    ('--json', {}, 'file for the results'),
+    ('--docs', {}, 'document whose blocks <!-- benchmark: PART --> take the tables'),
+)
 _OWN = {
     'step': (
         ('--models', names, 'of those that know several (default r,p,rp,plain,full)'),
@@ -72,15 +83,19 @@ def main(arguments: list[str] | None = None) -> int:
         for name, kind, text in (*own, *_SHARED):
             flags.add_argument(name, type=kind, help=text)
         flags.add_argument('--tune', action=BooleanFlag, help='try settings first (default)')
-    flags = commands.add_parser('input', allow_abbrev=False)
-    for name, settings, text in _INPUT:
-        flags.add_argument(name, help=text, **settings)
+    for command, own in (('input', _INPUT), ('job', _JOB)):
+        flags = commands.add_parser(command, allow_abbrev=False)
+        for name, settings, text in own:
+            flags.add_argument(name, help=text, **settings)
     given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
     renamed = {'json': 'json_file', 'plot': 'plot_file', 'gin_param': 'gin_params'}
     given = {renamed.get(k, k): v for k, v in given.items()}
     try:
+        rest = {k: v for k, v in given.items() if k != 'command'}
         if given['command'] == 'input':
-            feeding.run(feeding.FeedOptions(**{k: v for k, v in given.items() if k != 'command'}))
+            feeding.run(feeding.FeedOptions(**rest))
+        elif given['command'] == 'job':
+            jobs.run(jobs.JobOptions(**rest))
         else:
             run.run(Options(**given))
     except LonghaulError as error:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
-from pipelines.format.segments import join, segment_count
+from pipelines.format.segments import segment_count
 
 _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 _NAMES = {'id', 'label', 'length', 'segments', *_ANCHORS}
@@ -22,6 +22,7 @@ class Example:
       label: -1 for none.
       length: T.
       segments: the bytes of each.
+      values: of its steps, [T, C]; None if the segments do not hold as many.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:
@@ -45,6 +46,11 @@ class Example:
         self.segments = list(features['segments'].bytes_list.value)
         self.anchors = {n: np.array(features[n].int64_list.value, np.int64) for n in _ANCHORS}
         self._info = info
+        spec, stored = info.spec, b''.join(self.segments)
+        dtype = np.dtype(spec.dtype).newbyteorder('<')
+        self.values = None
+        if len(stored) == max(1, self.length) * spec.channels * dtype.itemsize:
+            self.values = np.frombuffer(stored, dtype).reshape([-1, spec.channels])
 
     def faults(self, entry: np.void) -> Iterator[str]:
         """What is wrong with it, in words.
@@ -80,8 +86,7 @@ class Example:
         return None if got == want else f'segments of {got} bytes, {want} are needed'
 
     def _wrong_values(self) -> Iterator[str]:
-        spec = self._info.spec
-        values = join(self.segments, dtype=spec.dtype)
+        spec, values = self._info.spec, self.values.reshape(-1)
         if spec.vocabulary_size is not None and values.max(initial=0) >= spec.vocabulary_size:
             yield f'id {values.max()}: the vocabulary has {spec.vocabulary_size}'
         if not np.isfinite(values).all():

@@ -1,6 +1,7 @@
 """A whole folder of records."""
 
 import hashlib
+import json
 import posixpath
 import re
 
@@ -12,6 +13,7 @@ from tools.verify.faults import Report
 from tools.verify.shard import verify_shard
 from tools.verify.tally import Tally
 
+_STATS = 'stats.json'
 _OURS = re.compile(r'(rejected-)?(train|validation|test)-\d{5}-of-\d{5}\.(tfrecord|index|jsonl)')
 
 
@@ -35,6 +37,7 @@ def verify(folder: str) -> Report:
             verify_shard(folder, split, shard, info, report=report, tally=tally)
     for what in tally.differences():
         report.add(FILE_NAME, what)
+    _verify_stats(folder, tally, report)
     _verify_others(folder, info, report)
     return report
 
@@ -56,6 +59,21 @@ def _verify_description(folder: str, info: RecordsInfo, report: Report) -> None:
         report.add(FILE_NAME, 'has no checksum of its own: an older version of the job wrote it')
     elif info.sha256 != info.content_sha256():
         report.add(FILE_NAME, 'its own sha256 does not fit')
+
+
+def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
+    """The numbers of stats.json; that it is there, and whole, its checksum says."""
+    path = posixpath.join(folder, _STATS)
+    if not tf.io.gfile.exists(path):
+        return
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        data = file.read()
+    try:
+        differences = list(tally.stats_differences(json.loads(data)))
+    except (ValueError, AttributeError, TypeError) as error:
+        differences = [f'damaged ({error})']
+    for what in differences:
+        report.add(_STATS, what)
 
 
 def _verify_others(folder: str, info: RecordsInfo, report: Report) -> None:

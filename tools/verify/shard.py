@@ -77,7 +77,7 @@ def _verify_record(
         place = (int(entry['offset']), int(entry['bytes']))
         if place != (offset, len(payload)):
             report.add(file, f'the index says offset and bytes {place}', offset)
-    twice = tally.count(split, example, place=f'{file}, offset {offset}')
+    twice = tally.count(split, example, file=file, offset=offset)
     if twice:
         report.add(file, twice, offset)
 

@@ -1,12 +1,17 @@
-"""What there is, to be held against the counts of records.json."""
+"""What there is, to be held against the counts of records.json and stats.json."""
 
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
+from pipelines.format.values import Sums, add_up, sums_of
 from tools.verify.example import Example
+
+_TENTHS = 'anchors_by_tenth_of_the_sequence'
 
 
 class Tally:
@@ -19,8 +24,11 @@ class Tally:
         self._steps: Counter[str] = Counter()
         self._classes: dict[str, Counter[str]] = {}
         self._lengths: dict[str, Counter[str]] = {}
+        self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
+        # By split and shard: the job adds examples of a shard, then shards.
+        self._sums: dict[str, dict[str, Sums]] = {}
 
-    def count(self, split: str, example: Example, *, place: str) -> str | None:
+    def count(self, split: str, example: Example, *, file: str, offset: int) -> str | None:
         """Adds an example; returns what is wrong if its id has been seen."""
         names = self._info.class_names
         known = 0 <= example.label < len(names)
@@ -29,11 +37,22 @@ class Tally:
         self._classes.setdefault(split, Counter())[names[example.label] if known else ''] += 1
         bound = str(1 << (max(1, example.length) - 1).bit_length())
         self._lengths.setdefault(split, Counter())[bound] += 1
+        for kind, tenths in self._tenths.items():
+            found = example.anchors[f'{kind}_anchors'] * 10 // max(1, example.length)
+            tenths += np.bincount(np.clip(found, 0, 9), minlength=10)
+        self._add_values(split, example, file)
         hashed = anchors.id_hash(example.id)
         if hashed in self._places:
             return f'id {example.id!r} is also in {self._places[hashed]}'
-        self._places[hashed] = place
+        self._places[hashed] = f'{file}, offset {offset}'
         return None
+
+    def _add_values(self, split: str, example: Example, file: str) -> None:
+        spec = self._info.spec
+        if spec.tokens is None and example.values is not None:
+            shards = self._sums.setdefault(split, {})
+            before = [shards[file]] if file in shards else []
+            shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)
 
     def differences(self) -> Iterator[str]:
         """What records.json says otherwise."""
@@ -53,6 +72,28 @@ class Tally:
             yield from _differ(f'classes of {split}', said, self._classes.get(split, {}))
             said = self._info.lengths.get(split, {})
             yield from _differ(f'lengths of {split}', said, self._lengths.get(split, {}))
+
+    def stats_differences(self, stats: dict[str, Any]) -> Iterator[str]:
+        """What stats.json says otherwise; its counts are those of records.json."""
+        info = self._info
+        if stats.get('counts') != info.counts:
+            yield 'counts are not those of records.json'
+        if stats.get('lengths') != info.lengths:
+            yield 'lengths are not those of records.json'
+        rejected = sum(stats.get('rejected', {}).values())
+        if rejected != info.counts.get('rejected'):
+            yield f'rejected: {rejected}, records.json says {info.counts.get("rejected")}'
+        for kind, tenths in self._tenths.items():
+            said = stats.get(_TENTHS, {}).get(kind)
+            if said != tenths.tolist():
+                yield f'{_TENTHS}, {kind}: {said}, {tenths.tolist()} are there'
+        # Records of before have no such sums.
+        for split, said in stats.get('values', {}).items():
+            shards = self._sums.get(split, {})
+            total = add_up((shards[file] for file in sorted(shards)), info.spec.channels)
+            for name, value in total.to_json().items():
+                if said.get(name) != value:
+                    yield f'values of {split}: {name} {said.get(name)}, {value} is there'
 
 
 def _differ(name: str, said: dict[str, int], found: dict[str, int]) -> Iterator[str]:

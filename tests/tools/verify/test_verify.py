@@ -1,5 +1,6 @@
 """The verifier finds one flipped byte anywhere, and names the place; it finds nothing else."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -221,8 +222,45 @@ def test_counts_that_lie_are_found(copy, capsys):
     (copy / 'records.json').write_text(records.read_info(str(copy)).to_json())
     code, lines = verify(copy, capsys)
     assert code == 1
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert lines[0].startswith('records.json: steps: ')
+    assert lines[1] == 'stats.json: counts are not those of records.json'
+
+
+def lie(folder, change):
+    """Changes stats.json; all checksums are made to fit again."""
+    stats = json.loads((folder / 'stats.json').read_text())
+    change(stats)
+    (folder / 'stats.json').write_text(json.dumps(stats))
+    info = records.read_info(str(folder))
+    info.files['stats.json'] = hashlib.sha256((folder / 'stats.json').read_bytes()).hexdigest()
+    info = dataclasses.replace(info, sha256=info.content_sha256())
+    (folder / 'records.json').write_text(info.to_json())
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda stats: stats['values']['train']['mean'].__setitem__(0, 0.5), 'train: mean [0.5]'),
+        (lambda stats: stats['values']['test']['sums'].__setitem__(0, 5), 'test: sums [5], ['),
+        (lambda stats: stats['values']['test'].pop('deviation'), 'test: deviation None'),
+        (lambda stats: stats['values']['train'].update(steps=1), 'train: steps 1, '),
+        (lambda stats: stats['anchors_by_tenth_of_the_sequence']['p'].reverse(), 'sequence, p: ['),
+        (lambda stats: stats['counts']['splits'].update(train=1), 'counts are not those'),
+        (lambda stats: stats['lengths']['train'].clear(), 'lengths are not those'),
+        (lambda stats: stats['rejected'].update(noise=2), 'rejected: 2, records.json says 0'),
+        (lambda stats: stats.update(rejected=None), 'damaged ('),
+    ],
+)
+def test_stats_that_lie_are_found(digit_records, tmp_path, capsys, change, words):
+    folder = Path(shutil.copytree(digit_records, tmp_path / 'records'))
+    lie(folder, lambda stats: None)
+    assert verify(folder, capsys)[0] == 0
+    lie(folder, change)
+    code, lines = verify(folder, capsys)
+    assert (code, len(lines)) == (1, 2)
+    assert lines[0].startswith('stats.json: ')
+    assert words in lines[0]
 
 
 def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys):

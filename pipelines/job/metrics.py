@@ -1,0 +1,63 @@
+"""What a job has done so far: Beam's metrics for the runner's page, and numbers for this process.
+
+Beam's counters, in the namespace `longhaul`: `listed` (items found), `read` (items whose payload a
+shard's writer has read), `written` (examples), `rejected`, one counter for each reason
+(`rejected_the_file_is_empty`), `steps` and `bytes` (of the records written). Their distribution
+`length` has the least, the greatest and the mean number of steps.
+"""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable
+
+from apache_beam.metrics import Metrics
+
+NAMESPACE = 'longhaul'
+
+
+class _Here:
+    """Counts of this process alone, for the terminal of a job that runs in it."""
+
+    def __init__(self) -> None:
+        self._lock, self._counts = threading.Lock(), Counter()
+
+    def add(self, name: str, number: int) -> None:
+        with self._lock:
+            self._counts[name] += number
+
+    def get(self, name: str) -> int:
+        return self._counts[name]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+
+HERE = _Here()
+
+
+def count(name: str, number: int) -> None:
+    """Adds to a counter, here and in Beam; only from the thread that runs a DoFn."""
+    if number:
+        Metrics.counter(NAMESPACE, name).inc(number)
+        HERE.add(name, number)
+
+
+def count_rejected(reasons: Iterable[str]) -> None:
+    """Adds rejected items, one for each reason given."""
+    for reason, number in Counter(reasons).items():
+        count('rejected', number)
+        count(f'rejected_{counter_name(reason)}', number)
+
+
+def count_lengths(lengths: Iterable[int]) -> None:
+    """Adds to the distribution of the steps of examples."""
+    distribution = Metrics.distribution(NAMESPACE, 'length')
+    for length in lengths:
+        distribution.update(length)
+
+
+def counter_name(reason: str) -> str:
+    """A reason as the name of a counter: small letters, digits and underscores."""
+    return re.sub('[^a-z0-9]+', '_', reason.lower()).strip('_')

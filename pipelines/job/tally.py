@@ -1,0 +1,93 @@
+"""What a shard holds, counted batch by batch: the numbers that `finish` adds up."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipelines.format.anchors import AnchorSets
+from pipelines.format.values import Sums, add_up
+from pipelines.job.items import Rejected
+from pipelines.job.labels import Labels
+from pipelines.job.plan import Plan
+from pipelines.job.reading import Decoded
+
+
+class Tally:
+    """Counts the examples of a shard and lists its rejected items.
+
+    Attributes:
+      examples: how many.
+      steps: how many.
+      rejected: a line of rejected-*.jsonl for each item.
+    """
+
+    def __init__(self, plan: Plan, labels: Labels) -> None:
+        self._plan = plan
+        self._labels = labels
+        self.examples = self.steps = 0
+        self.rejected: list[dict[str, str]] = []
+        self._classes: Counter[str] = Counter()
+        self._lengths: Counter[str] = Counter()
+        self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
+        self._unknown = 0
+        self._encodings: Counter[str] = Counter()
+        self._sums = add_up([], plan.spec.channels)
+
+    def reject(self, found: Decoded, reason: Rejected) -> None:
+        """Notes an item that is not written."""
+        item = found.hashed.item
+        line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
+        if reason.detail:
+            line['detail'] = reason.detail
+        self.rejected.append(line)
+
+    def add(
+        self,
+        found: Sequence[Decoded],
+        *,
+        lengths: np.ndarray,
+        drawn: AnchorSets,
+        sums: Sequence[Sums],
+    ) -> None:
+        """Counts examples.
+
+        Args:
+          found: N of them, in the order in which they are written.
+          lengths: int64 [N], their steps.
+          drawn: their anchors.
+          sums: of their values.
+        """
+        spec = self._plan.spec
+        self.examples += len(found)
+        self.steps += int(lengths.sum())
+        names = self._labels.names
+        self._encodings.update(f.encoding for f in found)
+        self._classes.update('' if f.label < 0 else names[f.label] for f in found)
+        self._lengths.update(str(1 << (n - 1).bit_length()) for n in lengths.tolist())
+        for kind, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
+            tenths = array.astype(np.int64) * 10 // lengths[:, np.newaxis, np.newaxis]
+            self._tenths[kind] += np.bincount(np.minimum(tenths, 9).reshape(-1), minlength=10)
+        if spec.vocabulary is not None:
+            self._unknown += sum(int((f.values == 0).sum()) for f in found)
+        self._sums = add_up([self._sums, *sums], spec.channels)
+
+    def counts(self) -> dict[str, Any]:
+        """JSON values, to be added up over the shards."""
+        reasons: Counter[str] = Counter(line['reason'] for line in self.rejected)
+        return {
+            'classes': dict(self._classes),
+            'lengths': dict(self._lengths),
+            'steps': self.steps,
+            'unknown': self._unknown,
+            'encodings': dict(self._encodings),
+            'rejected': dict(reasons),
+            'anchors': {kind: tenths.tolist() for kind, tenths in self._tenths.items()},
+            'values': list(self._sums),
+        }
+
+
+def sums_from(counts: dict[str, Any]) -> Sums:
+    """The sums of values in what `Tally.counts` gave."""
+    return Sums(*counts['values'])

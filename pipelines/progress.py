@@ -1,0 +1,121 @@
+"""What a running job has done so far, on the terminal.
+
+A thread of the launcher looks at the output folder, which all runners and file systems have in
+common: how many shards are finished, and how many bytes there are, unfinished shards included.
+Where the workers are threads of this process, it knows how many items they have listed and written.
+Whatever goes wrong with it is its own affair: no job ever fails for it.
+"""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+from pipelines import output
+from pipelines.job.metrics import HERE
+
+_TERMINAL_SECONDS, _LOG_SECONDS = 1.0, 30.0
+_DATA, _UNFINISHED = '.tfrecord', '.tfrecord.partial'
+
+
+class Progress:
+    """Prints lines to stderr while a `with` block runs.
+
+    On a terminal one line, rewritten every second and removed at the end; elsewhere, such as in a
+    log, a line every 30 seconds.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        shards: int,
+        in_this_process: bool,
+        many_items: int | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        """Prepares to look.
+
+        Args:
+          folder: of the output.
+          shards: how many there will be, of all splits.
+          in_this_process: whether the workers are threads of this process.
+          many_items: from how many listed items on a note says that this is a task for a cluster;
+            None: never.
+          stream: to print to; None: stderr.
+        """
+        self._folder, self._shards, self._many = folder, shards, many_items
+        self._counting, self._stream = in_this_process, stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='progress', daemon=True)
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> 'Progress':
+        HERE.clear()
+        self._begun = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        # A file system that does not answer must not hold up the end.
+        self._thread.join(timeout=5)
+        self._warn()
+        if self._terminal:
+            self._print('\r\x1b[K')
+
+    def _run(self) -> None:
+        while not self._stop.wait(_TERMINAL_SECONDS if self._terminal else _LOG_SECONDS):
+            try:
+                line = self.line()
+            except Exception:  # noqa: BLE001 - an unreadable folder is for the job to refuse
+                continue
+            if self._stop.is_set():
+                return
+            self._warn()
+            self._print(f'\r\x1b[K{line}' if self._terminal else f'{line}\n')
+
+    def _warn(self) -> None:
+        if self._counting and self._many and HERE.get('listed') >= self._many:
+            start = '\r\x1b[K' if self._terminal else ''
+            self._print(
+                f'{start}note: more than {self._many:,} items, and this machine holds the names of '
+                'all of them in memory: docs/job.md says when a cluster should take over\n'
+            )
+            self._many = None
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            # The terminal is gone, or closed.
+            self._stop.set()
+
+    def line(self) -> str:
+        """Shards, bytes, examples, time; 'listing' while there are none."""
+        finished, size = self._look()
+        seconds = int(time.monotonic() - self._begun)
+        parts = [f'{finished} of {self._shards} shards', f'{size / 1e6:,.0f} MB']
+        if not finished and not size:
+            listed = HERE.get('listed') if self._counting else 0
+            parts = [f'{listed:,} items listed' if listed else 'listing']
+        elif self._counting:
+            parts.append(f'{HERE.get("written"):,} examples')
+            if HERE.get('rejected'):
+                parts.append(f'{HERE.get("rejected"):,} rejected')
+        return ', '.join([*parts, f'{seconds // 60}:{seconds % 60:02}'])
+
+    def _look(self) -> tuple[int, int]:
+        """Finished shards, and bytes of all shards."""
+        sizes = output.sizes(self._folder)
+        finished = [size for name, size in sizes.items() if name.endswith(_DATA)]
+        unfinished = (size for name, size in sizes.items() if name.endswith(_UNFINISHED))
+        return len(finished), sum(finished) + sum(unfinished)

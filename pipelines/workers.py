@@ -1,0 +1,32 @@
+"""Where a job's workers run, and how many threads of each decode."""
+
+import os
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+
+_LOCAL = ('', 'directrunner', 'fnapirunner', 'bundlebaseddirectrunner')
+
+
+def runs_here(beam_options: PipelineOptions) -> bool:
+    """Whether one of Beam's local runners is asked for."""
+    name = beam_options.view_as(StandardOptions).runner or ''
+    return name.rpartition('.')[2].lower() in _LOCAL
+
+
+def in_this_process(beam_options: PipelineOptions) -> bool:
+    """Whether the workers are threads of this process."""
+    mode = beam_options.view_as(DirectOptions).direct_running_mode
+    return runs_here(beam_options) and mode != 'multi_processing'
+
+
+def threads_each(beam_options: PipelineOptions) -> int:
+    """How many threads of a worker decode: all cores of this machine divided among its workers.
+
+    One on a cluster, whose runners start a worker per core.
+    """
+    if not runs_here(beam_options):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    # 0 workers: Beam starts one per core.
+    workers = beam_options.view_as(DirectOptions).direct_num_workers or cores
+    return max(1, cores // workers)
