@@ -9,6 +9,7 @@ import os
 import posixpath
 import re
 
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format import records
@@ -86,6 +87,17 @@ def read_info(folder: str) -> RecordsInfo:
         return records.parse_info(file.read(), path)
 
 
+def sizes(folder: str) -> dict[str, int]:
+    """Bytes of the files that lie directly in a folder, by name.
+
+    Raises:
+      Exception: whatever its file system says if it cannot be listed.
+    """
+    if _local(folder):
+        return {e.name: e.stat().st_size for e in os.scandir(folder) if e.is_file()}
+    return {name: file.size_in_bytes for name, file in _listed(folder).items()}
+
+
 def _require_file_system(folder: str) -> None:
     try:
         FileSystems.get_filesystem(folder)
@@ -124,13 +136,16 @@ def sizes(folder: str) -> dict[str, int]:
     """
     # Beam would walk through all folders below.
     if _local(folder):
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
+        return os.listdir(folder)
+    return list(_listed(folder))
+
+
+def _listed(folder: str) -> dict[str, FileMetadata]:
+    """What lies directly in a folder that is not local, by name."""
     found = FileSystems.match([posixpath.join(_literal(folder), '*')])[0].metadata_list
     # In an object store there are no folders, only names with a common beginning.
-    start = folder.rstrip('/') + '/'
-    named = {file.path.removeprefix(start): file.size_in_bytes for file in found}
-    return {name: size for name, size in named.items() if '/' not in name}
+    named = {file.path.removeprefix(folder.rstrip('/') + '/'): file for file in found}
+    return {name: file for name, file in named.items() if '/' not in name}
 
 
 def _remove(folder: str, names: list[str]) -> None:

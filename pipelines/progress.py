@@ -115,7 +115,6 @@ class Progress:
 
     def _look(self) -> tuple[int, int]:
         """Finished shards, and bytes of all shards."""
-        sizes = output.sizes(self._folder)
-        finished = [size for name, size in sizes.items() if name.endswith(_DATA)]
-        unfinished = (size for name, size in sizes.items() if name.endswith(_UNFINISHED))
-        return len(finished), sum(finished) + sum(unfinished)
+        found = output.sizes(self._folder)
+        shards = {name: size for name, size in found.items() if name.endswith((_DATA, _UNFINISHED))}
+        return sum(name.endswith(_DATA) for name in shards), sum(shards.values())

@@ -81,7 +81,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
     """Decodes one payload.
 
     Returns:
-      [T, C] or [T], of the spec's dtype; code points while a vocabulary is counted.
+      [T, C] or [T], of the spec's dtype.
 
     Raises:
       Rejected: with the reason.
@@ -99,10 +99,12 @@ def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.nda
       payloads: in any number; all of them are held, and so is what they become.
       spec: of the records.
     """
-    found: list[np.ndarray | Rejected | None] = [_refusal(p, spec) for p in payloads]
+    found: list[np.ndarray | Rejected | None] = [None] * len(payloads)
     by_shape: dict[tuple[int, ...] | None, list[int]] = {}
     for i, payload in enumerate(payloads):
-        if found[i] is None:
+        if spec.kind == 'text' and not payload.data.strip():
+            found[i] = Rejected('the text is empty')
+        else:
             shape = None if payload.pixels is None else payload.pixels.shape
             by_shape.setdefault(shape, []).append(i)
     for shape, places in by_shape.items():
@@ -134,9 +136,3 @@ def _decode_one(
         rejected = Rejected(*sequences.reason_of(error, spec))
         rejected.__cause__ = error
         return rejected
-
-
-def _refusal(payload: Payload, spec: SequenceSpec) -> Rejected | None:
-    """What can be said of a payload before it is decoded."""
-    empty = spec.kind == 'text' and not payload.data.strip()
-    return Rejected('the text is empty') if empty else None

@@ -5,6 +5,7 @@ items would cost more than the decoding of a small image.
 """
 
 import pickle
+import zlib
 from collections.abc import Iterable
 
 from pipelines.job.items import Hashed, Item
@@ -23,7 +24,8 @@ def pack(hashed: list[Hashed]) -> bytes:
         # The same object, not just an equal one, is what pickle writes once.
         values = (getattr(item, name) for item in items)
         columns.append([shared.setdefault(value, value) for value in values])
-    return pickle.dumps(columns, protocol=5)
+    # Names resemble each other: a third of the memory for a microsecond an item.
+    return zlib.compress(pickle.dumps(columns, protocol=5), 1)
 
 
 def unpack(packed: Iterable[bytes]) -> list[Hashed]:
@@ -31,7 +33,7 @@ def unpack(packed: Iterable[bytes]) -> list[Hashed]:
     found = []
     for part in packed:
         if part:
-            rows = zip(*pickle.loads(part), strict=True)
+            rows = zip(*pickle.loads(zlib.decompress(part)), strict=True)
             found += [
                 Hashed(number, Item(example_id, split, label, group, place))
                 for number, example_id, place, split, label, group in rows

@@ -26,8 +26,8 @@ _BATCH_ITEMS, _BATCH_BYTES = 256, 4 << 20
 class Decoded(NamedTuple):
     """An item, its class number (-1 for none), and its values, see `encode_batch`.
 
-    `values`: a `Rejected` if it cannot be used; the label then means nothing. `encoding`: of a
-    text, what it was converted from.
+    `values`: a `Rejected` if it cannot be used; all the rest then means nothing. `encoding`: of its
+    payload.
     """
 
     hashed: Hashed

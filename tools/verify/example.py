@@ -20,9 +20,9 @@ class Example:
     Attributes:
       id: of the example.
       label: -1 for none.
+      values: of its steps, [T, C]; None if the segments do not hold as many.
       length: T.
       segments: the bytes of each.
-      values: of its steps, [T, C]; None if the segments do not hold as many.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:

@@ -48,8 +48,9 @@ class Tally:
         return None
 
     def _add_values(self, split: str, example: Example, file: str) -> None:
-        spec = self._info.spec
-        if spec.tokens is None and example.values is not None:
+        spec, values = self._info.spec, example.values
+        # Those that are not finite are a fault of their own.
+        if spec.tokens is None and values is not None and np.isfinite(values).all():
             shards = self._sums.setdefault(split, {})
             before = [shards[file]] if file in shards else []
             shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)

@@ -28,7 +28,7 @@ def test_a_runner_is_told_what_the_records_say(tmp_path):
         'cat/empty.png': b'',
         'cat/void.png': b'',
         'cat/cut.png': encode_image(pixels(0))[:50],
-        'dog/notes.png': b'about dogs',
+        'dog/words.png': b'words',
     }
     folder, out = source_data.write_folder(tmp_path / 'in', files), tmp_path / 'out'
     flags = (*source_data.IMAGE_FLAGS, '--max_rejected_share=0.5', '--shards=2')
