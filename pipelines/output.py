@@ -125,15 +125,7 @@ def _local(folder: str) -> bool:
 
 
 def _names(folder: str) -> list[str]:
-    return list(sizes(folder))
-
-
-def sizes(folder: str) -> dict[str, int]:
-    """Names of what lies directly in a folder, and their bytes.
-
-    Raises:
-      Exception: of many kinds, if the folder cannot be listed.
-    """
+    """Names of what lies directly in a folder."""
     # Beam would walk through all folders below.
     if _local(folder):
         return os.listdir(folder)

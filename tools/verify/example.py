@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
-from pipelines.format.segments import segment_count
+from pipelines.format.segments import join, segment_count
 
 _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 _NAMES = {'id', 'label', 'length', 'segments', *_ANCHORS}
@@ -86,7 +86,8 @@ class Example:
         return None if got == want else f'segments of {got} bytes, {want} are needed'
 
     def _wrong_values(self) -> Iterator[str]:
-        spec, values = self._info.spec, self.values.reshape(-1)
+        spec = self._info.spec
+        values = join(self.segments, dtype=spec.dtype)
         if spec.vocabulary_size is not None and values.max(initial=0) >= spec.vocabulary_size:
             yield f'id {values.max()}: the vocabulary has {spec.vocabulary_size}'
         if not np.isfinite(values).all():
