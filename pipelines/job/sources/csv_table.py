@@ -24,6 +24,7 @@ from pipelines.job.sources.tables import (
 )
 from pipelines.job.text_encoding import cell_to_utf8, not_readable
 
+csv.field_size_limit(limits.MOST_BYTES)
 _BOM = b'\xef\xbb\xbf'
 _MALFORMED = 'the row has another number of columns than the table'
 _RETURN = 'the row has a carriage return outside of quotes'

@@ -9,6 +9,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
+from pipelines.job.sources import limits
 from pipelines.job.text_encoding import is_utf8
 
 # Of HTTP, which all of Beam's remote file systems give their errors.
@@ -81,6 +82,8 @@ def read_file(path: str) -> bytes:
                 raise Rejected('the path is not UTF-8')
         else:
             check_regular(path)
+            if os.path.getsize(path) > limits.MOST_BYTES:
+                raise Rejected(f'the file is {limits.TOO_LARGE}')
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             return file.read()
     except (Rejected, LonghaulError):

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.text_encoding import text_payload
 
 # Some distributions of Python leave the tests out; they would be half of all.
 _LEFT_OUT = frozenset(
@@ -65,12 +64,12 @@ class Stdlib:
             yield Item(path, group.split, package, group.path, path)
 
     def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
-        """The files' texts."""
+        """The files' bytes."""
         del group
         for item in items:
             try:
                 with open(os.path.join(_root(), *item.place.split('/')), 'rb') as file:
-                    yield text_payload(file.read())
+                    yield Payload(file.read())
             except OSError as error:
                 yield Rejected('the file cannot be read', type(error).__name__)
 

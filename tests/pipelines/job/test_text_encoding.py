@@ -101,7 +101,7 @@ def test_tables_in_other_encodings_are_refused(name):
         ('windows1252', 'Python knows no such encoding; did you mean windows-1252?'),
         ('shiftjis2', 'did you mean shiftjis?'),
         ('', 'name one of "Standard Encodings" in'),
-        ('a\0b', 'Python knows no such encoding; '),
+        ('a\\b', 'Python knows no such encoding; '),
         ('base64', 'is no encoding of texts; name one such as cp1252'),
         ('rot13', 'is no encoding of texts'),
         ('undefined', 'is no encoding of texts'),

@@ -107,22 +107,24 @@ def test_ids_are_those_of_a_slow_oracle(tmp_path, capsys, flags, size, max_steps
     assert line in capsys.readouterr().out
 
 
-def test_what_is_no_utf8_adds_no_character(tmp_path, monkeypatch):
-    """Rejected by name, before its characters could be counted."""
-    data = {f'pack/{i:02}.py': 'aé'.encode() * (i + 1) for i in range(25)}
-    bad = {f'pack/bad{i}.py': b'z\xff\xfe' for i in range(3)}
-    source_data.write_folder(tmp_path / 'library', data | bad)
+def test_bytes_that_are_no_utf8_are_replaced(tmp_path, monkeypatch):
+    """The standard library's files are taken as they are; others are not asked for UTF-8."""
+    data = {
+        f'pack/{i:02}.py': b'a\xff\xfe' * i + b'\xe2\x82b\xc3\xa9\xed\xa0\x80' for i in range(25)
+    }
+    source_data.write_folder(tmp_path / 'library', data)
     monkeypatch.setattr(stdlib, '_root', lambda: str(tmp_path / 'library'))
     stdlib._files.cache_clear()
-    flags = (*FLAGS, '--max_rejected_share=0.2', f'--output={tmp_path / "out"}')
     try:
-        assert run_job('--source=builtin:stdlib', *flags) == 0
+        code = run_job('--source=builtin:stdlib', *FLAGS, f'--output={tmp_path / "out"}')
     finally:
         stdlib._files.cache_clear()
-    assert sorted(source_data.description(tmp_path / 'out')['spec']['vocabulary']) == ['a', 'é']
-    assert len(source_data.by_id(tmp_path / 'out')) == 25
-    rejected = {(line['id'], line['reason']) for line in source_data.rejected(tmp_path / 'out')}
-    assert rejected == {(name, 'the text is not UTF-8') for name in bad}
+    assert code == 0
+    vocabulary = source_data.description(tmp_path / 'out')['spec']['vocabulary']
+    assert sorted(vocabulary) == ['a', 'b', 'é', '\ufffd']
+    for name, example in source_data.by_id(tmp_path / 'out').items():
+        expected = numbers(data[name].decode('utf-8', 'replace'), vocabulary)
+        assert np.frombuffer(example.values, '<u2').tolist() == expected
 
 
 def test_equally_frequent_ones_are_in_the_order_of_their_code_points():

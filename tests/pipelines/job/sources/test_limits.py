@@ -7,7 +7,8 @@ import raw_zip
 import source_data
 from source_data import refusal, rejected, run_job
 
-from pipelines.job.sources import limits
+from pipelines.job.items import Rejected
+from pipelines.job.sources import limits, paths
 
 MOST = 1000
 FLAGS = (
@@ -37,6 +38,15 @@ def test_the_line_after_a_long_one_is_found():
 @pytest.mark.parametrize(('most', 'expected'), [(0, b''), (3, b'abc'), (1 << 90, b'abcde')])
 def test_no_more_than_asked_for(most, expected):
     assert limits.read_most(io.BytesIO(b'abcde'), most) == expected
+
+
+def test_files_that_tables_name(tmp_path):
+    (tmp_path / 'a').write_bytes(b'x' * MOST)
+    assert paths.read_file(str(tmp_path / 'a')) == b'x' * MOST
+    (tmp_path / 'a').write_bytes(b'x' * (MOST + 1))
+    with pytest.raises(Rejected) as caught:
+        paths.read_file(str(tmp_path / 'a'))
+    assert caught.value.reason == 'the file is larger than 1 GiB'
 
 
 def good(name: int) -> bytes:
