@@ -21,4 +21,4 @@ class Images(ClassFolders):
 
     def estimated_items(self) -> int:
         """The number of files."""
-        return sum(1 for group in self.groups() for _ in self.items(group))
+        return self.count()
