@@ -1,6 +1,8 @@
 """Quiet TensorFlow, and small records that many tests share."""
 
+import functools
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -26,6 +28,26 @@ def text_records(tmp_path_factory) -> str:
 def signal_records(tmp_path_factory) -> str:
     """Records of signals: three channels of float16, 1 to 90 steps, in segments of 10."""
     return signal_data.signal_records(tmp_path_factory.mktemp('signals'))
+
+
+@pytest.fixture(scope='session')
+def exported(tmp_path_factory) -> Callable[[str], str]:
+    """The folder of an export by kind, see `exports`; each is written once."""
+    import exports
+
+    return functools.cache(lambda kind: exports.export_of(kind, tmp_path_factory.mktemp(kind)))
+
+
+@pytest.fixture(scope='session')
+def server(exported) -> Iterator[Any]:
+    """A model server with a model of each kind by its name; version 7, of 'bytes' also 9."""
+    import exports
+    import model_server
+
+    models = {kind: {7: exported(kind)} for kind in exports.KINDS}
+    models['bytes'][9] = exported('bytes')
+    with model_server.ModelServer(models) as running:
+        yield running
 
 
 @pytest.fixture(scope='session', autouse=True)

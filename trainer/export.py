@@ -1,6 +1,8 @@
 """Exports the weights of a run: a SavedModel and what belongs beside it, in a versioned folder."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import export_base
@@ -51,9 +53,7 @@ def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
             f'{target} exists already: these weights are exported; remove it to export them again'
         )
     partial = folder / f'export/.{version}.partial'
-    with refusing(partial):
-        if tf.io.gfile.exists(partial):
-            tf.io.gfile.rmtree(partial)
+    with refusing(partial), _whole_or_not_at_all(partial):
         module = ServingModule(model, spec, class_names)
         names = module.signature_names()
         export_base.export(module, {n: n for n in names}, partial, timestamped=False)
@@ -75,6 +75,19 @@ def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
         _write_extra(partial, config, spec, class_names, version=version)
         tf.io.gfile.rename(partial, target)
     return target
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(partial: str) -> Iterator[None]:
+    """Removes what a crashed process has left, and what an error within would leave."""
+    if tf.io.gfile.exists(partial):
+        tf.io.gfile.rmtree(partial)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.rmtree(partial)
+        raise
 
 
 def _write_extra(

@@ -233,7 +233,7 @@ def reason_of(error: Exception) -> str:
 
 def versions(folder: str) -> list[int]:
     """The numbered versions in an export folder, ascending."""
-    if not tf.io.gfile.exists(folder):
+    if not tf.io.gfile.isdir(folder):
         return []
     names = [Path(n).name for n in tf.io.gfile.listdir(folder)]
     return sorted(int(n) for n in names if n.isdecimal())

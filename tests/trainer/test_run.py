@@ -119,11 +119,13 @@ def test_tensorboard_has_losses_rates_and_pictures(trained):
 
 
 def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tmp_path):
-    """Renamed, beside an unreadable file, asked through the command that a user types."""
-    export = tmp_path / 'renamed'
-    versions = list((trained / 'export').iterdir())
+    """Renamed, its run gone, beside an unreadable file, by the command that a user types."""
+    run, export = tmp_path / 'run', tmp_path / 'renamed'
+    shutil.copytree(trained, run)
+    versions = list((run / 'export').iterdir())
     assert len(versions) == 1
     versions[0].rename(export)
+    shutil.rmtree(run)
     rows = [json.loads(x) for x in (trained / 'predictions-test.jsonl').read_text().splitlines()]
     want = {row['id']: row for row in rows}
     images = tmp_path / 'images'

@@ -16,6 +16,7 @@ import sys
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from pipelines.format.errors import LonghaulError
+from tools.items.refused import RefusedRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             rest=flags.rest,
             model=flags.model,
         )
-    except LonghaulError as error:
+    except (LonghaulError, RefusedRequest) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0 if agreed else 1

@@ -4,13 +4,17 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 import numpy as np
 
+from tools.items.files import Item
+from tools.items.refused import RefusedRequest
+
+Ask = Callable[[list[bytes]], Mapping[str, np.ndarray]]
 # What a terminal cannot show is no part of a table.
-_UNSHOWN = dict.fromkeys((*range(32), 127), '�')
+_UNSHOWN = dict.fromkeys((*range(32), *range(127, 160)), '�')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Answer:
             values['top'] = [[name, round(probability, 6)] for name, probability in self.top]
         if self.error:
             values['error'] = self.error
-        return json.dumps(values, ensure_ascii=False)
+        # A file's name may be no UTF-8; JSON has the same escapes for that as Python.
+        text = json.dumps(values, ensure_ascii=False)
+        return text.encode('utf-8', 'backslashreplace').decode()
 
     def as_text(self, width: int) -> str:
         """A row of the table, names of files padded to `width`."""
@@ -65,6 +71,28 @@ def answers_of(
             continue
         texts = (s.decode('utf-8', 'replace') if isinstance(s, bytes) else str(s) for s in said)
         yield Answer(name, tuple(zip(texts, map(float, sure), strict=True))[:top])
+
+
+def ask_of(ask: Ask, batch: Sequence[Item], *, top: int) -> Iterator[Answer]:
+    """Answers of a batch; where it is refused as a whole, of its items one by one.
+
+    Args:
+      ask: a function from raw items to the outputs of serving_default; raises RefusedRequest.
+      batch: of items. One that could not be read goes along as nothing: batches keep their shape.
+      top: see `answers_of`.
+    """
+    try:
+        outputs = ask([item.data for item in batch])
+    except RefusedRequest as refused:
+        if len(batch) > 1:
+            for item in batch:
+                yield from ask_of(ask, [item], top=top)
+            return
+        yield Answer(batch[0].name, error=batch[0].error or str(refused))
+        return
+    answers = answers_of([item.name for item in batch], outputs, top=top)
+    for item, answer in zip(batch, answers, strict=True):
+        yield Answer(item.name, error=item.error) if item.error else answer
 
 
 def show(answers: Iterable[Answer], *, count: int, as_json: bool, width: int = 0) -> int:

@@ -1,16 +1,22 @@
 """The files that a user names, read in batches that fit into memory."""
 
+import contextlib
+import errno
 import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 
 STDIN = '-'
-# Bytes of a batch, beyond which its files are sent before the next ones are read.
+# Bytes of a batch, beyond which its files are sent before the next ones are read. Each counts as
+# the longest one: a model pads them all to its length.
 _BATCH_BYTES = 64 << 20
+# What is held in memory as a whole.
+_MAX_BYTES = 1 << 30
+_TOO_LARGE = f'larger than {_MAX_BYTES >> 30} GB'
 
 
 class Item(NamedTuple):
@@ -46,27 +52,47 @@ def _below(path: str) -> Iterator[str]:
 
 def read_item(name: str) -> Item:
     """A file's bytes, or why it cannot be read; nothing that never ends is waited for."""
-    if name == STDIN:
-        return Item(name, sys.stdin.buffer.read())
     try:
-        if not stat.S_ISREG(os.stat(name).st_mode):
-            return Item(name, b'', 'no regular file')
-        with open(name, 'rb') as file:
-            return Item(name, file.read())
+        with open_file(name) as file:
+            if name != STDIN and os.fstat(file.fileno()).st_size > _MAX_BYTES:
+                return Item(name, b'', _TOO_LARGE)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         return Item(name, b'', error.strerror or type(error).__name__)
+    return Item(name, data) if len(data) <= _MAX_BYTES else Item(name, b'', _TOO_LARGE)
+
+
+@contextlib.contextmanager
+def open_file(name: str) -> Iterator[BinaryIO]:
+    """A file to read, or standard input.
+
+    Raises:
+      OSError: if it cannot be read, or is a pipe or device: it may never end.
+    """
+    if name == STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        regular = stat.S_ISREG(os.stat(name).st_mode)
+    except ValueError as error:  # A name with a zero byte.
+        raise OSError(errno.EINVAL, str(error)) from error
+    if not regular:
+        raise OSError(errno.EINVAL, 'no regular file')
+    with open(name, 'rb') as file:
+        yield file
 
 
 def batches(names: Iterable[str], *, batch_size: int) -> Iterator[list[Item]]:
     """Files in batches: of up to `batch_size`, fewer where they are large."""
     batch: list[Item] = []
-    size = 0
+    longest = 0
     for name in names:
         item = read_item(name)
-        if batch and (len(batch) == batch_size or size + len(item.data) > _BATCH_BYTES):
+        size = (len(batch) + 1) * max(longest, len(item.data))
+        if batch and (len(batch) == batch_size or size > _BATCH_BYTES):
             yield batch
-            batch, size = [], 0
+            batch, longest = [], 0
         batch.append(item)
-        size += len(item.data)
+        longest = max(longest, len(item.data))
     if batch:
         yield batch

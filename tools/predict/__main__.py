@@ -9,12 +9,12 @@ A file that is too large to be held is streamed through the model, in constant m
 
 import argparse
 import os
-import signal
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from pipelines.format.errors import LonghaulError
+from tools.items.output import while_somebody_reads
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,20 +39,19 @@ def main(arguments: list[str] | None = None) -> int:
         'the first file, an r-LSTM: a .png, or a .txt for documents',
     )
     flags = parser.parse_args(arguments)
-    # Whoever reads may stop early: python -m tools.predict ... | head
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from tools.predict import command
 
     try:
-        unreadable = command.run(
-            flags.export,
-            flags.files,
-            as_json=flags.json,
-            top=flags.top,
-            batch_size=flags.batch_size,
-            stream=flags.stream,
-            recall=flags.recall,
-        )
+        with while_somebody_reads():
+            unreadable = command.run(
+                flags.export,
+                flags.files,
+                as_json=flags.json,
+                top=flags.top,
+                batch_size=flags.batch_size,
+                stream=flags.stream,
+                recall=flags.recall,
+            )
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

@@ -1,12 +1,14 @@
 """A file as chunks of steps, of any size in constant memory; what whole files are decoded to."""
 
 import codecs
+import os
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
+from tools.items.files import STDIN, open_file
 
 _BYTES, _STEPS = 1 << 20, 1 << 16
 
@@ -28,7 +30,7 @@ def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    with open(path, 'rb') as file:
+    with open_file(path) as file:
         while block := file.read(_BYTES):
             yield block
 
@@ -47,10 +49,15 @@ def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
+    if path == STDIN:
+        raise LonghaulError('a .npy file is streamed from a disk alone; name it')
     try:
-        array = np.load(path, mmap_mode='r', allow_pickle=False)
+        with open_file(path):
+            array = np.load(path, mmap_mode='r', allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise LonghaulError(f'no .npy file of numbers ({error})') from error
+    if os.path.getsize(path) != array.offset + array.nbytes:
+        raise LonghaulError('too long: bytes lie behind its values')
     array = array.reshape(-1, 1) if array.ndim == 1 else array
     if array.ndim != 2 or array.shape[1] != spec.channels:
         raise LonghaulError(f'shape {array.shape}: the model reads [T, {spec.channels}]')

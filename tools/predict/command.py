@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from pipelines.format.errors import LonghaulError
-from tools.items.answers import Answer, answers_of, show
+from tools.items.answers import Answer, ask_of, show
 from tools.items.files import STDIN, batches, find_files
 from tools.predict import recall as recalling
 from tools.predict import streams
@@ -49,7 +49,7 @@ def run(
     if stream:
         model.need_streaming('--stream')
     if recall is not None:
-        recalling.check(model, recall)
+        recalling.check(model, recall, files[0])
     answers = _answers(model, files, top=top, batch_size=batch_size, stream=stream)
     width = max(map(len, files[:1000]))
     unreadable = show(answers, count=len(files), as_json=as_json, width=min(width, 60))
@@ -83,8 +83,4 @@ def _whole(
     model: ExportedModel, files: list[str], *, top: int, batch_size: int
 ) -> Iterator[Answer]:
     for batch in batches(files, batch_size=batch_size):
-        # What cannot be read goes along as nothing, so that batches keep their shape.
-        outputs = model.serve([item.data for item in batch])
-        answers = answers_of([item.name for item in batch], outputs, top=top)
-        for item, answer in zip(batch, answers, strict=True):
-            yield Answer(item.name, error=item.error) if item.error else answer
+        yield from ask_of(model.serve, batch, top=top)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
+from tools.items.refused import RefusedRequest
 
 
 class ExportedModel:
@@ -32,7 +33,8 @@ class ExportedModel:
                 self.about = json.load(file)
             self.spec = SequenceSpec.from_json(self.about['spec'])
             signatures = tf.saved_model.load(self.folder).signatures
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        # TensorFlow says in many ways that a file is damaged, IndexError for one.
+        except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise LonghaulError(
                 f'EXPORT={folder}: cannot be loaded ({reason}); name a folder that '
@@ -58,9 +60,23 @@ class ExportedModel:
         return self.call('serving_default', data=np.array([*items, None], object)[:-1])
 
     def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Calls any signature."""
+        """Calls any signature.
+
+        Raises:
+          RefusedRequest: if the model does not take these inputs.
+        """
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        return {k: v.numpy() for k, v in self._signatures[signature](**tensors).items()}
+        try:
+            return {k: v.numpy() for k, v in self._signatures[signature](**tensors).items()}
+        except tf.errors.OpError as error:
+            raise RefusedRequest(f'the model refuses it: {_reason(error.message)}') from error
+
+
+def _reason(message: str) -> str:
+    """What an op has said; TensorFlow puts around it which op it was, and where."""
+    lines = [line for line in message.splitlines() if line.strip() and '[[' not in line]
+    said = [line for line in lines if line.startswith(('assertion failed', 'Shape of tensor'))]
+    return (said or lines or ['unknown'])[-1]
 
 
 def _with_version(folder: str) -> str:

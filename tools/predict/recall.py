@@ -3,13 +3,14 @@
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from tools.items.files import read_item
+from tools.items.files import STDIN, read_item
+from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 
 _SCALE = 8
 
 
-def check(model: ExportedModel, path: str) -> None:
+def check(model: ExportedModel, path: str, file: str) -> None:
     """Refuses, before any work, what cannot be drawn.
 
     Raises:
@@ -19,6 +20,10 @@ def check(model: ExportedModel, path: str) -> None:
         raise LonghaulError(
             f'--recall={path}: {model.folder} has no decoder, so it reconstructs nothing; export '
             'an r-LSTM, or leave the flag out'
+        )
+    if file == STDIN:
+        raise LonghaulError(
+            f'--recall={path}: standard input is read once; name a file in place of {STDIN}'
         )
     suffix = '.txt' if model.spec.kind == 'text' else '.png'
     if not path.endswith(suffix):
@@ -39,25 +44,34 @@ def write(model: ExportedModel, file: str, path: str) -> None:
     Raises:
       LonghaulError: if the file cannot be read, or the picture not be written.
     """
-    data = np.array([read_item(file).data, None], object)[:-1]
-    decoded = model.call('decode', data=data)
-    if not decoded['readable'][0]:
-        raise LonghaulError(f'FILE={file}: the model cannot read it; name another one first')
-    inputs, length = decoded['inputs'][:1], int(decoded['lengths'][0])
-    wanted = min(model.about['auxiliary_steps'], max(1, length // 2))
-    begin = length - wanted
-    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
-    steps = np.int32(max(1, wanted - 1))
-    said = model.call('recall', first=inputs[:, begin], steps=steps, **state)['values'][0]
-    truth = inputs[0, :length]
-    guess = truth.copy()
-    guess[begin + 1 : begin + 1 + len(said)] = said[: length - begin - 1]
+    try:
+        truth, guess, begin = _reconstruct(model, read_item(file).data)
+    except RefusedRequest as refused:
+        raise LonghaulError(f'FILE={file}: {refused}; name another one first') from refused
     try:
         _write(model, truth, guess, begin, path)
     except OSError as error:
         raise LonghaulError(
             f'--recall={path}: cannot be written ({error.strerror}); name another file'
         ) from error
+
+
+def _reconstruct(model: ExportedModel, item: bytes) -> tuple[np.ndarray, np.ndarray, int]:
+    """Truth and reconstruction, [T, C] or [T] each, and the step that both begin with."""
+    data = np.array([item, None], object)[:-1]
+    decoded = model.call('decode', data=data)
+    if not decoded['readable'][0]:
+        raise RefusedRequest('the model cannot read it')
+    inputs, length = decoded['inputs'], int(decoded['lengths'][0])
+    wanted = min(model.about['auxiliary_steps'], max(1, length // 2))
+    begin = length - wanted
+    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
+    steps = np.int32(max(1, wanted - 1))
+    said = model.call('recall', first=inputs[:, begin], steps=steps, **state)['values'][0]
+    truth = inputs[0]
+    guess = truth.copy()
+    guess[begin + 1 :] = said[: wanted - 1]
+    return truth, guess, begin
 
 
 def _write(

@@ -4,6 +4,7 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from tools.items.answers import Answer, answers_of
+from tools.items.refused import RefusedRequest
 from tools.predict.chunks import read_chunks
 from tools.predict.model import ExportedModel
 
@@ -16,7 +17,7 @@ def classify(model: ExportedModel, file: str, *, top: int) -> Answer:
             lengths = np.array([len(chunk)], np.int32)
             state = model.call('advance', inputs=chunk[np.newaxis], lengths=lengths, **state)
             steps += len(chunk)
-    except (LonghaulError, OSError) as error:
+    except (LonghaulError, OSError, RefusedRequest) as error:
         return Answer(file, error=getattr(error, 'strerror', None) or str(error))
     if not steps:
         return Answer(file, error='it is empty')

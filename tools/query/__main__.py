@@ -7,10 +7,10 @@ Needs no TensorFlow. Exit code 0, 1 if some files could not be read or classifie
 """
 
 import argparse
-import signal
 import sys
 
 from pipelines.format.errors import LonghaulError
+from tools.items.output import while_somebody_reads
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,22 +28,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--batch_size', type=int, default=32, help='files per call (default 32)')
     parser.add_argument('--timeout', type=float, default=60, help='seconds per call (default 60)')
     flags = parser.parse_args(arguments)
-    # Whoever reads may stop early: python -m tools.query ... | head
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from tools.query import command
 
     try:
-        failed = command.run(
-            flags.files,
-            server=flags.server,
-            model=flags.model,
-            version=flags.version,
-            rest=flags.rest,
-            as_json=flags.json,
-            top=flags.top,
-            batch_size=flags.batch_size,
-            timeout=flags.timeout,
-        )
+        with while_somebody_reads():
+            failed = command.run(
+                flags.files,
+                server=flags.server,
+                model=flags.model,
+                version=flags.version,
+                rest=flags.rest,
+                as_json=flags.json,
+                top=flags.top,
+                batch_size=flags.batch_size,
+                timeout=flags.timeout,
+            )
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

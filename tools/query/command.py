@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from tools.items.answers import Answer, answers_of, show
+from tools.items.answers import Answer, ask_of, show
 from tools.items.files import batches, find_files
 from tools.query import grpc_client, rest_client
-from tools.query.refused import RefusedRequest
 
 _OUTPUTS = ('top_class_names', 'top_probabilities', 'readable')
+_SERVER = re.compile(r'(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):[0-9]{1,5}')
+_MAX_SECONDS = 86_400
 Ask = Callable[[list[bytes]], dict[str, np.ndarray]]
 
 
@@ -46,30 +47,45 @@ def run(
     Raises:
       LonghaulError: for whatever the user can put right.
     """
-    if not re.fullmatch(r'(\[[0-9a-fA-F:.]+\]|[^\s:/]+):[0-9]{1,5}', server):
+    if not _SERVER.fullmatch(server) or int(server.rpartition(':')[2]) > 65_535:
         raise LonghaulError(
             f'--server={server}: HOST:PORT is needed, such as localhost:{8501 if rest else 8500}'
         )
     for name, value in (('batch_size', batch_size), ('top', top)):
         if value < 1:
             raise LonghaulError(f'--{name}={value}: at least 1 is needed')
-    if not timeout > 0:
-        raise LonghaulError(f'--timeout={timeout}: more than 0 seconds are needed')
+    if version is not None and not 0 <= version < 1 << 63:
+        raise LonghaulError(f'--version={version}: a whole number of up to 63 bits is needed')
+    if not 0 < timeout <= _MAX_SECONDS:
+        raise LonghaulError(f'--timeout={timeout}: more than 0, up to {_MAX_SECONDS} seconds')
     files = find_files(paths)
     client = rest_client if rest else grpc_client
     with client.connect(server, model, version, outputs=_OUTPUTS, timeout=timeout) as ask:
-        answers = _answers(ask, files, top=top, batch_size=batch_size)
+        answers = _answers(_checked(ask, server), files, top=top, batch_size=batch_size)
         width = min(60, max(map(len, files[:1000])))
         return show(answers, count=len(files), as_json=as_json, width=width)
 
 
 def _answers(ask: Ask, files: list[str], *, top: int, batch_size: int) -> Iterator[Answer]:
     for batch in batches(files, batch_size=batch_size):
-        names = [item.name for item in batch]
-        try:
-            outputs = ask([item.data for item in batch])
-        except RefusedRequest as refused:
-            yield from (Answer(name, error=str(refused)) for name in names)
-            continue
-        for item, answer in zip(batch, answers_of(names, outputs, top=top), strict=True):
-            yield Answer(item.name, error=item.error) if item.error else answer
+        yield from ask_of(ask, batch, top=top)
+
+
+def _checked(ask: Ask, server: str) -> Ask:
+    """The same function; refuses outputs that are none of our models."""
+
+    def checked(items: list[bytes]) -> dict[str, np.ndarray]:
+        """Sends one batch."""
+        outputs = ask(items)
+        shapes = {name: outputs[name].shape for name in _OUTPUTS if name in outputs}
+        rows, top = len(items), shapes.get('top_probabilities', ())[1:]
+        wanted = {'readable': (rows,), 'top_class_names': (rows, *top)}
+        wanted['top_probabilities'] = wanted['top_class_names']
+        if len(top) != 1 or shapes != wanted:
+            raise LonghaulError(
+                f'--server={server}: its model answers {shapes or "nothing"} to {rows} items, and '
+                'none of our exports does; name another --model'
+            )
+        return outputs
+
+    return checked

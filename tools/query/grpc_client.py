@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from tools.query.refused import RefusedRequest
+from tools.items.refused import RefusedRequest, one_line
 from trainer.serving import wire
 
 _METHOD = '/tensorflow.serving.PredictionService/Predict'
@@ -43,12 +43,17 @@ def connect(
                 return wire.outputs_of(call(request, timeout=timeout))
             except grpc.RpcError as error:
                 raise _ours(error, server, model) from error
+            except ValueError as error:
+                raise LonghaulError(
+                    f'--server={server}: its answer cannot be read ({one_line(error)}); check '
+                    'host and port'
+                ) from error
 
         yield ask
 
 
 def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:
-    code, details = error.code(), error.details() or ''
+    code, details = error.code(), one_line(error.details() or '')
     if code in _UNREACHABLE:
         return LonghaulError(
             f'--server={server}: no answer over gRPC ({code.name}: {details}); check host and '
@@ -57,5 +62,10 @@ def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:
     if code in _WRONG_MODEL:
         return LonghaulError(
             f'--model={model}: {server} does not serve it ({details}); name one that it serves'
+        )
+    if code is grpc.StatusCode.INTERNAL:
+        return LonghaulError(
+            f'--server={server}: its answer is none of TensorFlow Serving ({details}); check host '
+            'and port'
         )
     return RefusedRequest(f'the server refuses it: {code.name}: {details}')

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from tools.query.refused import RefusedRequest
+from tools.items.refused import RefusedRequest, one_line
 
+# What proxies say, and servers that are about to stop.
+_UNREACHABLE = (502, 503, 504)
 _DTYPES = {'readable': bool, 'top_probabilities': np.float32, 'probabilities': np.float32}
 
 
@@ -43,15 +45,11 @@ def connect(
         except urllib.error.HTTPError as error:
             raise _ours(error, server, model) from error
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, 'reason', None) or error
+            raise _no_answer(server, getattr(error, 'reason', None) or error) from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise LonghaulError(
-                f'--server={server}: no answer over REST ({reason}); check host and port '
-                '(TensorFlow Serving: 8501 with --rest, 8500 for gRPC), or raise --timeout'
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise LonghaulError(
-                f'--server={server}: its answer is none of TensorFlow Serving ({error}); check '
-                'host and port'
+                f'--server={server}: its answer is none of TensorFlow Serving '
+                f'({one_line(error)}); check host and port'
             ) from error
 
     yield ask
@@ -63,11 +61,21 @@ def _array(name: str, values: Any) -> np.ndarray:
 
 def _ours(error: urllib.error.HTTPError, server: str, model: str) -> Exception:
     try:
-        said = str(json.load(error)['error'])
-    except (ValueError, KeyError, TypeError):
-        said = error.reason
+        said = one_line(json.load(error)['error'])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError):
+        said = one_line(error.reason)
+    if error.code in _UNREACHABLE:
+        return _no_answer(server, f'{error.code}: {said}')
     if error.code == 404:
         return LonghaulError(
             f'--model={model}: {server} does not serve it ({said}); name one that it serves'
         )
     return RefusedRequest(f'the server refuses it: {error.code}: {said}')
+
+
+def _no_answer(server: str, reason: object) -> LonghaulError:
+    return LonghaulError(
+        f'--server={server}: no answer over REST ({one_line(reason) or type(reason).__name__}); '
+        'check host and port (TensorFlow Serving: 8501 with --rest, 8500 for gRPC), or raise '
+        '--timeout'
+    )

@@ -7,6 +7,10 @@ import tensorflow as tf
 from pipelines.format import sequences
 from pipelines.format.spec import SequenceSpec
 
+# What one request may decode to: rows, and values in all of them, the longest row's steps counted
+# for each. A small request could take all memory otherwise: a batch is as wide as its longest row.
+MAX_BATCH, MAX_VALUES = 65_536, 1 << 27
+
 
 class Decoded(NamedTuple):
     """A batch of sequences.
@@ -31,7 +35,14 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     Args:
       data: string [B].
       spec: of the records.
+
+    Raises:
+      tf.errors.InvalidArgumentError: for more than MAX_BATCH rows or MAX_VALUES values.
     """
+    rows = tf.shape(data)[0]
+    message = f'data: at most {MAX_BATCH} items are allowed in a batch, got'
+    with tf.control_dependencies([tf.debugging.Assert(rows <= MAX_BATCH, [message, rows])]):
+        data = tf.identity(data)
     dtype, shape = tf.as_dtype(spec.dtype), step_shape(spec)
 
     def decode_one(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -49,9 +60,27 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
 
     flag = tf.TensorSpec([], tf.bool)
     if spec.fixed_length is not None:
+        with tf.control_dependencies([_fits(rows, tf.constant(spec.fixed_length), spec)]):
+            data = tf.identity(data)
         signature = (tf.TensorSpec([spec.fixed_length, *shape], dtype), flag)
         inputs, readable = tf.map_fn(decode_one, data, fn_output_signature=signature)
         return Decoded(inputs, tf.fill(tf.shape(data), spec.fixed_length), readable)
     signature = (tf.RaggedTensorSpec([None, *shape], dtype, ragged_rank=0), flag)
     ragged, readable = tf.map_fn(decode_one, data, fn_output_signature=signature)
-    return Decoded(ragged.to_tensor(), tf.cast(ragged.row_lengths(), tf.int32), readable)
+    lengths = tf.cast(ragged.row_lengths(), tf.int32)
+    # A batch without any row has no longest one.
+    longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
+    with tf.control_dependencies([_fits(rows, longest, spec)]):
+        lengths = tf.identity(lengths)
+        # Ragged rows forget the shape of their steps where there is none.
+        inputs = tf.reshape(ragged.to_tensor(), [rows, longest, *shape])
+        return Decoded(inputs, lengths, readable)
+
+
+def _fits(rows: tf.Tensor, steps: tf.Tensor, spec: SequenceSpec) -> tf.Operation:
+    values = tf.cast(rows, tf.int64) * tf.cast(steps, tf.int64) * spec.channels
+    message = (
+        f'data: {MAX_VALUES} values are allowed in a batch, each item as long as the longest one; '
+        'send fewer or shorter items. Items and steps:'
+    )
+    return tf.debugging.Assert(values <= MAX_VALUES, [message, rows, steps])

@@ -9,6 +9,7 @@ import abc
 
 import tensorflow as tf
 
+from pipelines.format.spec import SequenceSpec
 from trainer import recurrent, truncation
 from trainer.architectures import Model
 from trainer.baselines.gru import GRUClassifier
@@ -17,6 +18,8 @@ from trainer.recurrent import LSTMState
 from trainer.truncation import Sequences
 
 State = dict[str, tf.Tensor]
+# Of a layer's attention, 1 GB of them: one long document could take all memory otherwise.
+MAX_SCORES = 1 << 28
 
 
 class Encoder(abc.ABC):
@@ -98,9 +101,26 @@ class GRUEncoder(RecurrentEncoder):
 class WholeEncoder(Encoder):
     """Attention: it needs all steps at once."""
 
+    def __init__(self, model: Model, *, longest: int) -> None:
+        """`longest`: steps of a sequence that must be served, whatever memory it takes."""
+        super().__init__(model)
+        self._most = max(MAX_SCORES, self._scores(longest))
+
     def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """See `Encoder.encode`."""
-        return self._model.encode(self._model.sequences(_right_aligned(inputs, lengths), lengths))
+        rows, steps = tf.unstack(tf.shape(inputs, tf.int64)[:2])
+        message = (
+            f'attention: {self._most} scores (items x heads x steps^2) are allowed in a batch; '
+            'send fewer or shorter items. Items and steps:'
+        )
+        fits = rows * self._scores(steps) <= self._most
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message, rows, steps])]):
+            inputs = _right_aligned(inputs, lengths)
+        return self._model.encode(self._model.sequences(inputs, lengths))
+
+    def _scores(self, steps: int | tf.Tensor) -> int | tf.Tensor:
+        """Of one sequence in one layer."""
+        return self._model.config.transformer_heads * steps * steps
 
 
 def _right_aligned(inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -110,8 +130,10 @@ def _right_aligned(inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.gather(inputs, tf.maximum(places, 0), batch_dims=1)
 
 
-def make_encoder(model: Model) -> Encoder:
-    """The encoder of a model."""
+def make_encoder(model: Model, spec: SequenceSpec) -> Encoder:
+    """The encoder of a model that was trained on such sequences."""
     if isinstance(model, LongSequenceModel):
         return LSTMEncoder(model)
-    return GRUEncoder(model) if isinstance(model, GRUClassifier) else WholeEncoder(model)
+    if isinstance(model, GRUClassifier):
+        return GRUEncoder(model)
+    return WholeEncoder(model, longest=spec.fixed_length or spec.max_steps or 0)

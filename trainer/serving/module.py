@@ -14,13 +14,13 @@ from official.core import export_base
 from pipelines.format.spec import SequenceSpec
 from trainer.architectures import Model
 from trainer.recurrent import LSTMState
-from trainer.serving.decoding import decode_batch, step_shape
+from trainer.serving.decoding import MAX_BATCH, decode_batch, step_shape
 from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
 from trainer.serving.recall import recall
 
-# What a client may ask for at once, far beyond any use: states of so many sequences, so many
-# recalled steps. Without a bound one request could take all memory.
-MAX_BATCH, MAX_RECALLED = 65_536, 1_000_000
+# What a client may be told at once, far beyond any use: so many recalled values (64 MB). Without a
+# bound one small request could take all memory.
+MAX_RECALLED = 1 << 24
 _TOP = 5
 Answers = dict[str, tf.Tensor]
 
@@ -30,7 +30,7 @@ class ServingModule(export_base.ExportModule):
 
     def __init__(self, model: Model, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
         super().__init__(spec, model, inference_step=lambda inputs, model: model.logits(inputs))
-        self._spec, self._encoder = spec, make_encoder(model)
+        self._spec, self._encoder = spec, make_encoder(model, spec)
         self._class_names = tf.constant(class_names)
 
     def get_inference_signatures(
@@ -63,8 +63,15 @@ class ServingModule(export_base.ExportModule):
             'classify': self.classify,
             'recall': self.recall,
         }
-        function = tf.function(lambda **tensors: methods[name](tensors), autograph=False)
-        return function.get_concrete_function(**self.inputs_of(name))
+        specs = self.inputs_of(name)
+
+        def call(**tensors: tf.Tensor) -> Answers:
+            """TensorFlow Serving compares no shapes: without this, some op somewhere would."""
+            return methods[name](
+                {key: tf.ensure_shape(t, specs[key].shape) for key, t in tensors.items()}
+            )
+
+        return tf.function(call, autograph=False).get_concrete_function(**specs)
 
     def inputs_of(self, name: str) -> dict[str, tf.TensorSpec]:
         """The inputs of a signature, by name."""
@@ -194,14 +201,17 @@ class ServingModule(export_base.ExportModule):
           'values' [B, steps, C] or ids [B, steps], of the records' dtype.
         """
         state, steps, first = self._checked_state(tensors), tensors['steps'], tensors['first']
-        within = tf.logical_and(steps >= 1, steps <= MAX_RECALLED)
         rows = tf.shape(state['h'])[0]
+        values = tf.cast(tf.size(first), tf.int64) * tf.cast(steps, tf.int64)
+        within = tf.logical_and(steps >= 1, values <= MAX_RECALLED)
+        message = f'steps: at least 1, and {MAX_RECALLED} values in all rows, are allowed; steps:'
         checks = [
-            tf.debugging.Assert(within, [f'steps: 1 to {MAX_RECALLED} is allowed, got', steps]),
+            tf.debugging.Assert(within, [message, steps]),
             _same_rows('first', tf.shape(first)[0], rows),
+            *self._values('first', first),
         ]
         with tf.control_dependencies(checks):
-            steps = tf.identity(steps)
+            first, steps = tf.identity(first), tf.identity(steps)
         values = recall(self.model, self._spec, LSTMState(**state), first, steps)
         return {'values': values}
 
@@ -219,22 +229,28 @@ class ServingModule(export_base.ExportModule):
         ]
         if rows is not None:
             checks.append(_same_rows('inputs', tf.shape(inputs)[0], rows))
-        if self._spec.vocabulary_size is not None and self._spec.dtype != 'uint8':
-            checks.append(self._known(inputs))
+        checks += [_few_rows('inputs', inputs), *self._values('inputs', inputs)]
         with tf.control_dependencies(checks):
             return tf.identity(inputs), tf.identity(lengths)
 
-    def _known(self, inputs: tf.Tensor) -> tf.Operation:
-        """Ids beyond the vocabulary would be read as zeros on a GPU, and fail on a CPU."""
+    def _values(self, name: str, values: tf.Tensor) -> list[tf.Operation]:
+        """Refuses what no decoded item holds."""
         size = self._spec.vocabulary_size
-        known = tf.reduce_all(tf.cast(inputs, tf.int32) < size)
-        return tf.debugging.Assert(known, [f'inputs: ids 0 to {size - 1} are allowed'])
+        if values.dtype.is_floating:
+            finite = tf.reduce_all(tf.math.is_finite(values))
+            return [tf.debugging.Assert(finite, [f'{name}: finite numbers are allowed'])]
+        if size is None or size > values.dtype.max:
+            return []
+        # Ids beyond the vocabulary would be read as zeros on a GPU, and fail on a CPU.
+        known = tf.reduce_all(tf.cast(values, tf.int32) < size)
+        return [tf.debugging.Assert(known, [f'{name}: ids 0 to {size - 1} are allowed'])]
 
     def _checked_state(self, tensors: Answers) -> State:
         """The state, refused where it is none."""
         state = {name: tensors[name] for name in self._encoder.state_names}
         rows = tf.shape(state['h'])[0]
         checks = [_same_rows(name, tf.shape(t)[0], rows) for name, t in state.items()]
+        checks.append(_few_rows('state', state['h']))
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(t)) for t in state.values()])
         message = 'state: finite numbers are allowed, those of start or advance'
         checks.append(tf.debugging.Assert(finite, [message]))
@@ -263,3 +279,9 @@ class ServingModule(export_base.ExportModule):
 def _same_rows(name: str, found: tf.Tensor, wanted: tf.Tensor) -> tf.Operation:
     message = f'{name}: as many rows as the other inputs are needed; found and wanted:'
     return tf.debugging.Assert(tf.equal(found, wanted), [message, found, wanted])
+
+
+def _few_rows(name: str, tensor: tf.Tensor) -> tf.Operation:
+    rows = tf.shape(tensor)[0]
+    message = f'{name}: at most {MAX_BATCH} rows are allowed, got'
+    return tf.debugging.Assert(rows <= MAX_BATCH, [message, rows])

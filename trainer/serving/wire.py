@@ -6,6 +6,7 @@ Source: tensorflow_serving/apis/{model,predict,prediction_log}.proto and
 tensorflow/core/framework/{tensor,tensor_shape}.proto.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,8 @@ _DTYPES = {
 }
 _NAMES = {number: name for name, (number, _) in _DTYPES.items()}
 _STRING = 7
+# More than any answer has: a shape of a few bytes could ask for all memory.
+_MAX_VALUES = 1 << 28
 
 
 def _classes() -> dict[str, type]:
@@ -135,9 +138,12 @@ def to_array(tensor: Any) -> np.ndarray:
       ValueError: for a dtype that is not known, or values that do not fill the shape.
     """
     shape = [d.size for d in tensor.tensor_shape.dim]
+    size = math.prod(shape)
+    if any(s < 0 for s in shape) or size > _MAX_VALUES:
+        raise ValueError(f'a tensor of shape {shape}')
     if tensor.dtype == _STRING:
         values = np.array([*tensor.string_val, None], object)[:-1]
-        return values.reshape(shape)
+        return _filled(values, size, b'').reshape(shape)
     if tensor.dtype not in _NAMES:
         raise ValueError(f'DataType {tensor.dtype} is not known')
     dtype = np.dtype(_NAMES[tensor.dtype]).newbyteorder('<')
@@ -146,10 +152,15 @@ def to_array(tensor: Any) -> np.ndarray:
     values = np.array(getattr(tensor, _DTYPES[dtype.name][1]))
     if dtype == np.float16:  # Its bits, each in an integer.
         values = values.astype(np.uint16).view(np.float16)
-    # A value that is the same to the end is sent once.
-    if values.size == 1:
-        return np.full(shape, values[0], dtype)
-    return values.astype(dtype).reshape(shape)
+    return _filled(values.astype(dtype), size, 0).reshape(shape)
+
+
+def _filled(values: np.ndarray, size: int, empty: Any) -> np.ndarray:
+    """A value that is the same to the end may be sent once, zeros not at all."""
+    if values.size >= size:
+        return values
+    last = values[-1] if values.size else empty
+    return np.concatenate([values, np.full(size - values.size, last, values.dtype)])
 
 
 def make_request(

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer import truncation
 from trainer.baselines import gru
 from trainer.baselines.gru import GRUClassifier
 from trainer.baselines.objective import SupervisedObjective
 from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.objective import Batch
+from trainer.truncation import Sequences
 
 SIZES = ModelConfig(architecture='gru', embedding_units=5, hidden_units=6, head_units=7)
 CLASSES, VOCABULARY, CHANNELS = 4, 9, 3
@@ -210,3 +212,26 @@ def test_initial_values_are_a_function_of_the_seed():
     for name, value in one.items():
         np.testing.assert_array_equal(same[name], value)
         assert (other[name] == value).all() == ('bias' in name), name
+
+
+@pytest.mark.parametrize('kind', ['values', 'ids'])
+@pytest.mark.parametrize('cut', [0, 1, 6, 13])
+def test_chunks_give_the_state_of_the_layer(kind, cut):
+    """`advance` against tf_keras's layer, in float64, whatever stands behind a row's steps."""
+    total, lengths = 13, np.array([13, 9, 3, 0], np.int32)
+    rng = np.random.default_rng(5)
+    if kind == 'ids':
+        model, inputs = build(VOCABULARY), rng.integers(0, VOCABULARY, [4, total], np.uint8)
+    else:
+        model, inputs = build(CHANNELS), rng.integers(0, 256, [4, total, CHANNELS], np.uint8)
+    right = np.zeros_like(inputs)
+    for row, length in enumerate(lengths):
+        right[row, total - length :] = inputs[row, :length]
+    want = model.encode(model.sequences(tf.constant(right), tf.constant(lengths)))
+    columns = Sequences(tf.constant(inputs), dtype=tf.float64)
+    state = tf.zeros([4, SIZES.hidden_units], tf.float64)
+    for begin, end in ((0, cut), (cut, total)):
+        own = np.clip(lengths - begin, 0, end - begin)
+        chunk = truncation.all_columns(columns._replace(inputs=columns.inputs[:, begin:end]))
+        state = model.advance(state, chunk, tf.constant(own, tf.int32))
+    np.testing.assert_allclose(state, want, atol=1e-12)
