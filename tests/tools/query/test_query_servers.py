@@ -228,6 +228,7 @@ def huge() -> bytes:
         response(readable=[True], top_class_names=[['cat']]),
         huge(),
     ],
+    ids=range(8),
 )
 def test_a_grpc_server_that_answers_something_else(capsys, answer):
     with grpc_saying(answer) as address:
