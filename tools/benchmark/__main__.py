@@ -7,6 +7,7 @@
     python -m tools.benchmark input --records=DIR --gin_file=FILE
     python -m tools.benchmark job
     python -m tools.benchmark job --parts=speed --json=docs/job.json --docs=docs/job.md
+    python -m tools.benchmark stream --export=RUN/export/STEP --steps=10000000
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
 Ours are the models r, p, rp (with auxiliary losses), plain (truncated) and full (full BPTT).
@@ -15,6 +16,7 @@ is our own r or plain model in PyTorch; transformer is our baseline. `sweep` mea
 gradient-free pass beside the matrix products that it cannot do without. `input` measures a step fed
 from records beside the same step fed from memory. `job` measures the Beam job beside a plain loop
 in one process that does the same work, two worker processes beside one, and the job's memory.
+`stream` sends one endless sequence through an exported model, chunk by chunk.
 
 Each measurement is a process of its own, all implementations in turn: a first step, which traces
 and compiles, then --steps timed ones. Its memory is the process's peak, less what the imported
@@ -28,7 +30,7 @@ Prints a Markdown table; the rows are written to --json as a list of objects, wi
 import sys
 
 from pipelines.format.errors import LonghaulError
-from tools.benchmark import feeding, implementations, run
+from tools.benchmark import feeding, implementations, run, streaming
 from tools.benchmark.flags import BooleanFlag, Parser, names, number, numbers, whole
 from tools.benchmark.jobs import run as jobs
 from tools.benchmark.options import Options
@@ -63,6 +65,13 @@ _JOB = (
     ('--json', {}, 'file for the results'),
     ('--docs', {}, 'document whose blocks <!-- benchmark: PART --> take the tables'),
 )
+_STREAM = (
+    ('--export', {'required': True}, 'folder of the SavedModel'),
+    ('--steps', {'type': whole}, 'of the sequence (default 10000000)'),
+    ('--chunk_steps', {'type': whole}, 'of a call (default 100000)'),
+    ('--batch', {'type': whole}, 'sequences side by side (default 1)'),
+    ('--json', {}, 'file for the rows'),
+)
 _OWN = {
     'step': (
         ('--models', names, 'of those that know several (default r,p,rp,plain,full)'),
@@ -83,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, kind, text in (*own, *_SHARED):
             flags.add_argument(name, type=kind, help=text)
         flags.add_argument('--tune', action=BooleanFlag, help='try settings first (default)')
-    for command, own in (('input', _INPUT), ('job', _JOB)):
+    for command, own in (('input', _INPUT), ('job', _JOB), ('stream', _STREAM)):
         flags = commands.add_parser(command, allow_abbrev=False)
         for name, settings, text in own:
             flags.add_argument(name, help=text, **settings)
@@ -96,6 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
             feeding.run(feeding.FeedOptions(**rest))
         elif given['command'] == 'job':
             jobs.run(jobs.JobOptions(**rest))
+        elif given['command'] == 'stream':
+            streaming.run(streaming.StreamOptions(**rest))
         else:
             run.run(Options(**given))
     except LonghaulError as error:
