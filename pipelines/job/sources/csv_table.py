@@ -9,11 +9,11 @@ import csv
 import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources import limits
+from pipelines.job.sources.csv_rows import Cells, Lines, parse
 from pipelines.job.sources.tables import (
     estimate_rows,
     find_tables,
@@ -24,15 +24,7 @@ from pipelines.job.sources.tables import (
 )
 from pipelines.job.text_encoding import cell_to_utf8, not_readable
 
-csv.field_size_limit(limits.MOST_BYTES)
-_BOM = b'\xef\xbb\xbf'
 _MALFORMED = 'the row has another number of columns than the table'
-_RETURN = 'the row has a carriage return outside of quotes'
-_UNCLOSED = 'the row opens a quote that is never closed'
-
-
-# What csv.reader makes of a row, or why it makes nothing of it.
-_Cells = list[str] | Rejected
 
 
 class _Columns(NamedTuple):
@@ -94,7 +86,7 @@ class CsvTable:
         label = _position('label_column', self.label_column or 'label', names, path)
         return _Columns(text, label, len(names))
 
-    def _data_rows(self, path: str) -> Iterator[tuple[int, '_Cells']]:
+    def _data_rows(self, path: str) -> Iterator[tuple[int, Cells]]:
         rows = _rows(path)
         if self.csv_columns is None:
             next(rows, None)
@@ -115,7 +107,7 @@ class CsvTable:
             with open(group, 'rb') as file:
                 for item in items:
                     file.seek(item.place)
-                    yield self._text(next(_parse(_Lines(file, item.place)))[1], columns)
+                    yield self._text(next(parse(Lines(file, item.place)))[1], columns)
             return
         wanted: dict[int, Payload | Rejected] = {}
         places = {item.place for item in items}
@@ -125,7 +117,7 @@ class CsvTable:
         for item in items:
             yield wanted[item.place]
 
-    def _label(self, cells: _Cells, columns: _Columns) -> str | None:
+    def _label(self, cells: Cells, columns: _Columns) -> str | None:
         """None also for a row that will be rejected: it must not add a class."""
         malformed = isinstance(cells, Rejected) or len(cells) != columns.count
         if malformed or columns.label is None:
@@ -133,7 +125,7 @@ class CsvTable:
         label = cell_to_utf8(cells[columns.label], self.encoding)
         return None if label is None else label[0].decode('utf-8').strip() or None
 
-    def _text(self, cells: _Cells, columns: _Columns) -> Payload | Rejected:
+    def _text(self, cells: Cells, columns: _Columns) -> Payload | Rejected:
         if isinstance(cells, Rejected):
             return cells
         if len(cells) != columns.count:
@@ -161,59 +153,11 @@ class CsvTable:
         return estimate_rows(self.groups())
 
 
-class _Lines:
-    """Lines of a table as csv.reader wants them.
-
-    `position`: of the next line. `ended`: whether a line was asked for after the last one.
-    """
-
-    def __init__(self, file: BinaryIO, position: int = 0) -> None:
-        self._file, self.position, self.ended = file, position, False
-
-    def __iter__(self) -> Iterator[str]:
-        while True:
-            line, size = limits.read_line(self._file)
-            if not line:
-                break
-            if size > limits.MOST_BYTES:
-                raise csv.Error(f'a line is {limits.TOO_LARGE}')
-            start = line.removeprefix(_BOM) if self.position == 0 else line
-            self.position += size
-            # Bytes that are no UTF-8 arrive as they are, and are judged row by row.
-            yield start.decode('utf-8', 'surrogateescape')
-        self.ended = True
-
-
-def _parse(lines: _Lines) -> Iterator[tuple[int, _Cells]]:
-    """(offset, cells) of each row from the present line on; blank lines are left out.
-
-    A damaged row costs itself alone, but for a quote that is never closed: it takes the rest of the
-    table, and says so.
-    """
-    csv.field_size_limit(limits.MOST_BYTES)
-    reader = csv.reader(lines)
-    while True:
-        begin, first = lines.position, reader.line_num
-        try:
-            cells: _Cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if 'new-line' not in str(error):
-                raise
-            cells = Rejected(_RETURN)
-        # Only within quotes another line is asked for.
-        if lines.ended:
-            cells = Rejected(_UNCLOSED, f'and took {reader.line_num - first} lines with it')
-        if cells:
-            yield begin, cells
-
-
-def _rows(path: str) -> Iterator[tuple[int, _Cells]]:
+def _rows(path: str) -> Iterator[tuple[int, Cells]]:
     """(offset in the unpacked table, cells) of each row."""
     try:
         with open_table(path) as file:
-            yield from _parse(_Lines(file))
+            yield from parse(Lines(file))
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise LonghaulError(
             f'--source=csv: {path} cannot be read ({error}); mend the file, or name another one'

@@ -13,6 +13,7 @@ from typing import Any
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import limits
+from pipelines.job.sources.rows import parse_label
 from pipelines.job.sources.tables import (
     estimate_rows,
     find_tables,
@@ -112,14 +113,7 @@ class JsonLines:
         return (values, converted[1]) if isinstance(values, dict) else Rejected(_NO_OBJECT)
 
     def _label(self, values: dict[str, Any]) -> str | None | Rejected:
-        found = values.get(self.label_column or 'label')
-        if found is None:
-            return None
-        if isinstance(found, bool) or not isinstance(found, str | int):
-            return Rejected('the label is neither a string nor a whole number')
-        if not is_utf8(str(found)):
-            return Rejected('the label is not UTF-8')
-        return str(found).strip() or None
+        return parse_label(values.get(self.label_column or 'label'))
 
     def _text(self, line: bytes) -> Payload | Rejected:
         found = self._object(line)

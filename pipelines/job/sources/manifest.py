@@ -31,6 +31,7 @@ from pipelines.job.sources.paths import (
     read_file,
 )
 from pipelines.job.sources.rows import SUFFIXES, columns_of, parse_label, read_rows
+from pipelines.job.sources.tables import shown
 
 _SPLIT = 'split'
 # Requests to a remote store that are under way while earlier images are decoded; more of them would
@@ -237,7 +238,6 @@ def _check_columns(table: str, path_column: str | None, label_column: str | None
     for flag, name in wanted.items():
         if name is not None and name not in columns:
             raise LonghaulError(
-                f'--{flag}={name}: {table} has no such column; its columns are: '
-                f'{", ".join(columns)}'
+                f'--{flag}={name}: {table} has no such column; its columns are: {shown(columns)}'
             )
     return _SPLIT in columns

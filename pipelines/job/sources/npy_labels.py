@@ -12,6 +12,7 @@ from pipelines.format.records import SPLITS
 from pipelines.job.items import Rejected
 from pipelines.job.sources.paths import is_file_name
 from pipelines.job.sources.rows import columns_of, parse_label, read_rows
+from pipelines.job.sources.tables import shown
 
 _NAMES = ('labels.csv', 'labels.jsonl')
 
@@ -39,7 +40,7 @@ def read_labels(folder: str) -> dict[str, Entry]:
     columns = columns_of(paths[0])
     if 'file' not in columns:
         raise LonghaulError(
-            f'--source=npy: {paths[0]} has no column file; its columns are: {", ".join(columns)}; '
+            f'--source=npy: {paths[0]} has no column file; its columns are: {shown(columns)}; '
             'file, label and perhaps split are needed'
         )
     entries: dict[str, Entry] = {}

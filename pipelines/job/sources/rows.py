@@ -3,18 +3,18 @@
 Unlike a table of documents it is small beside what it describes, and is read as a whole.
 """
 
-import csv
 import gzip
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
-from pipelines.job.sources.tables import is_gzip
+from pipelines.job.sources import limits
+from pipelines.job.sources.csv_rows import UNCLOSED, Cells, Lines, parse
+from pipelines.job.sources.tables import is_gzip, refuse_wide
 from pipelines.job.text_encoding import is_utf8
 
 SUFFIXES = ('.csv', '.csv.gz', '.jsonl', '.jsonl.gz')
@@ -30,13 +30,18 @@ def columns_of(path: str) -> tuple[str, ...]:
         header = next(_cells(path), None)
         if header is None:
             raise LonghaulError(f'--source: {path} is empty; name a table with a header row')
+        if isinstance(header, Rejected):
+            raise LonghaulError(
+                f'--source: the first row of {path} is damaged: {header.reason}; mend it'
+            )
         return tuple(header)
     first = next(read_rows(path), None)
     if first is None:
         raise LonghaulError(f'--source: {path} is empty; name a file with objects')
     if isinstance(first, Rejected):
         raise LonghaulError(
-            f'--source: the first line of {path} is no JSON object; one object a line is needed'
+            f'--source: the first line of {path} cannot be used, since {first.reason}; one object '
+            'a line is needed'
         )
     return tuple(first)
 
@@ -48,14 +53,14 @@ def read_rows(path: str) -> Iterator[dict[str, Any] | Rejected]:
       LonghaulError: if the table cannot be read.
     """
     if _is_json(path):
-        for line in _lines(path):
-            values = _object(line)
-            yield Rejected('the line is no JSON object') if values is None else values
+        yield from map(_object, _lines(path))
         return
     rows = _cells(path)
     header = next(rows, [])
     for cells in rows:
-        if len(cells) == len(header):
+        if isinstance(cells, Rejected):
+            yield cells
+        elif len(cells) == len(header):
             yield dict(zip(header, cells, strict=True))
         else:
             yield Rejected(
@@ -79,32 +84,47 @@ def _is_json(path: str) -> bool:
     return path.removesuffix('.gz').endswith('.jsonl')
 
 
-def _cells(path: str) -> Iterator[list[str]]:
-    def cells(file: BinaryIO) -> Iterator[list[str]]:
-        """Bytes that are no UTF-8 arrive as they are: file names may hold such."""
-        text = io.TextIOWrapper(file, 'utf-8-sig', errors='surrogateescape', newline='')
-        return (row for row in csv.reader(text) if row)
-
-    return _read(path, cells)
+def _cells(path: str) -> Iterator[Cells]:
+    """The header row too. Bytes that are no UTF-8 arrive as they are: file names may hold such."""
+    for number, (_, cells) in enumerate(_read(path, lambda file: parse(Lines(file)))):
+        # Unlike a document, a row of this kind is one line: what it takes would be missing.
+        if number and isinstance(cells, Rejected) and cells.reason == UNCLOSED:
+            raise LonghaulError(
+                f'--source: {path}: row {number - 1} (from 0) opens a quote that is never closed, '
+                f'{cells.detail}; mend the row'
+            )
+        yield cells
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    return _read(path, lambda file: (line for line in file if line.strip()))
+    def lines(file: BinaryIO) -> Iterator[bytes]:
+        """Blank ones are left out; long ones are cut off just beyond the limit."""
+        while line := limits.read_line(file)[0]:
+            if line.strip():
+                yield line
+
+    return _read(path, lines)
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def _object(line: bytes) -> dict[str, Any] | Rejected:
+    if len(line) > limits.MOST_BYTES:
+        return Rejected(f'the line is {limits.TOO_LARGE}')
     try:
         values = json.loads(line.decode('utf-8-sig'))
     except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None
+        values = None
+    return values if isinstance(values, dict) else Rejected('the line is no JSON object')
 
 
-def _read(path: str, parse: Any) -> Iterator[Any]:
-    """What `parse` makes of the unpacked file; refuses one that cannot be read."""
+def _read(path: str, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[Any]:
+    """What `read` makes of the unpacked file; refuses one that cannot be read."""
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            yield from parse(gzip.GzipFile(fileobj=file) if is_gzip(path) else file)
+            unpacked = gzip.GzipFile(fileobj=file) if is_gzip(path) else file
+            refuse_wide(path, unpacked.peek(4))
+            yield from read(unpacked)
+    except LonghaulError:
+        raise
     except Exception as error:
         # Every file system has errors of its own.
         reason = ' '.join(str(error).split()) or type(error).__name__

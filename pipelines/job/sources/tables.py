@@ -1,4 +1,4 @@
-"""What the tables of documents (csv, jsonl) have in common."""
+"""What tables have in common, of documents (csv, jsonl) and of files (see `rows`)."""
 
 import gzip
 import os
@@ -25,13 +25,22 @@ def open_table(path: str) -> BinaryIO:
       LonghaulError: for UTF-16 and UTF-32, in which no row can be found by its bytes.
     """
     with _open(path) as file:
-        wide = mark_of(file.read(4))
+        refuse_wide(path, file.read(4))
+    return _open(path)
+
+
+def refuse_wide(path: str, start: bytes) -> None:
+    """Refuses a table that begins as UTF-16 or UTF-32 do.
+
+    Raises:
+      LonghaulError: with the command that converts it.
+    """
+    wide = mark_of(start[:4])
     if wide is not None:
         raise LonghaulError(
             f'--source: {path} is {wide}, and the rows of a table are found by the bytes of their '
             f'line ends; convert it first: iconv -f {wide} -t UTF-8 TABLE > NEW_TABLE'
         )
-    return _open(path)
 
 
 def _open(path: str) -> BinaryIO:

@@ -8,7 +8,7 @@ import source_data
 from source_data import refusal, rejected, run_job
 
 from pipelines.job.items import Rejected
-from pipelines.job.sources import limits, paths
+from pipelines.job.sources import limits, paths, rows
 
 MOST = 1000
 FLAGS = (
@@ -47,6 +47,15 @@ def test_files_that_tables_name(tmp_path):
     with pytest.raises(Rejected) as caught:
         paths.read_file(str(tmp_path / 'a'))
     assert caught.value.reason == 'the file is larger than 1 GiB'
+
+
+@pytest.mark.parametrize('name', ['t.jsonl', 't.jsonl.gz'])
+def test_lines_of_tables_of_files(tmp_path, name):
+    lines = [b'{"path": "a"}', b'{"path": "%s"}' % (b'x' * MOST), b'{"path": "b"}']
+    path = source_data.write_packed(tmp_path / name, b'\n'.join(lines))
+    first, long, last = rows.read_rows(str(path))
+    assert (first, last) == ({'path': 'a'}, {'path': 'b'})
+    assert long.reason == 'the line is larger than 1 GiB'
 
 
 def good(name: int) -> bytes:

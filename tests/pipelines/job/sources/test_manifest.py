@@ -207,6 +207,17 @@ def test_rows_of_another_length_are_rejected(tmp_path):
     assert source_data.description(out)['class_names'] == ['cat', 'dog']
 
 
+def test_a_carriage_return_costs_its_row_alone(tmp_path):
+    path = tmp_path / 'list.csv'
+    path.write_bytes(b'path,label\r\na.png,cat\r\nb\r.png,dog\r\nc.png,dog\r\n')
+    items = listed(make_manifest(str(path)))
+    assert [(i.label, i.place.reason) for i in items] == [
+        ('cat', ''),
+        (None, 'the row has a carriage return outside of quotes'),
+        ('dog', ''),
+    ]
+
+
 def test_a_split_that_the_first_object_lacks_is_no_training_data(tmp_path):
     rows = [{'path': 'a.png'}, {'path': 'b.png', 'split': 'test'}]
     items = listed(make_manifest(str(write(tmp_path / 'list.jsonl', rows))))
@@ -247,6 +258,31 @@ def test_an_image_named_twice_is_refused_with_both_rows(tmp_path, capsys):
             {'list.csv': 'path\na\n'},
             {'label_column': 'y'},
             '--label_column=y: {}/list.csv has no such column; its columns are: path',
+        ),
+        (
+            'list.csv',
+            {'list.csv': 'path,label\na.png,cat\nb.png,"cat\n' + 'c.png,dog\n' * 500},
+            {},
+            'list.csv: row 1 (from 0) opens a quote that is never closed, and took 501 lines with '
+            'it; mend the row',
+        ),
+        (
+            'list.csv',
+            {'list.csv': 'path,"label\na.png,cat\n'},
+            {},
+            'the first row of {}/list.csv is damaged: the row opens a quote that is never closed',
+        ),
+        (
+            'list.csv',
+            {'list.csv': 'p\0a\0t\0h\0\n\0'},
+            {},
+            'list.csv is UTF-16, and the rows of a table are found by the bytes of their line ends',
+        ),
+        (
+            'list.csv',
+            {'list.csv': ','.join(f'column {i}' for i in range(10_000)) + '\n'},
+            {},
+            'column 26, co...',
         ),
         ('list.csv', {'list.csv': 'path\n'}, {}, 'no row to train on'),
         ('list.csv', {'list.csv': 'path,split\na,test\n'}, {}, 'no row to train on'),
