@@ -82,10 +82,11 @@ def read_file(path: str) -> bytes:
                 raise Rejected('the path is not UTF-8')
         else:
             check_regular(path)
-            if os.path.getsize(path) > limits.MOST_BYTES:
-                raise Rejected(f'the file is {limits.TOO_LARGE}')
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            return file.read()
+            data = limits.read_most(file, limits.MOST_BYTES + 1)
+        if len(data) > limits.MOST_BYTES:
+            raise Rejected(f'the file is {limits.TOO_LARGE}')
+        return bytes(data)
     except (Rejected, LonghaulError):
         raise
     except Exception as error:

@@ -49,6 +49,25 @@ def test_files_that_tables_name(tmp_path):
     assert caught.value.reason == 'the file is larger than 1 GiB'
 
 
+def test_remote_files_that_tables_name(monkeypatch):
+    """Nobody asks a store for a size: no more than the limit is read."""
+    files = {'gs://b/a': b'x' * MOST, 'gs://b/b': b'x' * 100_000}
+    read = []
+
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            read.append(data := super().read(size))
+            return data
+
+    monkeypatch.setattr(paths.FileSystems, 'open', lambda path, **_: Watched(files[path]))
+    assert paths.read_file('gs://b/a') == files['gs://b/a']
+    read.clear()
+    with pytest.raises(Rejected) as caught:
+        paths.read_file('gs://b/b')
+    assert sum(map(len, read)) == MOST + 1
+    assert caught.value.reason == 'the file is larger than 1 GiB'
+
+
 @pytest.mark.parametrize('name', ['t.jsonl', 't.jsonl.gz'])
 def test_lines_of_tables_of_files(tmp_path, name):
     lines = [b'{"path": "a"}', b'{"path": "%s"}' % (b'x' * MOST), b'{"path": "b"}']
