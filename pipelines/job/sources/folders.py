@@ -17,6 +17,8 @@ from pipelines.job.sources import limits, zips
 from pipelines.job.sources.splits import find_splits
 from pipelines.job.text_encoding import is_utf8
 
+LINKED_FOLDER = 'a link to a folder, which is not followed'
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassFolders:
@@ -41,8 +43,13 @@ class ClassFolders:
             raise LonghaulError(
                 f'--source={source}: no such folder or zip; name one with a folder per class'
             )
-        if not os.path.isdir(self.path):
+        if os.path.isfile(self.path):
             return [Group(self.path, 'train')]
+        if not os.path.isdir(self.path):
+            raise LonghaulError(
+                f'--source={source}: no regular file, and a zip is read in many places; name a '
+                'folder or a zip'
+            )
         found = find_splits(source, self.path, ('', '.zip'))
         if any(g.split == 'train' for g in found):
             return found
@@ -131,7 +138,7 @@ def _class_of(name: str) -> str | None:
 def _count(path: str) -> int:
     if _is_zip(path):
         return sum(1 for _ in zips.names(path))
-    return sum(len(files) for _, _, files in os.walk(path, onerror=_refuse_folder))
+    return sum(len(files) for _, _, files in os.walk(path, onerror=refuse_folder))
 
 
 def _is_zip(path: str) -> bool:
@@ -143,7 +150,7 @@ def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
 
     Links to folders are not followed: they may lead back. They are named instead.
     """
-    for folder, folders, files in os.walk(root, onerror=_refuse_folder):
+    for folder, folders, files in os.walk(root, onerror=refuse_folder):
         folders.sort()
         links = {name for name in folders if os.path.islink(os.path.join(folder, name))}
         below = os.path.relpath(folder, root).replace(os.sep, '/')
@@ -152,7 +159,12 @@ def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
             yield prefix + name, prefix + name, name not in links
 
 
-def _refuse_folder(error: OSError) -> None:
+def refuse_folder(error: OSError) -> None:
+    """What os.walk is to do about a folder that it cannot list: its files would be missing.
+
+    Raises:
+      LonghaulError: always.
+    """
     raise LonghaulError(
         f'--source: the folder {error.filename} cannot be listed ({error.strerror}); make it '
         'readable, or move it away'
@@ -182,7 +194,7 @@ def _read_file(path: str) -> bytes:
     try:
         about = os.fstat(descriptor)
         if stat.S_ISDIR(about.st_mode):
-            raise Rejected('a link to a folder, which is not followed')
+            raise Rejected(LINKED_FOLDER)
         if not stat.S_ISREG(about.st_mode):
             raise Rejected('no regular file')
         if about.st_size > limits.MOST_BYTES:

@@ -19,6 +19,7 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.folders import LINKED_FOLDER, refuse_folder
 from pipelines.job.sources.npy_header import Header, read_header
 from pipelines.job.sources.npy_labels import Entry, read_labels
 from pipelines.job.sources.npy_values import check_floats
@@ -175,30 +176,34 @@ def _usable(folder: str, place: Place) -> str:
     return path
 
 
-def _list(folder: str) -> list[Item]:
-    """All arrays by name; the groups' path is the folder itself."""
-    labels = read_labels(folder)
+def _list(folder: str) -> Iterator[Item]:
+    """All arrays by name, and links to folders; the groups' path is the folder itself."""
+    labels, linked = read_labels(folder), set()
     own = os.path.isdir(os.path.join(folder, 'train'))
     by_column = any(entry.split is not None for entry in labels.values())
-    items = []
-    for name in sorted({*_names(folder), *labels}):
+    for name in sorted({*_names(folder, linked), *labels}):
         entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
         inside = own and top in SPLITS
         split = entry.split or (top if inside else 'train')
+        reason, label = LINKED_FOLDER if name in linked else '', entry.label
         if own and not by_column:
-            place = Place(name, '' if inside else f'outside of the folders {", ".join(SPLITS)}')
-            items.append(Item(name, split, entry.label if inside else None, folder, place))
+            if not inside:
+                reason, label = f'outside of the folders {", ".join(SPLITS)}', None
+            yield Item(name, split, label, folder, Place(name, reason))
         else:
-            items.append(Item(f'{split}/{name}', split, entry.label, folder, Place(name)))
-    return items
+            yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
 
 
-def _names(folder: str) -> Iterator[str]:
-    """Paths below the folder with '/'; links to folders are not followed."""
-    for below, _, files in os.walk(folder):
-        for file in files:
+def _names(folder: str, linked: set[str]) -> Iterator[str]:
+    """Paths below the folder with '/'; links to folders go into `linked`, and are not followed."""
+    for below, folders, files in os.walk(folder, onerror=refuse_folder):
+        links = {name for name in folders if os.path.islink(os.path.join(below, name))}
+        for file in (*files, *links):
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
             # What desktops leave behind: ._a.npy, __MACOSX/.
-            hidden = any(part.startswith(('.', '__MACOSX')) for part in name.split('/'))
-            if name.lower().endswith('.npy') and not hidden:
+            if any(part.startswith(('.', '__MACOSX')) for part in name.split('/')):
+                continue
+            if file in links:
+                linked.add(name)
+            if file in links or name.lower().endswith('.npy'):
                 yield name

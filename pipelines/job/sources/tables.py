@@ -56,8 +56,12 @@ def find_tables(kind: str, path: str) -> list[Group]:
     source = f'{kind}:{path}'
     if not os.path.exists(path):
         raise LonghaulError(f'--source={source}: no such file or folder; name a table')
-    if not os.path.isdir(path):
+    if os.path.isfile(path):
         return [Group(path, 'train')]
+    if not os.path.isdir(path):
+        raise LonghaulError(
+            f'--source={source}: no regular file, and a table is read several times; save it as one'
+        )
     found = find_splits(source, path, (f'.{kind}', f'.{kind}.gz'))
     if not any(group.split == 'train' for group in found):
         raise LonghaulError(

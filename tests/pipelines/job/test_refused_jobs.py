@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import os
 import resource
 import struct
 
@@ -273,6 +274,16 @@ def test_a_folder_that_cannot_be_listed(tmp_path, capsys, monkeypatch):
         f'--source: the folder {source}/cat cannot be listed (Permission denied); make it '
         'readable, or move it away'
     )
+
+
+@pytest.mark.parametrize('kind', ['csv', 'jsonl', 'texts', 'images'])
+def test_a_pipe_is_no_source(tmp_path, capsys, kind):
+    """Nobody writes to it: it would be waited for without end."""
+    os.mkfifo(tmp_path / 'pipe')
+    source = f'--source={kind}:{tmp_path / "pipe"}'
+    flags = IMAGE_FLAGS if kind == 'images' else TEXT_FLAGS
+    message = refusal(capsys, source, f'--output={tmp_path / "out"}', *flags)
+    assert message.startswith(f'{source}: no regular file, and a ')
 
 
 def test_the_reasons_are_counted_in_stats(tmp_path):

@@ -277,6 +277,30 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
     assert not found
 
 
+def test_no_folder_is_missing_in_silence(tmp_path, monkeypatch):
+    """A link to a folder is named; a folder that cannot be listed is refused."""
+    root = write(tmp_path / 'in', {'a.npy': values(0), 'more/b.npy': values(1)})
+    write(tmp_path / 'other', {'c.npy': values(2)})
+    (root / 'a-link').symlink_to(tmp_path / 'other')
+    (root / '.hidden').symlink_to(tmp_path / 'other')
+    source = make_npy(str(root))
+    (group,) = source.groups()
+    assert [(i.place.name, i.place.reason) for i in source.items(group)] == [
+        ('a-link', 'a link to a folder, which is not followed'),
+        ('a.npy', ''),
+        ('more/b.npy', ''),
+    ]
+    walk = os.walk
+
+    def denied(top, onerror):
+        onerror(PermissionError(13, 'Permission denied', f'{top}/more'))
+        return walk(top)
+
+    monkeypatch.setattr(os, 'walk', denied)
+    with pytest.raises(LonghaulError, match='more cannot be listed .Permission denied.; make it'):
+        source.groups()
+
+
 def test_the_first_sound_header_decides(tmp_path):
     arrays = {'a.npy': b'none', 'b.npy': values(0)[:, :2], 'c.npy': values(1)}
     source = make_npy(str(write(tmp_path, arrays)))
