@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Steps at a time: float64 takes eight times what uint8 does. Sums of squares of 2**16 uint16 stay
+# Steps at a time: float64 takes many times what is stored. Sums of squares of 2**16 uint16 stay
 # far below 2**53, up to which float64 holds every whole number.
 _CHUNK = 1 << 16
 
@@ -91,9 +91,13 @@ def _whole(sums: np.ndarray) -> list[int]:
 
 
 def _of_floats(rows: np.ndarray) -> Sums:
-    wide = rows.astype(np.float64)
-    return Sums(len(rows), _in_order(wide), _in_order(wide * wide))
+    """In chunks, each of which begins with what the ones before have come to."""
+    sums = squares = np.zeros([rows.shape[1]])
+    for start in range(0, len(rows), _CHUNK):
+        wide = rows[start : start + _CHUNK].astype(np.float64)
+        sums, squares = _in_order(sums, wide), _in_order(squares, wide * wide)
+    return Sums(len(rows), sums.tolist(), squares.tolist())
 
 
-def _in_order(values: np.ndarray) -> list[float]:
-    return np.add.accumulate(values, axis=0)[-1].tolist()
+def _in_order(before: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.add.accumulate(np.concatenate([before[np.newaxis], values]), axis=0)[-1]

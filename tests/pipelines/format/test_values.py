@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from pipelines.format import values
 from pipelines.format.values import Sums, add_up, sums_of
 
 
@@ -51,6 +52,15 @@ def test_floats_are_summed_one_after_the_other():
         sums, squares = sums + one, squares + other
     found = add_up(sums_of(examples), 1)
     assert (found.values, found.squares) == ([sums], [squares])
+
+
+@pytest.mark.parametrize('chunk', [1, 7, 1000])
+def test_long_examples_of_floats_are_summed_in_pieces_of_the_same_bits(monkeypatch, chunk):
+    examples = random_examples('float16')
+    whole = sums_of(examples)
+    monkeypatch.setattr(values, '_CHUNK', chunk)
+    assert sums_of(examples) == whole
+    assert whole[0].values != sums_of([examples[0][::-1]])[0].values
 
 
 def test_documents_without_channels():
