@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 
+# Longer ones are names: Python refuses to make numbers of thousands of digits.
+_INTEGER = re.compile('-?[0-9]{1,100}')
+
 
 class Labels(NamedTuple):
     """`names`: class names by number; `numbers`: the number of each valid label of the source."""
@@ -30,7 +33,7 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
     tested = {label for split, label in pairs if split == 'test'}
     if names is None:
         found = trained | tested
-        integers = all(re.fullmatch('-?[0-9]+', label) for label in found)
+        integers = all(_INTEGER.fullmatch(label) for label in found)
         ordered = (
             sorted(found, key=lambda label: (int(label), label)) if integers else sorted(found)
         )

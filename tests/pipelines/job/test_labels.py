@@ -18,6 +18,7 @@ def pairs(*labels, split='train'):
         pytest.param(['2', '-1', '0'], ('-1', '0', '2'), id='negative'),
         pytest.param(['10', '9', 'x'], ('10', '9', 'x'), id='one-is-no-integer'),
         pytest.param(['1', '01'], ('01', '1'), id='same-value'),
+        pytest.param(['2', '1' * 5000], ('1' * 5000, '2'), id='no-number-of-python'),
         pytest.param([], (), id='none'),
     ],
 )
