@@ -119,14 +119,16 @@ def _walk(file: RecordsFile) -> Iterator[tuple[int, bytes]]:
 
 
 def _seek(file: RecordsFile, offsets: Sequence[int]) -> Iterator[bytes]:
-    with open(file.path, 'rb') as opened:
-        for offset in offsets:
+    for offset in offsets:
+        # Never open in between: a shard takes its records from all files, a thousand of them.
+        with open(file.path, 'rb') as opened:
             opened.seek(offset)
             header = opened.read(_HEADER)
             record = opened.read(int.from_bytes(header[:8], 'little'))
-            if header + record + opened.read(_FOOTER) != frame(record):
-                raise OSError(f'damaged at offset {offset}')
-            yield record
+            framed = header + record + opened.read(_FOOTER)
+        if framed != frame(record):
+            raise OSError(f'damaged at offset {offset}')
+        yield record
 
 
 @contextlib.contextmanager

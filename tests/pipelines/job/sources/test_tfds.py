@@ -1,6 +1,7 @@
 """tfds: data sets that TFDS prepares from their original files, and what it cannot give us."""
 
 import collections
+import os
 import pickle
 
 import numpy as np
@@ -158,6 +159,17 @@ def test_the_same_bytes_however_the_data_are_prepared(tmp_path):
         contents.append(source_data.contents(out))
     assert contents[0] == contents[1] == contents[2]
     assert str(tmp_path).encode() not in b''.join(contents[0].values())
+
+
+def test_no_file_stays_open_between_two_records(tmp_path):
+    """Of a data set in a thousand files a shard takes records from all of them in turn."""
+    source = make_tfds('weather', data_dir=str(write_pictures(tmp_path / 'data', files=3)))
+    groups = [group for group in source.groups() if group.split == 'train']
+    readers = [source.read(group.path, list(source.items(group))) for group in groups]
+    assert len(readers) == 3
+    assert all(next(reader).data for reader in readers)
+    opened = [os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')]
+    assert not [path for path in opened if path.startswith(str(tmp_path / 'data'))]
 
 
 @pytest.mark.long
