@@ -4,7 +4,6 @@ TensorFlow's own file systems are the trainer's: what the job writes, it looks a
 the same credentials.
 """
 
-import fnmatch
 import os
 import posixpath
 import re
@@ -16,7 +15,7 @@ from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 
-_LEFTOVERS = ('*-of-*.tfrecord', '*-of-*.index', 'rejected-*.jsonl', '*.partial')
+_PROBE = '.writable.partial'
 
 
 def prepare(folder: str, *, overwrite: bool) -> None:
@@ -55,10 +54,9 @@ def require_writable(flag: str, folder: str) -> None:
     Raises:
       LonghaulError: if that fails.
     """
-    probe = '.writable.partial'
     try:
-        FileSystems.create(posixpath.join(folder, probe)).close()
-        _remove(folder, [probe])
+        FileSystems.create(posixpath.join(folder, _PROBE)).close()
+        _remove(folder, [_PROBE])
     except Exception as error:
         raise _not_writable(flag, folder, error) from error
 
@@ -114,10 +112,11 @@ def _clear(folder: str) -> None:
         FileSystems.mkdirs(folder)
     names = _names(folder)
     # First of all, so that nothing half-replaced ever passes for finished.
-    for name in (records.FILE_NAME, 'stats.json'):
+    for name in (records.FILE_NAME, records.STATS_NAME):
         if name in names:
             _remove(folder, [name])
-    _remove(folder, [n for n in names if any(fnmatch.fnmatch(n, p) for p in _LEFTOVERS)])
+    # Whatever else lies there is somebody else's.
+    _remove(folder, [name for name in names if records.is_part(name) or name == _PROBE])
 
 
 def _local(folder: str) -> bool:

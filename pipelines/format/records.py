@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import posixpath
+import re
 from typing import Any
 
 import tensorflow as tf
@@ -12,8 +13,10 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 
 FORMAT_VERSION = 1
-FILE_NAME = 'records.json'
+FILE_NAME, STATS_NAME = 'records.json', 'stats.json'
 SPLITS = ('train', 'validation', 'test')
+_SHARD = rf'({"|".join(SPLITS)})-\d+-of-\d+'
+_PART = re.compile(rf'{_SHARD}\.(tfrecord|index)|rejected-{_SHARD}\.jsonl')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +74,16 @@ class RecordsInfo:
 def shard_name(split: str, shard: int, shards: int) -> str:
     """'train-00000-of-00016', without suffix."""
     return f'{split}-{shard:05}-of-{shards:05}'
+
+
+def is_part(name: str) -> bool:
+    """Whether a file is named as a part of a data set, or as one that is not finished.
+
+    Not records.json and stats.json themselves: these two are looked for by their names.
+    """
+    whole = name.removesuffix('.partial')
+    unfinished = whole != name and whole in (FILE_NAME, STATS_NAME)
+    return unfinished or _PART.fullmatch(whole) is not None
 
 
 def read_info(folder: str) -> RecordsInfo:

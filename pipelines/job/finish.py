@@ -11,7 +11,7 @@ from typing import Any
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.records import FILE_NAME, RecordsInfo
+from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
 from pipelines.format.values import add_up
 from pipelines.job.plan import Plan
 from pipelines.job.tally import sums_from
@@ -79,7 +79,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         }
     files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
     text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
-    files['stats.json'] = write_text(posixpath.join(options.output, 'stats.json'), text)
+    files[STATS_NAME] = write_text(posixpath.join(options.output, STATS_NAME), text)
     info = RecordsInfo(
         spec=plan.spec,
         segment_steps=options.segment_steps,

@@ -173,12 +173,19 @@ def test_a_finished_output_is_kept_unless_told(tmp_path, table, capsys):
 
 def test_leftovers_go_and_strangers_stay(tmp_path, table):
     out = tmp_path / 'out'
-    leftovers = ['train-00007-of-00009.index', 'rejected-x.jsonl', 'a.partial', 'stats.json']
-    source_data.write_folder(out, dict.fromkeys([*leftovers, 'notes.txt'], b'mine'))
+    leftovers = [
+        'train-00007-of-00009.index',
+        'test-00000-of-00001.tfrecord.partial',
+        'rejected-train-00007-of-00009.jsonl',
+        'records.json.partial',
+        'stats.json',
+    ]
+    strangers = ['notes.txt', 'a.partial', 'rejected-x.jsonl', 'a-list-of-mine.index']
+    source_data.write_folder(out, dict.fromkeys([*leftovers, *strangers], b'mine'))
     job(out, table, *TEXT_FLAGS)
     found = source_data.contents(out)
-    assert found['notes.txt'] == b'mine'
-    assert not set(leftovers[:3]) & set(found)
+    assert [found.get(name) for name in strangers] == [b'mine'] * 4
+    assert not set(leftovers[:4]) & set(found)
     assert found['stats.json'] != b'mine'
 
 

@@ -3,18 +3,14 @@
 import hashlib
 import json
 import posixpath
-import re
 
 import tensorflow as tf
 
 from pipelines.format import records
-from pipelines.format.records import FILE_NAME, RecordsInfo
+from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
 from tools.verify.faults import Report
 from tools.verify.shard import verify_shard
 from tools.verify.tally import Tally
-
-_STATS = 'stats.json'
-_OURS = re.compile(r'(rejected-)?(train|validation|test)-\d{5}-of-\d{5}\.(tfrecord|index|jsonl)')
 
 
 def verify(folder: str) -> Report:
@@ -63,7 +59,7 @@ def _verify_description(folder: str, info: RecordsInfo, report: Report) -> None:
 
 def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
     """The numbers of stats.json; that it is there, and whole, its checksum says."""
-    path = posixpath.join(folder, _STATS)
+    path = posixpath.join(folder, STATS_NAME)
     if not tf.io.gfile.exists(path):
         return
     with tf.io.gfile.GFile(path, 'rb') as file:
@@ -73,7 +69,7 @@ def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
     except (ValueError, AttributeError, TypeError) as error:
         differences = [f'damaged ({error})']
     for what in differences:
-        report.add(_STATS, what)
+        report.add(STATS_NAME, what)
 
 
 def _verify_others(folder: str, info: RecordsInfo, report: Report) -> None:
@@ -85,8 +81,7 @@ def _verify_others(folder: str, info: RecordsInfo, report: Report) -> None:
         elif hashlib.sha256(_read(folder, name, report)).hexdigest() != sha256:
             report.add(name, 'sha256 is not that of records.json')
     for name in sorted(tf.io.gfile.listdir(folder)):
-        left = name.endswith('.partial') or _OURS.fullmatch(name)
-        if left and name not in listed and name not in info.files:
+        if records.is_part(name) and name not in listed and name not in info.files:
             report.add(name, 'does not belong to these records; remove it')
 
 
