@@ -282,7 +282,7 @@ def test_an_image_named_twice_is_refused_with_both_rows(tmp_path, capsys):
             'list.csv',
             {'list.csv': ','.join(f'column {i}' for i in range(10_000)) + '\n'},
             {},
-            'column 26, co...',
+            'column 26, column 27, co...',
         ),
         ('list.csv', {'list.csv': 'path\n'}, {}, 'no row to train on'),
         ('list.csv', {'list.csv': 'path,split\na,test\n'}, {}, 'no row to train on'),
