@@ -49,36 +49,10 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     _check_rejected(rejected, examples, plan)
     by_split = {split: [s for s in shards if s['split'] == split] for split in plan.splits}
     _check_train(by_split['train'], examples, plan)
-    counts = {
-        'splits': {k: sum(s['shard']['examples'] for s in v) for k, v in by_split.items()},
-        'classes': {k: _by_class(v, class_names) for k, v in by_split.items()},
-        'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
-        'rejected': sum(rejected.values()),
-    }
-    if plan.spec.kind == 'text':
-        counts['encodings'] = {k: _add(s['encodings'] for s in v) for k, v in by_split.items()}
-    if plan.spec.vocabulary is not None:
-        counts['vocabulary'] = {
-            'characters': len(plan.spec.vocabulary),
-            'unknown': {k: sum(s['unknown'] for s in v) for k, v in by_split.items()},
-        }
-    options = plan.options
-    lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
-    lengths = {k: dict(sorted(v.items(), key=lambda p: int(p[0]))) for k, v in lengths.items()}
-    stats = {
-        'counts': counts,
-        'rejected': rejected,
-        'lengths': lengths,
-        'anchors_by_tenth_of_the_sequence': {
-            kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
-        },
-    }
-    if plan.spec.tokens is None:
-        stats['values'] = {
-            k: add_up(map(sums_from, v), plan.spec.channels).to_json() for k, v in by_split.items()
-        }
-    files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
+    stats = _stats(by_split, rejected, plan, class_names)
     text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
+    files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
+    options = plan.options
     files[STATS_NAME] = write_text(posixpath.join(options.output, STATS_NAME), text)
     info = RecordsInfo(
         spec=plan.spec,
@@ -89,8 +63,8 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         seed=options.seed,
         class_names=class_names,
         shards={k: [s['shard'] for s in v] for k, v in by_split.items()},
-        counts=counts,
-        lengths=lengths,
+        counts=stats['counts'],
+        lengths=stats['lengths'],
         options={k: v for k, v in vars(options).items() if k not in _NOT_CONTENT},
         versions={name: importlib.metadata.version(name) for name in _DECIDING},
         files=files,
@@ -99,6 +73,48 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     path = posixpath.join(options.output, FILE_NAME)
     write_text(path, info.to_json())
     return path
+
+
+_BySplit = dict[str, list[dict[str, Any]]]
+
+
+def _stats(
+    by_split: _BySplit, rejected: dict[str, int], plan: Plan, class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """What stats.json holds; docs/job.md has its fields in a table."""
+    lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
+    shards = [s for v in by_split.values() for s in v]
+    stats = {
+        'counts': _counts(by_split, plan, class_names) | {'rejected': sum(rejected.values())},
+        'rejected': rejected,
+        'lengths': {
+            k: dict(sorted(v.items(), key=lambda p: int(p[0]))) for k, v in lengths.items()
+        },
+        'anchors_by_tenth_of_the_sequence': {
+            kind: [sum(s['anchors'][kind][i] for s in shards) for i in range(10)] for kind in 'rp'
+        },
+    }
+    if plan.spec.tokens is None:
+        stats['values'] = {
+            k: add_up(map(sums_from, v), plan.spec.channels).to_json() for k, v in by_split.items()
+        }
+    return stats
+
+
+def _counts(by_split: _BySplit, plan: Plan, class_names: tuple[str, ...]) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        'splits': {k: sum(s['shard']['examples'] for s in v) for k, v in by_split.items()},
+        'classes': {k: _by_class(v, class_names) for k, v in by_split.items()},
+        'steps': {k: sum(s['steps'] for s in v) for k, v in by_split.items()},
+    }
+    if plan.spec.kind == 'text':
+        counts['encodings'] = {k: _add(s['encodings'] for s in v) for k, v in by_split.items()}
+    if plan.spec.vocabulary is not None:
+        counts['vocabulary'] = {
+            'characters': len(plan.spec.vocabulary),
+            'unknown': {k: sum(s['unknown'] for s in v) for k, v in by_split.items()},
+        }
+    return counts
 
 
 def write_text(path: str, text: str) -> str:
