@@ -22,6 +22,7 @@ class Tally:
         self._places: dict[int, str] = {}
         self._splits: Counter[str] = Counter()
         self._steps: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
         self._classes: dict[str, Counter[str]] = {}
         self._lengths: dict[str, Counter[str]] = {}
         self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
@@ -40,6 +41,8 @@ class Tally:
         for kind, tenths in self._tenths.items():
             found = example.anchors[f'{kind}_anchors'] * 10 // max(1, example.length)
             tenths += np.bincount(np.clip(found, 0, 9), minlength=10)
+        if self._info.spec.vocabulary is not None and example.values is not None:
+            self._unknown[split] += int((example.values == 0).sum())
         self._add_values(split, example, file)
         hashed = anchors.id_hash(example.id)
         if hashed in self._places:
@@ -64,6 +67,9 @@ class Tally:
         }
         for name, values in found.items():
             yield from _differ(name, counts.get(name, {}), values)
+        if self._info.spec.vocabulary is not None:
+            said = counts.get('vocabulary', {}).get('unknown', {})
+            yield from _differ('steps outside of the vocabulary', said, self._unknown)
         # What a text was converted from is not in the records; how many there are is.
         for split, said in counts.get('encodings', {}).items():
             texts = {'texts': sum(said.values())}

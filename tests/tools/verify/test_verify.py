@@ -272,6 +272,15 @@ def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys)
     assert [line for line in lines if line.startswith('records.json: encodings of train: ')]
 
 
+def test_a_count_of_unknown_characters_that_lies_is_found(copy, capsys):
+    info = json.loads((copy / 'records.json').read_text())
+    info['counts']['vocabulary']['unknown']['train'] += 1
+    (copy / 'records.json').write_text(json.dumps(info))
+    _, lines = verify(copy, capsys)
+    expected = "records.json: steps outside of the vocabulary: 1 of 'train', 0 are there"
+    assert expected in lines
+
+
 def test_what_is_missing_and_what_is_too_much(copy, capsys):
     (copy / 'stats.json').unlink()
     next(copy.glob('test-00000*.tfrecord')).unlink()
