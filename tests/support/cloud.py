@@ -8,9 +8,11 @@ import http.server
 import importlib.util
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 _NEEDED = ('gcp_storage_emulator', 'google.cloud.storage', 'google.cloud.dataflow')
 BUCKET = 'bucket'
@@ -49,6 +51,19 @@ def storage() -> Iterator[str]:
         server.stop()
 
 
+@contextlib.contextmanager
+def bucket() -> Iterator[str]:
+    """As `storage`, for Beam in this process and its children: gs://BUCKET."""
+    from apache_beam.internal.gcp import auth
+
+    with storage() as address:
+        values = {'STORAGE_EMULATOR_HOST': address, 'NO_GCE_CHECK': 'true'}
+        # Beam would look for credentials for twenty seconds; its other processes do.
+        known = mock.patch.object(auth._Credentials, '_credentials_init', True)
+        with mock.patch.dict(os.environ, values), known:
+            yield address
+
+
 def objects(address: str, prefix: str) -> dict[str, bytes]:
     """Name below gs://BUCKET/PREFIX -> bytes, read by Google's own client."""
     found = {b.name: b.download_as_bytes() for b in _bucket(address).list_blobs(prefix=prefix)}
@@ -56,6 +71,7 @@ def objects(address: str, prefix: str) -> dict[str, bytes]:
 
 
 def put(address: str, name: str, data: bytes) -> None:
+    """Writes gs://BUCKET/NAME."""
     _bucket(address).blob(name).upload_from_string(data)
 
 
