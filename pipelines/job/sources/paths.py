@@ -77,16 +77,18 @@ def read_file(path: str) -> bytes:
       LonghaulError: if it might be read at another time; Beam tries again, and gives up at last.
     """
     try:
-        if is_remote(path):
-            if not is_utf8(path):
-                raise Rejected('the path is not UTF-8')
-        else:
+        most = limits.MOST_BYTES + 1
+        if not is_remote(path):
             check_regular(path)
+            most = min(most, os.path.getsize(path))
+        elif not is_utf8(path):
+            raise Rejected('the path is not UTF-8')
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            data = limits.read_most(file, limits.MOST_BYTES + 1)
+            # One call: each one is a request to a remote store.
+            data = file.read(most)
         if len(data) > limits.MOST_BYTES:
             raise Rejected(f'the file is {limits.TOO_LARGE}')
-        return bytes(data)
+        return data
     except (Rejected, LonghaulError):
         raise
     except Exception as error:

@@ -4,6 +4,7 @@ Unlike a table of documents it is small beside what it describes, and is read as
 """
 
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -120,7 +121,8 @@ def _read(path: str, read: Callable[[BinaryIO], Iterator[Any]]) -> Iterator[Any]
     """What `read` makes of the unpacked file; refuses one that cannot be read."""
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            unpacked = gzip.GzipFile(fileobj=file) if is_gzip(path) else file
+            # Google's reader has no lines of its own: Python would ask it for single bytes.
+            unpacked = gzip.GzipFile(fileobj=file) if is_gzip(path) else io.BufferedReader(file)
             refuse_wide(path, unpacked.peek(4))
             yield from read(unpacked)
     except LonghaulError:
