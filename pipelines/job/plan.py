@@ -1,12 +1,14 @@
 """Options + source -> everything that the workers need, resolved once on the launcher."""
 
 import dataclasses
+import math
 import sys
 
 import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
+from pipelines.format.images.refusals import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
 from pipelines.job.items import SignalSource, Source
 from pipelines.job.pixel_order import hilbert_order, random_order
@@ -148,6 +150,11 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         raise LonghaulError(
             f'--image_size is missing: {options.source} holds images; name the side that they are '
             'resized to, such as --image_size=28 (784 steps)'
+        )
+    if size**2 > MAX_PIXELS:
+        raise LonghaulError(
+            f'--image_size={size}: sides up to {math.isqrt(MAX_PIXELS)} are known, since no image '
+            f'may have more than {MAX_PIXELS} pixels; name a smaller one'
         )
     if options.max_steps is not None:
         raise LonghaulError(

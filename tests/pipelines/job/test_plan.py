@@ -140,10 +140,11 @@ def test_shards_by_size(monkeypatch):
     ('options', 'expected'),
     [
         ({'image_size': 1}, '--image_size=1: a sequence of one step has nothing to reconstruct'),
+        ({'image_size': 11586}, '--image_size=11586: sides up to 11585 are known, since no image'),
         ({'auxiliary_steps': 64}, '--auxiliary_steps=64: the images have 64 steps; fewer than 64'),
         ({'max_steps': 9}, '--max_steps=9: images have all their pixels; leave it out'),
     ],
-    ids=['one-pixel', 'auxiliary-steps', 'max-steps'],
+    ids=['one-pixel', 'too-many-pixels', 'auxiliary-steps', 'max-steps'],
 )
 def test_refuses_what_does_not_fit_images(options, expected):
     with pytest.raises(LonghaulError) as caught:
