@@ -8,8 +8,12 @@ class LonghaulError(ValueError):
 
     def __init__(self, message: str) -> None:
         # Names of files and columns may hold what no terminal should get, or cannot print.
-        line = ' '.join(message.splitlines())
-        super().__init__(''.join(c if c.isprintable() else _escaped(c) for c in line))
+        super().__init__(printable(' '.join(message.splitlines())))
+
+
+def printable(text: str, *, keep: str = '') -> str:
+    """Text for a terminal: what is not printable is escaped, but for the characters in `keep`."""
+    return ''.join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

@@ -91,11 +91,14 @@ class Records:
         if example_id is None:
             split = next(s for s, reader in self.readers.items() if len(reader))
             return self.read(split, 0)
-        hashed = anchors.id_hash(example_id)
+        hashed, shown = (
+            anchors.id_hash(example_id),
+            _shown(example_id.encode('utf-8', 'surrogateescape')),
+        )
         for split, reader in self.readers.items():
             for number in np.flatnonzero(reader.entries['id_hash'] == hashed):
                 example = self.read(split, int(number))
-                if example.id == example_id:
+                if example.id == shown:
                     return example
         near = difflib.get_close_matches(example_id, self._some_ids(), n=3, cutoff=0)
         raise LonghaulError(
@@ -117,6 +120,11 @@ class Records:
         return [self.read(split, int(number)) for number in numbers]
 
 
+def _shown(example_id: bytes) -> str:
+    """An id as text; names of files may hold bytes that are no UTF-8."""
+    return example_id.decode('utf-8', 'backslashreplace')
+
+
 def _stats(folder: str) -> dict[str, Any]:
     path = posixpath.join(folder, 'stats.json')
     if not tf.io.gfile.exists(path):
@@ -131,7 +139,7 @@ def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
     shape = (info.anchor_sets, info.anchors_per_sequence)
     return Stored(
         split=split,
-        id=features['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace'),
+        id=_shown(features['id'].bytes_list.value[0]),
         label=features['label'].int64_list.value[0],
         values=segments.join(
             list(features['segments'].bytes_list.value),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipelines.format.errors import printable
 from pipelines.format.texts import text_of
 from tools.inspect import pictures, signals
 from tools.inspect.stored import Records, Stored
@@ -15,9 +16,9 @@ def show(found: Records, example: Stored) -> str:
     starts = example.segment_starts(info.segment_steps)
     lengths = np.diff([*starts, example.steps])
     lines = [
-        f'id         {example.id}',
+        f'id         {printable(example.id)}',
         f'split      {example.split}',
-        f'class      {found.class_name(example)} ({example.label})',
+        f'class      {printable(found.class_name(example))} ({example.label})',
         f'steps      {example.steps:,} of {info.spec.channels} x {info.spec.dtype}',
         f'segments   {len(starts)}: {_few(lengths.tolist())} steps',
         f'L          {found.auxiliary_steps(example)} steps',
@@ -39,7 +40,7 @@ def _draw(found: Records, example: Stored) -> str:
         return _shades(pictures.plain(found, example).mean(axis=-1) / 255.0)
     if found.info.spec.kind == 'signal':
         return signals.plot(example.values)
-    text = text_of(example.values[:_CHARACTERS], found.info.spec)
+    text = printable(text_of(example.values[:_CHARACTERS], found.info.spec), keep='\n\t')
     return text + (' ...' if example.steps > _CHARACTERS else '')
 
 

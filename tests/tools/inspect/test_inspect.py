@@ -3,6 +3,7 @@
 import base64
 import html.parser
 import json
+import os
 import re
 import types
 from pathlib import Path
@@ -221,6 +222,20 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+def test_names_and_texts_that_no_terminal_should_get(tmp_path, capsys):
+    """Escape sequences, and a name that is no UTF-8, which is found as the shell gives it."""
+    name = os.fsdecode(b'a/caf\xe9\x1b[2J')
+    (tmp_path / 'a').mkdir()
+    (tmp_path / name).write_bytes(b'one\ttwo\nthree\x1b]0;title\x07\r')
+    flags = [f'--source=texts:{tmp_path}', '--auxiliary_steps=5', '--validation_share=0']
+    assert launcher.main([*flags, f'--output={tmp_path / "out"}']) == 0
+    code, out, _ = inspect(capsys, tmp_path / 'out', f'--id=train/{name}')
+    assert code == 0
+    assert 'train/a/caf\\xe9\\x1b[2J\n' in out
+    assert out.endswith('\none\ttwo\nthree\\x1b]0;title\\x07\\r\n')
+    assert not set(out) & set('\x1b\x07\r')
 
 
 def test_a_page_of_pictures(permuted, tmp_path, capsys):
