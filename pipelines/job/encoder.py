@@ -14,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
+from pipelines.format.errors import LonghaulError
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Payload, Rejected
 
-_UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError)
+_UNREADABLE, _NO_MEMORY = tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError
 
 
 def set_up_worker() -> None:
@@ -87,6 +88,7 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
 
     Raises:
       Rejected: with the reason.
+      LonghaulError: if memory does not suffice.
     """
     (found,) = encode_batch([payload], spec)
     if isinstance(found, Rejected):
@@ -100,6 +102,9 @@ def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.nda
     Args:
       payloads: in any number; all of them are held, and so is what they become.
       spec: of the records.
+
+    Raises:
+      LonghaulError: if memory does not suffice for one of them alone.
     """
     found: list[np.ndarray | Rejected | None] = [None] * len(payloads)
     by_shape: dict[tuple[int, ...] | None, list[int]] = {}
@@ -122,7 +127,7 @@ def _decode(
 ) -> list[np.ndarray | Rejected]:
     """Items of one shape."""
     if len(items) > 1:
-        with contextlib.suppress(*_UNREADABLE):
+        with contextlib.suppress(_UNREADABLE, _NO_MEMORY):
             together = np.stack(items) if isinstance(items[0], np.ndarray) else items
             values, lengths = (part.numpy() for part in functions.many(tf.constant(together)))
             return np.split(values, np.cumsum(lengths)[:-1])
@@ -138,3 +143,14 @@ def _decode_one(
         rejected = Rejected(*sequences.reason_of(error, spec))
         rejected.__cause__ = error
         return rejected
+    except _NO_MEMORY as error:
+        # Not rejected: the records must not depend on the machine.
+        reason = error.message.partition('\n')[0]
+        raise LonghaulError(
+            f'--source: an item of {_bytes_of(item):,} bytes needs more memory than this machine '
+            f'has ({reason}); run the job where there is more, or take such items out'
+        ) from error
+
+
+def _bytes_of(item: bytes | np.ndarray) -> int:
+    return item.nbytes if isinstance(item, np.ndarray) else len(item)

@@ -5,8 +5,10 @@ import io
 import image_data
 import numpy as np
 import pytest
+import tensorflow as tf
 from source_data import encode_image, exif, pixels
 
+from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 from pipelines.job import encoder
 from pipelines.job.items import Payload, Rejected
@@ -109,3 +111,24 @@ def test_one_bad_image_does_not_spoil_the_next():
     reason(encode_image(pixels(0))[:60])
     data = encode_image(pixels(1))
     np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), pixels(1).reshape(16, 3))
+
+
+def test_too_little_memory_is_no_verdict_about_an_item(monkeypatch):
+    """Together they may need too much where each alone does not; alone it ends the job."""
+
+    def exhausted(_):
+        raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating\n at node')
+
+    made = encoder._of_bytes(IMAGE)
+    monkeypatch.setattr(encoder, '_of_bytes', lambda spec: made._replace(many=exhausted))
+    pictures = [pixels(i, IMAGE.image_size, IMAGE.image_size) for i in range(2)]
+    payloads = [Payload(encode_image(picture)) for picture in pictures]
+    for found, picture in zip(encoder.encode_batch(payloads, IMAGE), pictures, strict=True):
+        np.testing.assert_array_equal(found, picture.reshape([-1, 3]))
+    monkeypatch.setattr(encoder, '_of_bytes', lambda spec: made._replace(one=exhausted))
+    with pytest.raises(LonghaulError) as caught:
+        encoder.encode(payloads[0], IMAGE)
+    assert str(caught.value) == (
+        f'--source: an item of {len(payloads[0].data)} bytes needs more memory than this machine '
+        'has (OOM when allocating); run the job where there is more, or take such items out'
+    )
