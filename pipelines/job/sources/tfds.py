@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import tfds_builder, tfds_features, tfds_files
 from pipelines.job.sources.tfds_features import Choice
 from pipelines.job.sources.tfds_files import RecordsFile
 from pipelines.job.text_encoding import text_payload
-
-_SPLITS = ('train', 'validation', 'test')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Tfds:
     def estimated_items(self) -> int:
         """The number of images; texts by size, in documents of the usual three hundred bytes."""
         splits = self._builder().info.splits
-        infos = [splits[split] for split in _SPLITS if split in splits]
+        infos = [splits[split] for split in SPLITS if split in splits]
         if self.kind == 'image':
             return sum(info.num_examples for info in infos)
         return sum(int(info.num_bytes) for info in infos) // 300 + 1
@@ -128,7 +127,7 @@ class Tfds:
 def _files_by_name(name: str, data_dir: str | None) -> dict[str, RecordsFile]:
     """Once for all shards of a process: there may be a thousand files."""
     builder = tfds_builder.open_prepared(name, data_dir)
-    splits = [split for split in _SPLITS if split in builder.info.splits]
+    splits = [split for split in SPLITS if split in builder.info.splits]
     return {file.name: file for split in splits for file in tfds_files.list_files(builder, split)}
 
 
@@ -189,9 +188,9 @@ def _check_splits(name: str, splits: dict[str, Any]) -> None:
             f'--source=tfds:{name}: has no split train, only: {", ".join(sorted(splits))}; name '
             'another data set'
         )
-    left = [f'{k} ({v.num_examples:,} examples)' for k, v in splits.items() if k not in _SPLITS]
+    left = [f'{k} ({v.num_examples:,} examples)' for k, v in splits.items() if k not in SPLITS]
     if left:
         print(
-            f'note: tfds:{name}: {", ".join(_SPLITS)} are read; left out: {", ".join(left)}',
+            f'note: tfds:{name}: {", ".join(SPLITS)} are read; left out: {", ".join(left)}',
             file=sys.stderr,
         )
