@@ -122,7 +122,7 @@ _HELP = {
     'pixel is one step with all its values',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
-    'for a data set with a validation split of its own (tfds:, manifest:, npy:)',
+    'for a data set with a validation split of its own',
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',

@@ -1,8 +1,9 @@
 """csv:FILE_OR_DIR - documents in a CSV table, gzipped or not.
 
-A folder holds train.csv and test.csv (or .csv.gz). A row's place is its byte offset, so that a
-shard's writer reads its own rows alone. A gzipped table has no offsets to go to: each shard's
-writer unpacks all of it once (work: shards x table; memory: one shard). Unpack large ones first.
+A folder holds train.csv, validation.csv and test.csv (or .csv.gz). A row's place is its byte
+offset, so that a shard's writer reads its own rows alone. A gzipped table has no offsets to go to:
+each shard's writer unpacks all of it once (work: shards x table; memory: one shard). Unpack large
+ones first.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """One folder per class: what images: and texts: have in common.
 
-The folders lie in a folder or a zip. A folder may hold train/ and test/ (or train.zip and
-test.zip): these are then the source's splits.
+The folders lie in a folder or a zip. A folder may hold train/, validation/ and test/ (or train.zip
+and so on): these are then the source's splits, and nothing else in it is read.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """images:DIR_OR_ZIP - one folder per class, PNG, JPEG, GIF or BMP, in a folder or a zip.
 
-A folder may hold train/ and test/ (or train.zip and test.zip): these are then the source's splits.
+A folder may hold train/, validation/ and test/ (or train.zip and so on): these are then the
+source's splits.
 """
 
 import dataclasses

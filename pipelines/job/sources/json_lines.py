@@ -1,7 +1,7 @@
 """jsonl:FILE_OR_DIR - documents as JSON objects, one a line, gzipped or not.
 
-A folder holds train.jsonl and test.jsonl (or .jsonl.gz). As with csv, a line's place is its byte
-offset, and a gzipped file is unpacked once for each shard.
+A folder holds train.jsonl, validation.jsonl and test.jsonl (or .jsonl.gz). As with csv, a line's
+place is its byte offset, and a gzipped file is unpacked once for each shard.
 """
 
 import dataclasses

@@ -1,9 +1,10 @@
 """manifest:FILE - image files that a table names, a row each; local or on gs:// and the like.
 
 The table is CSV or JSON lines, gzipped or not, with a column for the path and perhaps `label` and
-`split` (train, validation, test). A folder holds train.csv and test.csv (or the other suffixes),
-whose names say the split. The table and the images are read through Beam's file systems, so that
-the job can run wherever Beam does; an image is read when it is written.
+`split` (train, validation, test). A folder holds train.csv and perhaps validation.csv and test.csv
+(or the other suffixes), whose names say the split. The table and the images are read through
+Beam's file systems, so that the job can run wherever Beam does; an image is read when it is
+written.
 
 A path is relative to the table's folder, absolute, or remote. Below that folder it gives the id
 (SPLIT/PATH, as images: has it); of another image it is SPLIT/ROW, since where it lies must not

@@ -1,13 +1,14 @@
-"""Folders that hold a source's own splits as train and test."""
+"""Folders that hold a source's own splits as train, validation and test."""
 
 import os
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.records import SPLITS
 from pipelines.job.items import Group
 
 
 def find_splits(source: str, folder: str, suffixes: tuple[str, ...]) -> list[Group]:
-    """The places folder/train + suffix and folder/test + suffix that exist, train first.
+    """The places folder/SPLIT + suffix that exist, train first.
 
     Args:
       source: --source as the user gave it, for refusals.
@@ -19,7 +20,7 @@ def find_splits(source: str, folder: str, suffixes: tuple[str, ...]) -> list[Gro
     """
     found = [
         Group(path, split)
-        for split in ('train', 'test')
+        for split in SPLITS
         for suffix in suffixes
         if os.path.exists(path := os.path.join(folder, split + suffix))
     ]

@@ -48,7 +48,7 @@ def _open(path: str) -> BinaryIO:
 
 
 def find_tables(kind: str, path: str) -> list[Group]:
-    """The file itself, or a folder's train.KIND and test.KIND, packed or not.
+    """The file itself, or a folder's train.KIND, validation.KIND and test.KIND, packed or not.
 
     Raises:
       LonghaulError: if there is none to train on.

@@ -1,6 +1,7 @@
 """texts:DIR_OR_ZIP - one folder per class, a document a file, in a folder or a zip.
 
-A folder may hold train/ and test/ (or train.zip and test.zip): these are then the source's splits.
+A folder may hold train/, validation/ and test/ (or train.zip and so on): these are then the
+source's splits.
 Every file of a class folder is a document whatever its name, as in images: (only what desktops
 leave behind is passed over), and its bytes are its steps, as UTF-8. Outside of class folders, files
 NAME.txt are documents without a label. What is empty, or in no encoding that it may be in, is

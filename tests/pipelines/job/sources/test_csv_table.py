@@ -82,6 +82,17 @@ def test_a_folder_has_splits(tmp_path):
     assert texts(out)['test/000009'] == tuple(documents(10)[10])
 
 
+def test_a_validation_table_is_a_split_of_its_own(tmp_path, capsys):
+    for split, count in (('train', 30), ('validation', 7), ('test', 10)):
+        write_csv(tmp_path / 'in' / f'{split}.csv', documents(count))
+    out = job(tmp_path / 'in', tmp_path / 'out', '--validation_share=0.2')
+    assert sorted(texts(out, 'train')) == [f'train/{i:06}' for i in range(30)]
+    assert sorted(texts(out, 'validation')) == [f'validation/{i:06}' for i in range(7)]
+    assert 'has a validation split of its own; --validation_share is not used' in (
+        capsys.readouterr().err
+    )
+
+
 def test_other_columns(tmp_path):
     rows = [[str(i), text, label, 'x'] for i, (label, text) in enumerate(documents(20)[1:])]
     path = write_csv(tmp_path / 't.csv', [['n', 'body', 'class', 'more'], *rows])

@@ -57,6 +57,22 @@ def test_own_splits(tmp_path, zipped):
     assert not list(out.glob('validation-*'))
 
 
+def test_a_validation_folder_is_a_split_of_its_own(tmp_path):
+    files = picture_files(12)
+    for split in ('train', 'validation'):
+        source_data.write_folder(tmp_path / split, files)
+    source_data.write_zip(tmp_path / 'test.zip', files)
+    groups = Images(str(tmp_path)).groups()
+    assert [(g.split, g.path) for g in groups] == [
+        ('train', str(tmp_path / 'train')),
+        ('validation', str(tmp_path / 'validation')),
+        ('test', str(tmp_path / 'test.zip')),
+    ]
+    assert [i.id for i in Images(str(tmp_path)).items(groups[1])] == [
+        f'validation/{name}' for name in sorted(files)
+    ]
+
+
 def test_deeper_folders_belong_to_their_class(tmp_path):
     data = encode_image(pixels(0))
     source_data.write_folder(tmp_path, {'cat/a/b/1.png': data, 'dog/2.JPG': data})

@@ -11,9 +11,11 @@ def test_finds_each_split_in_any_form(tmp_path):
     (tmp_path / 'train').mkdir()
     (tmp_path / 'test.zip').write_bytes(b'')
     (tmp_path / 'validation').mkdir()
+    (tmp_path / 'other').mkdir()
     found = find_splits('images:x', str(tmp_path), ('', '.zip'))
     assert found == [
         Group(str(tmp_path / 'train'), 'train'),
+        Group(str(tmp_path / 'validation'), 'validation'),
         Group(str(tmp_path / 'test.zip'), 'test'),
     ]
     assert find_splits('images:x', str(tmp_path / 'train'), ('', '.zip')) == []
