@@ -47,10 +47,7 @@ def run(
     Raises:
       LonghaulError: for whatever the user can put right.
     """
-    if not _SERVER.fullmatch(server) or int(server.rpartition(':')[2]) > 65_535:
-        raise LonghaulError(
-            f'--server={server}: HOST:PORT is needed, such as localhost:{8501 if rest else 8500}'
-        )
+    check_server(server, flag='--server')
     for name, value in (('batch_size', batch_size), ('top', top)):
         if value < 1:
             raise LonghaulError(f'--{name}={value}: at least 1 is needed')
@@ -64,6 +61,15 @@ def run(
         answers = _answers(_checked(ask, server), files, top=top, batch_size=batch_size)
         width = min(60, max(map(len, files[:1000])))
         return show(answers, count=len(files), as_json=as_json, width=width)
+
+
+def check_server(server: str, *, flag: str) -> None:
+    """Refuses what is no HOST:PORT, naming the flag."""
+    if not _SERVER.fullmatch(server) or int(server.rpartition(':')[2]) > 65_535:
+        raise LonghaulError(
+            f'{flag}={server}: HOST:PORT is needed, such as localhost:8500 (gRPC) or '
+            'localhost:8501 (REST)'
+        )
 
 
 def _answers(ask: Ask, files: list[str], *, top: int, batch_size: int) -> Iterator[Answer]:
