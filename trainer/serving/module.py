@@ -14,7 +14,7 @@ from official.core import export_base
 from pipelines.format.spec import SequenceSpec
 from trainer.architectures import Model
 from trainer.recurrent import LSTMState
-from trainer.serving.decoding import MAX_BATCH, decode_batch, step_shape
+from trainer.serving.decoding import MAX_BATCH, decode_batch
 from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
 from trainer.serving.recall import recall
 
@@ -89,7 +89,7 @@ class ServingModule(export_base.ExportModule):
         return {key: tf.TensorSpec(t.shape, t.dtype, name=key) for key, t in inputs.items()}
 
     def _chunk(self) -> dict[str, tf.TensorSpec]:
-        shape = [None, None, *step_shape(self._spec)]
+        shape = [None, None, *self._spec.step_shape]
         return {
             'inputs': tf.TensorSpec(shape, self._spec.dtype),
             'lengths': tf.TensorSpec([None], tf.int32),
@@ -101,7 +101,7 @@ class ServingModule(export_base.ExportModule):
 
     def _beginning(self) -> dict[str, tf.TensorSpec]:
         return {
-            'first': tf.TensorSpec([None, *step_shape(self._spec)], self._spec.dtype),
+            'first': tf.TensorSpec([None, *self._spec.step_shape], self._spec.dtype),
             'steps': tf.TensorSpec([], tf.int32),
         }
 
