@@ -46,7 +46,7 @@ def all_ways(
         for kind, client, server in (('gRPC', grpc_client, grpc), ('REST', rest_client, rest)):
             if server is not None:
                 ask = client.connect(server, name, None, outputs=_OUTPUTS, timeout=600)
-                ways[kind] = _asking(stack.enter_context(ask))
+                ways[kind] = _asking(stack.enter_context(ask), f'--{kind.lower()}=')
         yield ways
 
 
@@ -54,8 +54,15 @@ def _raw(batch: list[Example]) -> list[bytes]:
     return [example.raw for example in batch]
 
 
-def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]]) -> Way:
-    return lambda batch: ask(_raw(batch))['probabilities']
+def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]], flag: str) -> Way:
+    def way(batch: list[Example]) -> np.ndarray:
+        """Clients speak of tools.query's flag."""
+        try:
+            return ask(_raw(batch)).get('probabilities', np.zeros([0]))
+        except LonghaulError as error:
+            raise LonghaulError(str(error).replace('--server=', flag, 1)) from error
+
+    return way
 
 
 def padded(batch: list[Example]) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
       spec: of what it reads.
 
     Returns:
-      What was done, a sentence for the model card; the file is there only if it is exact.
+      What was done, a sentence for the model card; the file is there only if it answers alike.
     """
     function = tf.function(
         lambda inputs: {'probabilities': _probabilities(module, inputs)},

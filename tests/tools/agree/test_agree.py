@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from pathlib import Path
 
 import exports
@@ -228,6 +229,17 @@ def test_other_refusals_are_one_line(agree, made, tmp_path, text_records):
     assert '--rest=nowhere: HOST:PORT' in agree(made['run'], '--rest=nowhere').refusal
     assert '--grpc=[::: HOST:PORT' in agree(made['run'], '--grpc=[::').refusal
     assert 'evaluate the run first' in agree(made['run'], '--split=validation').refusal
+
+
+@pytest.mark.parametrize('flag', ['--grpc', '--rest'])
+def test_a_server_that_is_down_is_one_line(agree, made, flag):
+    with socket.socket() as held:
+        held.bind(('localhost', 0))
+        server = f'localhost:{held.getsockname()[1]}'
+        done = agree(made['run'], f'{flag}={server}')
+    assert done.code == 2
+    assert done.err.startswith(f'error: {flag}={server}: no answer over ')
+    assert done.err.count('\n') == 1
 
 
 def test_a_damaged_tflite_model_is_one_line(agree, made, models, tmp_path, monkeypatch):

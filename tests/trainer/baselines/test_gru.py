@@ -138,7 +138,7 @@ def test_each_step_of_gradient_counts(kind):
     assert np.linalg.norm(four - three) > 1e-3 * np.linalg.norm(four)
 
 
-# Both kinds as experiments are compiled by tests/trainer/test_xla.py.
+# Both kinds are experiments, which tests/trainer/test_xla.py compiles as well.
 @pytest.mark.parametrize('kind', ['images', pytest.param('texts', marks=pytest.mark.long)])
 def test_xla_compiles_it_with_static_shapes(kind):
     make, rows = CASES[kind]

@@ -1,4 +1,4 @@
-"""The TFLite model: exact or not there, and the card says which."""
+"""The TFLite model: it answers alike or is not there, and the card says which."""
 
 import numpy as np
 import pytest
