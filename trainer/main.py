@@ -44,7 +44,7 @@ _LOG_FORMAT = flags.DEFINE_enum(
     'line per loop; json: one object per line.',
 )
 _TFLITE = flags.DEFINE_bool(
-    'tflite', True, 'In --mode=export: also write a TFLite model, where it is exact.'
+    'tflite', True, 'In --mode=export: also write a TFLite model, where it answers alike.'
 )
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'

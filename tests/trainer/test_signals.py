@@ -88,7 +88,6 @@ def trained(one_bucket, tmp_path_factory):
     folder = tmp_path_factory.mktemp('run') / 'rp'
     params = ('ObjectiveConfig.prediction_weight=0.5', 'RunConfig.diagnostics=True')
     assert run(folder, one_bucket, *params) == 0
-    assert execute(None, folder, 'eval') == 0
     assert execute(None, folder, 'export') == 0
     return folder
 

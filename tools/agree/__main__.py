@@ -16,7 +16,6 @@ import sys
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from pipelines.format.errors import LonghaulError
-from tools.items.refused import RefusedRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             rest=flags.rest,
             model=flags.model,
         )
-    except (LonghaulError, RefusedRequest) as error:
+    except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     return 0 if agreed else 1

@@ -9,7 +9,9 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from tools.agree.examples import Example, read_examples
 from tools.agree.ways import Way, all_ways
+from tools.items.refused import RefusedRequest, one_line
 from tools.predict.model import ExportedModel
+from tools.query.command import check_server
 
 # What the product promises of two paths.
 _TOLERANCE = 1e-5
@@ -46,13 +48,12 @@ def run(
     """
     if batch_size < 1:
         raise LonghaulError(f'--batch_size={batch_size}: at least 1 is needed')
+    for flag, server in (('--grpc', grpc), ('--rest', rest)):
+        if server is not None:
+            check_server(server, flag=flag)
     export = ExportedModel(os.path.join(folder, 'export'))
     _check_version(folder, export, split)
-    spec, examples = read_examples(folder, records, split)
-    if spec != export.spec:
-        raise LonghaulError(
-            f'--records={records}: are not what {export.folder} was trained on; name those records'
-        )
+    examples = read_examples(folder, records, split, spec=export.spec)
     # Sequences of like length together, so that padding costs little.
     examples.sort(key=lambda example: len(example.values))
     print(f'{export.folder}: {len(examples):,} examples of {split}, against the trainer:')
@@ -68,9 +69,10 @@ def _check_version(folder: str, export: ExportedModel, split: str) -> None:
     try:
         with open(path, encoding='utf-8') as file:
             evaluated = json.load(file)['global_step']
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={folder}: {path} cannot be read ({error}); evaluate the run first'
+            f'RUN={folder}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'python -m trainer.main --mode=eval --split={split} --model_dir={folder}'
         ) from error
     if evaluated != export.about['global_step']:
         raise LonghaulError(
@@ -83,17 +85,27 @@ def _compare(
     name: str, way: Way, examples: list[Example], class_names: list[str], *, batch_size: int
 ) -> bool:
     """Asks for all examples in one way; prints a line."""
-    started, same, worst = time.monotonic(), 0, 0.0
+    started, same, differences = time.monotonic(), 0, []
     for begin in range(0, len(examples), batch_size):
         batch = examples[begin : begin + batch_size]
-        for example, found in zip(batch, way(batch), strict=True):
+        try:
+            answers = way(batch)
+        except RefusedRequest as refused:
+            print(f'  {name:<14} REFUSES {len(batch):,} examples ({refused}); try a smaller batch')
+            return False
+        if answers.shape != (len(batch), len(class_names)):
+            print(f'  {name:<14} DIFFERS: {answers.shape} probabilities of {len(class_names)}')
+            return False
+        for example, found in zip(batch, answers, strict=True):
             best = int(np.argmax(found))
             same += class_names[best] == example.predicted
-            worst = max(worst, abs(float(found[best]) - example.probability))
-    seconds = time.monotonic() - started
+            differences.append(abs(float(found[best]) - example.probability))
+    # NumPy's maximum is NaN where one of them is.
+    worst, seconds = float(np.max(differences)), time.monotonic() - started
+    agrees = same == len(examples) and worst <= _TOLERANCE
     print(
-        f'  {name:<14} the same class {same:,} of {len(examples):,}; largest difference of its '
-        f'probability {worst:.1e}; {seconds:,.0f} s',
+        f'  {name:<14} {"agrees" if agrees else "DIFFERS"}: the same class {same:,} of '
+        f'{len(examples):,}; largest difference of its probability {worst:.1e}; {seconds:,.0f} s',
         flush=True,
     )
-    return same == len(examples) and worst <= _TOLERANCE
+    return agrees

@@ -14,39 +14,42 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.index import RecordReader
 from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
-from pipelines.format.texts import text_of
+from tools.items.refused import one_line
 
 
 class Example(NamedTuple):
     """One example.
 
-    `values`: its steps as stored, [T, C] or ids [T]. `raw`: a raw item that is decoded to them;
-    None where there is none (characters outside of the vocabulary). `predicted`: the class that
-    the trainer named, and `probability` its.
+    `values`: its steps as stored, [T, C] or ids [T]. `raw`: a raw item that is decoded to them.
+    `predicted`: the class that the trainer named, and `probability` its.
     """
 
-    id: str
     values: np.ndarray
-    raw: bytes | None
+    raw: bytes
     predicted: str
     probability: float
 
 
-def read_examples(run: str, folder: str, split: str) -> tuple[SequenceSpec, list[Example]]:
+def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> list[Example]:
     """All examples of a split that the trainer has evaluated.
 
     Args:
       run: folder with predictions-SPLIT.jsonl.
       folder: of the records.
       split: that was evaluated.
+      spec: of the sequences that the model reads.
 
     Raises:
       LonghaulError: if a part is missing, or they do not belong to each other.
     """
     said = _predictions(run, split)
     info = records.read_info(folder)
+    if info.spec != spec:
+        raise LonghaulError(
+            f'--records={folder}: are not what {run} was trained on; name those records'
+        )
     found = [
-        Example(name, values, raw_item(values, info.spec), *said[name])
+        Example(values, raw_item(values, spec), *said[name])
         for name, values in _stored(folder, split, info)
         if name in said
     ]
@@ -55,7 +58,7 @@ def read_examples(run: str, folder: str, split: str) -> tuple[SequenceSpec, list
             f'--records={folder}: holds {len(found)} of the {len(said)} examples that {run} was '
             f'evaluated on in {split}; name the records that it was evaluated on'
         )
-    return info.spec, found
+    return found
 
 
 def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
@@ -63,12 +66,15 @@ def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
     try:
         with open(path, encoding='utf-8') as file:
             rows = [json.loads(line) for line in file]
-    except (OSError, ValueError) as error:
+        said = {row['id']: (row['predicted'], float(row['probability'])) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={run}: {path} cannot be read ({error}); evaluate the run first: python -m '
-            f'trainer.main --mode=eval --split={split} --model_dir={run}'
+            f'RUN={run}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'python -m trainer.main --mode=eval --split={split} --model_dir={run}'
         ) from error
-    return {row['id']: (row['predicted'], row['probability']) for row in rows}
+    if not said:
+        raise LonghaulError(f'--split={split}: {path} holds no example; name another split')
+    return said
 
 
 def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tuple[str, np.ndarray]]:
@@ -78,12 +84,13 @@ def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tupl
         feature = tf.train.Example.FromString(reader.read(i)).features.feature
         values = np.frombuffer(b''.join(feature['segments'].bytes_list.value), dtype)
         shaped = values if spec.kind == 'text' else values.reshape(-1, spec.channels)
-        name = feature['id'].bytes_list.value[0].decode('utf-8', 'surrogateescape')
+        # As `trainer.input.SplitInput.ids` says it.
+        name = feature['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace')
         yield name, shaped.astype(spec.dtype)
 
 
-def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes | None:
-    """A raw item that `sequences.decode` turns into these steps; None if there is none."""
+def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:
+    """A raw item that `sequences.decode` turns into these steps."""
     if spec.kind == 'image':
         return tf.io.encode_png(pictures_of(values, spec)).numpy()
     if spec.kind == 'signal':
@@ -92,5 +99,7 @@ def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes | None:
         return file.getvalue()
     if spec.tokens == 'bytes':
         return values.tobytes()
-    # U+FFFD stands for all characters without an id: of it, the model would make one of them.
-    return text_of(values, spec).encode('utf-8', 'surrogatepass')
+    # The vocabulary may well hold U+FFFD, with an id of its own.
+    unknown = next(c for c in map(chr, range(0xF0000, 0x10FFFE)) if c not in spec.vocabulary)
+    characters = unknown + spec.vocabulary
+    return ''.join(characters[i] for i in values).encode('utf-8', 'surrogatepass')

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.errors import LonghaulError
 from tools.agree.examples import Example
+from tools.items.refused import RefusedRequest, one_line
 from tools.predict.model import ExportedModel
 from tools.query import grpc_client, rest_client
 
@@ -44,16 +46,23 @@ def all_ways(
         for kind, client, server in (('gRPC', grpc_client, grpc), ('REST', rest_client, rest)):
             if server is not None:
                 ask = client.connect(server, name, None, outputs=_OUTPUTS, timeout=600)
-                ways[kind] = _asking(stack.enter_context(ask))
+                ways[kind] = _asking(stack.enter_context(ask), f'--{kind.lower()}=')
         yield ways
 
 
 def _raw(batch: list[Example]) -> list[bytes]:
-    return [example.raw or b'' for example in batch]
+    return [example.raw for example in batch]
 
 
-def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]]) -> Way:
-    return lambda batch: ask(_raw(batch))['probabilities']
+def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]], flag: str) -> Way:
+    def way(batch: list[Example]) -> np.ndarray:
+        """Clients speak of tools.query's flag."""
+        try:
+            return ask(_raw(batch)).get('probabilities', np.zeros([0]))
+        except LonghaulError as error:
+            raise LonghaulError(str(error).replace('--server=', flag, 1)) from error
+
+    return way
 
 
 def padded(batch: list[Example]) -> dict[str, np.ndarray]:
@@ -83,12 +92,20 @@ def _stream(model: ExportedModel, batch: list[Example], seed: int) -> np.ndarray
 def _lite(path: str) -> Way:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # The interpreter warns of its successor.
-        runner = tf.lite.Interpreter(path).get_signature_runner()
+        try:
+            runner = tf.lite.Interpreter(path).get_signature_runner()
+        except (ValueError, RuntimeError) as error:
+            raise LonghaulError(
+                f'{path}: cannot be loaded ({one_line(error)}); export the run again'
+            ) from error
     dtype = runner.get_input_details()['inputs']['dtype']
 
     def ask(batch: list[Example]) -> np.ndarray:
         """One by one."""
-        rows = [runner(inputs=e.values[np.newaxis].astype(dtype))['probabilities'] for e in batch]
-        return np.concatenate(rows)
+        items = [example.values[np.newaxis].astype(dtype) for example in batch]
+        try:
+            return np.concatenate([runner(inputs=item)['probabilities'] for item in items])
+        except (ValueError, RuntimeError) as error:
+            raise RefusedRequest(str(error)) from error
 
     return ask

@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from tools.items.files import STDIN, open_file
+from tools.items.refused import one_line
 
 _BYTES, _STEPS = 1 << 20, 1 << 16
 
@@ -53,9 +54,13 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
         raise LonghaulError('a .npy file is streamed from a disk alone; name it')
     try:
         with open_file(path):
-            array = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise LonghaulError(f'no .npy file of numbers ({error})') from error
+            # Not by np.load, which also opens zips and pickles.
+            array = np.lib.format.open_memmap(path, mode='r')
+    # A damaged header is an error of many kinds, of Python's own parser for one.
+    except Exception as error:
+        if isinstance(error, OSError):
+            raise
+        raise LonghaulError(f'no .npy file of numbers ({one_line(error)})') from error
     if os.path.getsize(path) != array.offset + array.nbytes:
         raise LonghaulError('too long: bytes lie behind its values')
     array = array.reshape(-1, 1) if array.ndim == 1 else array
@@ -66,7 +71,10 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
         raise LonghaulError(f'dtype {array.dtype}: the model reads {spec.dtype}')
     for begin in range(0, len(array), _STEPS):
         with np.errstate(over='ignore'):
-            chunk = np.asarray(array[begin : begin + _STEPS]).astype(spec.dtype)
+            chunk = np.asarray(array[begin : begin + _STEPS])
+            if kinds == 'f':  # By way of float32, as `pipelines.format.npy` does.
+                chunk = chunk.astype(np.float32)
+            chunk = chunk.astype(spec.dtype)
         if not np.isfinite(chunk).all():
             raise LonghaulError('values that are not finite, or beyond the range of float16')
         yield chunk

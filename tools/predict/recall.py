@@ -8,6 +8,8 @@ from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 
 _SCALE = 8
+# Curves in a picture: one of thousands of channels could not be drawn.
+_MOST_CHANNELS = 16
 
 
 def check(model: ExportedModel, path: str, file: str) -> None:
@@ -116,7 +118,7 @@ def _write_curves(truth: np.ndarray, guess: np.ndarray, path: str) -> None:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    channels = truth.shape[1]
+    channels = min(_MOST_CHANNELS, truth.shape[1])
     figure, axes = pyplot.subplots(channels, figsize=(9, 2 * channels), squeeze=False)
     for channel, axis in enumerate(axes[:, 0]):
         axis.plot(truth[:, channel].astype(float), label='truth')

@@ -1,5 +1,7 @@
 """What `python -m tools.query` does: files in batches to a server, answers printed."""
 
+import contextlib
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
@@ -11,7 +13,7 @@ from tools.items.files import batches, find_files
 from tools.query import grpc_client, rest_client
 
 _OUTPUTS = ('top_class_names', 'top_probabilities', 'readable')
-_SERVER = re.compile(r'(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):[0-9]{1,5}')
+_SERVER = re.compile(r'(\[(?P<address>[0-9a-fA-F:.]+)\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})')
 _MAX_SECONDS = 86_400
 Ask = Callable[[list[bytes]], dict[str, np.ndarray]]
 
@@ -47,10 +49,7 @@ def run(
     Raises:
       LonghaulError: for whatever the user can put right.
     """
-    if not _SERVER.fullmatch(server) or int(server.rpartition(':')[2]) > 65_535:
-        raise LonghaulError(
-            f'--server={server}: HOST:PORT is needed, such as localhost:{8501 if rest else 8500}'
-        )
+    check_server(server, flag='--server')
     for name, value in (('batch_size', batch_size), ('top', top)):
         if value < 1:
             raise LonghaulError(f'--{name}={value}: at least 1 is needed')
@@ -64,6 +63,23 @@ def run(
         answers = _answers(_checked(ask, server), files, top=top, batch_size=batch_size)
         width = min(60, max(map(len, files[:1000])))
         return show(answers, count=len(files), as_json=as_json, width=width)
+
+
+def check_server(server: str, *, flag: str) -> None:
+    """Refuses what is no HOST:PORT, naming the flag."""
+    found = _SERVER.fullmatch(server)
+    if not found or int(found['port']) > 65_535 or not _is_address(found['address']):
+        raise LonghaulError(
+            f'{flag}={server}: HOST:PORT is needed, such as localhost:8500 (gRPC) or '
+            'localhost:8501 (REST)'
+        )
+
+
+def _is_address(text: str | None) -> bool:
+    """Whether what stands in brackets is an IPv6 address; None: there are no brackets."""
+    with contextlib.suppress(ValueError):
+        return text is None or bool(ipaddress.IPv6Address(text))
+    return False
 
 
 def _answers(ask: Ask, files: list[str], *, top: int, batch_size: int) -> Iterator[Answer]:

@@ -63,7 +63,7 @@ class Baseline(tf.Module, abc.ABC):
         """One vector per sequence.
 
         Args:
-          sequences: B and T may be dynamic where `bptt_steps` is 0.
+          sequences: T is static, but for a model that has no `advance` and is exported.
           bptt_steps: how many of the last steps a recurrent encoder reads with gradient.
 
         Returns:

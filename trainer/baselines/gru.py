@@ -60,12 +60,10 @@ class GRUClassifier(Baseline):
         """The hidden state [B, U] after the last step; see `Baseline.encode`.
 
         The steps before the last `bptt_steps` are read without gradient, and nothing is kept of
-        them but the state.
+        them but the state. T is static; what an export reads goes through `advance`.
         """
-        if sequences.total_steps is None:
-            sequences = _with_a_column(sequences)
-        total = sequences.total_steps or tf.shape(sequences.inputs)[1]
-        steps = min(bptt_steps, total) if bptt_steps else 0
+        total = sequences.total_steps
+        steps = min(bptt_steps, total)
         rows = sequences.inputs.shape[0] or tf.shape(sequences.inputs)[0]
         state = tf.zeros([rows, self.config.hidden_units], self.dtype)
         state = self._skim(sequences, state, until=total - steps)
@@ -110,7 +108,7 @@ class GRUClassifier(Baseline):
         state: tf.Tensor,
         *,
         begin: int | tf.Tensor,
-        steps: int | tf.Tensor,
+        steps: int,
     ) -> tf.Tensor:
         """The state after at least one more column; held where a row has not begun."""
         embedded = self.embed(truncation.columns_at(sequences, begin, steps))
@@ -119,12 +117,12 @@ class GRUClassifier(Baseline):
             mask = begin + tf.range(steps)[:, tf.newaxis] >= sequences.padding
         return self.gru(embedded, mask=mask, initial_state=state)[1]
 
-    def _skim(self, sequences: Sequences, state: tf.Tensor, *, until: int | tf.Tensor) -> tf.Tensor:
+    def _skim(self, sequences: Sequences, state: tf.Tensor, *, until: int) -> tf.Tensor:
         """The state after the columns before `until`, without gradient.
 
         A short piece first, then whole ones in a loop, so that the graph does not grow with T.
         """
-        if isinstance(until, int) and until == 0:
+        if until == 0:
             return state
         first = (until - 1) % _PIECE_STEPS + 1
 
@@ -140,12 +138,3 @@ class GRUClassifier(Baseline):
             maximum_iterations=(until - first) // _PIECE_STEPS,
         )
         return tf.stop_gradient(state)
-
-
-def _with_a_column(sequences: Sequences) -> Sequences:
-    """One more column of padding: there is at least one then, even if no row has any step."""
-    inputs = sequences.inputs
-    before = 0 if sequences.padding is None else sequences.padding
-    padding = before + tf.ones([tf.shape(inputs)[0]], tf.int32)
-    inputs = tf.pad(inputs, [[0, 0], [1, 0], *[[0, 0]] * (inputs.shape.rank - 2)])
-    return sequences._replace(inputs=inputs, padding=padding)

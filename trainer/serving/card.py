@@ -11,6 +11,7 @@ from trainer.config import Config
 from trainer.model_dir import GIN_FILE, ModelDir
 
 _SPLITS = ('test', 'validation')
+_PLACES = ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')
 
 
 def write_card(
@@ -167,14 +168,27 @@ def _configuration(folder: ModelDir, config: Config) -> str:
     if tf.io.gfile.exists(folder / GIN_FILE):
         with tf.io.gfile.GFile(folder / GIN_FILE) as file:
             text = file.read()
-        # Where the files of whoever trained it lie is nobody's business.
-        kept = [line for line in text.splitlines() if not _says_where(line)]
-        lines.append('    ' + '\n    '.join(kept))
+        lines.append('    ' + '\n    '.join(_without_places(text)))
     else:
         lines.append('    ' + json.dumps(dataclasses.asdict(config.model)))
     return '\n\n'.join(lines)
 
 
-def _says_where(line: str) -> bool:
-    name = line.partition('=')[0].strip()
-    return name in ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')
+def _without_places(text: str) -> list[str]:
+    """The lines of a configuration; where whoever trained it keeps files is nobody's business."""
+    statements: list[list[str]] = []
+    for line in text.splitlines():
+        # gin goes on in lines that are indented where one would be long.
+        if line.startswith(' ') and statements:
+            statements[-1].append(line)
+        else:
+            statements.append([line])
+    return [line for lines in statements if not _says_where(lines) for line in lines]
+
+
+def _says_where(statement: list[str]) -> bool:
+    name, _, value = '\n'.join(statement).partition('=')
+    if name.startswith('#'):
+        return False
+    # Whatever a user's own macro is called: no other value of ours has a slash.
+    return name.strip() in _PLACES or '/' in value

@@ -24,11 +24,6 @@ class Decoded(NamedTuple):
     readable: tf.Tensor
 
 
-def step_shape(spec: SequenceSpec) -> list[int]:
-    """Shape of a step as it is stored: [] for ids, [C] for values."""
-    return [] if spec.kind == 'text' else [spec.channels]
-
-
 def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     """Decodes each item on its own: one that cannot be read does not spoil its batch.
 
@@ -43,7 +38,7 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     message = f'data: at most {MAX_BATCH} items are allowed in a batch, got'
     with tf.control_dependencies([tf.debugging.Assert(rows <= MAX_BATCH, [message, rows])]):
         data = tf.identity(data)
-    dtype, shape = tf.as_dtype(spec.dtype), step_shape(spec)
+    dtype, shape = tf.as_dtype(spec.dtype), spec.step_shape
 
     def decode_one(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Steps and whether they could be read."""

@@ -14,13 +14,14 @@ from official.core import export_base
 from pipelines.format.spec import SequenceSpec
 from trainer.architectures import Model
 from trainer.recurrent import LSTMState
-from trainer.serving.decoding import MAX_BATCH, decode_batch, step_shape
+from trainer.serving.decoding import MAX_BATCH, decode_batch
 from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
 from trainer.serving.recall import recall
 
-# What a client may be told at once, far beyond any use: so many recalled values (64 MB). Without a
-# bound one small request could take all memory.
-MAX_RECALLED = 1 << 24
+# What a client may be told at once, far beyond any use: so many recalled values (64 MB), and steps,
+# each of which takes time and some hundred bytes however few rows there are. Without bounds one
+# small request could take all memory, or never end.
+MAX_RECALLED, MAX_STEPS = 1 << 24, 65_536
 _TOP = 5
 Answers = dict[str, tf.Tensor]
 
@@ -89,7 +90,7 @@ class ServingModule(export_base.ExportModule):
         return {key: tf.TensorSpec(t.shape, t.dtype, name=key) for key, t in inputs.items()}
 
     def _chunk(self) -> dict[str, tf.TensorSpec]:
-        shape = [None, None, *step_shape(self._spec)]
+        shape = [None, None, *self._spec.step_shape]
         return {
             'inputs': tf.TensorSpec(shape, self._spec.dtype),
             'lengths': tf.TensorSpec([None], tf.int32),
@@ -101,7 +102,7 @@ class ServingModule(export_base.ExportModule):
 
     def _beginning(self) -> dict[str, tf.TensorSpec]:
         return {
-            'first': tf.TensorSpec([None, *step_shape(self._spec)], self._spec.dtype),
+            'first': tf.TensorSpec([None, *self._spec.step_shape], self._spec.dtype),
             'steps': tf.TensorSpec([], tf.int32),
         }
 
@@ -203,8 +204,10 @@ class ServingModule(export_base.ExportModule):
         state, steps, first = self._checked_state(tensors), tensors['steps'], tensors['first']
         rows = tf.shape(state['h'])[0]
         values = tf.cast(tf.size(first), tf.int64) * tf.cast(steps, tf.int64)
-        within = tf.logical_and(steps >= 1, values <= MAX_RECALLED)
-        message = f'steps: at least 1, and {MAX_RECALLED} values in all rows, are allowed; steps:'
+        within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, values <= MAX_RECALLED])
+        message = (
+            f'steps: 1 to {MAX_STEPS}, and {MAX_RECALLED} values in all rows, are allowed; steps:'
+        )
         checks = [
             tf.debugging.Assert(within, [message, steps]),
             _same_rows('first', tf.shape(first)[0], rows),
@@ -229,7 +232,8 @@ class ServingModule(export_base.ExportModule):
         ]
         if rows is not None:
             checks.append(_same_rows('inputs', tf.shape(inputs)[0], rows))
-        checks += [_few_rows('inputs', inputs), *self._values('inputs', inputs)]
+        checks += [_few_rows('inputs', inputs), _no_empty_giant(inputs)]
+        checks += self._values('inputs', inputs)
         with tf.control_dependencies(checks):
             return tf.identity(inputs), tf.identity(lengths)
 
@@ -285,3 +289,11 @@ def _few_rows(name: str, tensor: tf.Tensor) -> tf.Operation:
     rows = tf.shape(tensor)[0]
     message = f'{name}: at most {MAX_BATCH} rows are allowed, got'
     return tf.debugging.Assert(rows <= MAX_BATCH, [message, rows])
+
+
+def _no_empty_giant(inputs: tf.Tensor) -> tf.Operation:
+    """A batch of no row has no byte, whatever number of steps its shape claims."""
+    rows, steps = tf.unstack(tf.shape(inputs)[:2])
+    message = f'inputs: at most {MAX_STEPS} steps are allowed without any row, got'
+    within = tf.logical_or(rows > 0, steps <= MAX_STEPS)
+    return tf.debugging.Assert(within, [message, steps])

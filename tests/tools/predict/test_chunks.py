@@ -1,6 +1,8 @@
 """Files as chunks: together they are what the model's own decode gives."""
 
+import io
 import weakref
+import zipfile
 
 import exports
 import numpy as np
@@ -78,13 +80,22 @@ def test_the_chunks_of_an_array(tmp_path, monkeypatch, cut, dtype):
     for size, channels in ((1, 1), (6, 2), (7, 2), (30, 3), (50, 1)):
         most = {} if cut == 'whole' else {'max_steps': 11, 'cut': cut}
         spec = signal_spec(dtype=stored, channels=channels, **most)
-        array = (random.normal(size=[size, channels]) * 50 + 100).astype(dtype)
+        array = random.normal(size=[size, channels]) * 50 + 100
+        array[0] = 1 + 2**-11 + 2**-40  # A tie, but only for those who go by float32.
+        array = array.astype(dtype)
         for data in (array, np.asfortranarray(array), *([array[:, 0]] if channels == 1 else [])):
             path.write_bytes(exports.npy(data))
             found = np.concatenate(list(chunks.read_chunks(str(path), spec)))
             want = sequences.decode(tf.constant(path.read_bytes()), spec).numpy()
             assert found.dtype == want.dtype
             np.testing.assert_array_equal(found, want)
+
+
+def zipped(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('x.npy', data)
+    return file.getvalue()
 
 
 def arrays() -> dict[str, bytes]:
@@ -108,6 +119,8 @@ def arrays() -> dict[str, bytes]:
         'pickled': exports.npy(np.array([{}, []], object)),
         'a huge claim': good.replace(b'(5, 2)', b'(5000000000000, 2)').replace(b' ' * 12, b''),
         'too long': good + b'x',
+        'a zip': zipped(good),
+        'an open bracket': good.replace(b'(5, 2), }', b'(5, 2, '.ljust(9)),
     }
 
 

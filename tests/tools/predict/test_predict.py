@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typed import stdin_of, typed
 
-from tools.predict import chunks, command
+from tools.predict import chunks, command, recall
 from tools.predict.__main__ import main
 from tools.predict.model import ExportedModel
 
@@ -282,3 +282,12 @@ def test_the_newest_version_is_taken(models, exported, tmp_path):
 
 def test_no_file_at_all(predict, exported, tmp_path):
     assert 'no file found' in predict(exported('bytes'), tmp_path).refusal
+
+
+def test_many_channels_are_not_all_drawn(tmp_path):
+    """One below the other, they would make a picture larger than any may be."""
+    path = tmp_path / 'x.png'
+    recall._write_curves(np.zeros([5, 400]), np.ones([5, 400]), str(path))
+    # A PNG says how high it is behind its width.
+    height = int.from_bytes(path.read_bytes()[20:24])
+    assert 1000 < height < 4000

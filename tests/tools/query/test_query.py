@@ -101,6 +101,7 @@ def test_no_tensorflow_is_imported(server, tmp_path):
         (['--server=localhost:65536'], ['HOST:PORT']),
         (['--server=:8500'], ['HOST:PORT']),
         (['--server=a b:1'], ['HOST:PORT']),
+        (['--server=[1.2]:8501', '--rest'], ['HOST:PORT']),
         (['--batch_size=0'], ['--batch_size=0']),
         (['--top=0'], ['--top=0']),
         (['--timeout=0'], ['--timeout=0']),

@@ -47,7 +47,6 @@ def trained(request, gin_files, digit_records, tmp_path_factory):
     """Name and folder of a run that was evaluated and exported."""
     name, folder = request.param, tmp_path_factory.mktemp('run') / 'whole'
     assert execute(gin_files[name], folder, 'train_and_eval', records=digit_records) == 0
-    assert execute(None, folder, 'eval') == 0
     assert execute(None, folder, 'export') == 0
     return name, folder
 

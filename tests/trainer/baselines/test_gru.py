@@ -134,11 +134,12 @@ def test_each_step_of_gradient_counts(kind):
     make, rows = CASES[kind]
     model, batch = build(rows), make()
     name = 'gru_cell/recurrent_kernel:0'
-    three, four = (losses_and_gradients(model, batch, n)[1][name].numpy() for n in (3, 4))
+    three, four = (unrolled(model, batch, n)[1][name].numpy() for n in (3, 4))
     assert np.linalg.norm(four - three) > 1e-3 * np.linalg.norm(four)
 
 
-@pytest.mark.parametrize('kind', CASES)
+# Both kinds are experiments, which tests/trainer/test_xla.py compiles as well.
+@pytest.mark.parametrize('kind', ['images', pytest.param('texts', marks=pytest.mark.long)])
 def test_xla_compiles_it_with_static_shapes(kind):
     make, rows = CASES[kind]
     model, batch = build(rows, tf.float32), make()
@@ -147,27 +148,6 @@ def test_xla_compiles_it_with_static_shapes(kind):
     np.testing.assert_allclose(got_losses, want_losses, rtol=1e-5)
     for name, gradient in want.items():
         np.testing.assert_allclose(got[name], gradient, rtol=1e-4, atol=1e-6, err_msg=name)
-
-
-@pytest.mark.parametrize('total', [1, 4, 13])
-def test_sequences_of_unknown_length_and_number_are_encoded_alike(total):
-    """What an export traces: also a batch without any step at all."""
-    model = build(VOCABULARY)
-    batch = texts(total, [total, max(1, total - 5)])
-    want = model.encode(model.sequences(batch.inputs, batch.lengths), bptt_steps=7)
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.uint8), tf.TensorSpec([None], tf.int32)],
-        autograph=False,
-    )
-    def encode(inputs, lengths):
-        return model.encode(model.sequences(inputs, lengths))
-
-    np.testing.assert_allclose(encode(batch.inputs, batch.lengths), want, rtol=1e-12)
-    more = tf.pad(batch.inputs, [[0, 0], [6, 0]])
-    np.testing.assert_allclose(encode(more, batch.lengths), want, rtol=1e-12)
-    empty = encode(tf.zeros([2, 0], tf.uint8), tf.constant([0, 0]))
-    np.testing.assert_array_equal(empty, np.zeros([2, SIZES.hidden_units]))
 
 
 def operations(total, bptt_steps):

@@ -160,12 +160,25 @@ GRPC = {
     ),
     'recall nothing': (
         'characters', 'recall', state() | {'first': zeros(2, dtype=np.uint16), 'steps': i32(0)},
-        INVALID, 'steps: at least 1',
+        INVALID, 'steps: 1 to 65536',
     ),
     'recall for ever': (
         'signal', 'recall',
         state() | {'first': zeros(2, 2, dtype=np.float16), 'steps': i32(2**31 - 1)},
-        INVALID, 'steps: at least 1, and 16777216 values',
+        INVALID, 'steps: 1 to 65536, and 16777216 values',
+    ),
+    'recall for ever for nobody': (
+        'characters', 'recall',
+        state(rows=0) | {'first': zeros(0, dtype=np.uint16), 'steps': i32(2**31 - 1)},
+        INVALID, 'steps: 1 to 65536',
+    ),
+    'no rows of many steps': (
+        'transformer', 'tokens', chunk(rows=0, steps=2**30, dtype=np.uint8),
+        INVALID, '65536 steps are allowed without any row',
+    ),
+    'to go on with no rows of many steps': (
+        'characters', 'advance', state(rows=0) | chunk(rows=0, steps=2**30),
+        INVALID, '65536 steps are allowed without any row',
     ),
     'recall of other rows': (
         'image', 'recall', state() | {'first': zeros(3, 3, dtype=np.uint8), 'steps': i32(2)},

@@ -62,15 +62,28 @@ def test_accuracy_is_of_these_weights_alone(tmp_path):
 
 
 def test_it_does_not_say_where_somebody_s_files_lie(tmp_path):
+    """Whatever they are called, and in as many lines as gin itself makes of them."""
+    import gin
+
+    from trainer import bindings
+
+    long = '/home/me/' + '/'.join(['secret'] * 20)
     lines = [
-        'ModelConfig.hidden_units = 6',
-        "DataConfig.records = '/home/me/secret'",
-        "RunConfig.warm_start = '/home/me/secret'",
-        "RECORDS = '/home/me/secret'",
+        "include 'gin/digits/lstm.gin'",
+        f'SOMEWHERE = {long!r}',
+        'RunConfig.warm_start = %SOMEWHERE',
+        "DataConfig.service = 'grpc://secret:1'",
     ]
-    (tmp_path / 'operative.gin').write_text('\n'.join(lines))
+    (tmp_path / 'own.gin').write_text('\n'.join(lines))
+    bindings.load(gin_files=[str(tmp_path / 'own.gin')], gin_params=[], records=long)
+    text = gin.operative_config_str()
+    assert text.count('secret') > 40
+    assert '\\\n' in text
+    (tmp_path / 'operative.gin').write_text(text + "\nDataConfig.records = 'secret'\n")
     text = card_of(tmp_path)
-    assert 'ModelConfig.hidden_units = 6' in text
+    assert 'DataConfig.batch_size = ' in text
+    assert '# Parameters for RunConfig:' in text
+    assert 'RunConfig.train_steps = ' in text
     assert 'secret' not in text
 
 

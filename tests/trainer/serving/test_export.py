@@ -49,6 +49,17 @@ def test_what_lies_in_an_export(exported):
     assert about['auxiliary_steps'] == exports.STEPS
 
 
+@pytest.mark.parametrize('kind', ['image', 'bytes'])
+def test_it_does_not_say_where_it_was_made(exported, kind):
+    """No path of the sources, of the libraries or of the run, in no file of it."""
+    folder = Path(exported(kind))
+    places = [Path(export.__file__).parents[1], Path(tf.__file__).parents[1], folder.parents[1]]
+    for path in folder.rglob('*'):
+        content = path.read_bytes() if path.is_file() else b''
+        assert not [place for place in places if str(place).encode() in content], path
+        assert not [word for word in (b'.py', b'/site-packages') if word in content], path
+
+
 @pytest.mark.parametrize('place', ['write_card', 'warmup.write_warmup', 'tf.io.gfile.rename'])
 def test_an_error_in_the_middle_leaves_nothing(run, monkeypatch, place):
     def fail(*_, **__):

@@ -1,4 +1,4 @@
-"""The TFLite model: exact or not there, and the card says which."""
+"""The TFLite model: it answers alike or is not there, and the card says which."""
 
 import numpy as np
 import pytest
@@ -52,6 +52,28 @@ def test_one_that_differs_is_not_written(tmp_path, monkeypatch):
     assert said == (
         'No TFLite model: on 3 random sequences its probabilities differ by up to 2.0e-05.'
     )
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_number_is_no_agreement(tmp_path, monkeypatch):
+    class Runner:
+        def __init__(self, **_):
+            pass
+
+        def get_signature_runner(self):
+            return lambda inputs: {'probabilities': np.array([[np.nan, 0, 0]])}
+
+    def signature(inputs):
+        return {'probabilities': tf.constant([[1.0, 0, 0]])}
+
+    monkeypatch.setattr(tf.lite, 'Interpreter', Runner)
+    worst, count = lite._compare(b'', signature, character_spec().with_vocabulary('xyz'))
+    assert np.isnan(worst)
+    assert count == 9
+    monkeypatch.setattr(lite, '_compare', lambda *_: (worst, count))
+    spec = character_spec().with_vocabulary('xyz')
+    said = lite.write_lite(str(tmp_path / 'x'), module(spec), spec)
+    assert said == 'No TFLite model: on 9 random sequences its probabilities differ by up to nan.'
     assert not list(tmp_path.iterdir())
 
 

@@ -246,7 +246,7 @@ def test_what_would_take_all_memory_is_refused(monkeypatch, kind, values):
         served.serve({'data': tf.constant([long, b'', *[long] * 2])})
     with pytest.raises(tf.errors.InvalidArgumentError, match='at most 4 items are allowed'):
         served.serve({'data': tf.constant([b''] * 5)})
-    five = tf.zeros([5, 1, *decoding.step_shape(spec)], spec.dtype)
+    five = tf.zeros([5, 1, *spec.step_shape], spec.dtype)
     with pytest.raises(tf.errors.InvalidArgumentError, match='inputs: at most 4 rows'):
         served.tokens({'inputs': five, 'lengths': tf.ones([5], tf.int32)})
     if kind == 'transformer':
@@ -283,7 +283,7 @@ def test_a_sequence_as_long_as_in_training_is_served_whatever_it_takes():
 @pytest.mark.parametrize('kind', exports.KINDS)
 def test_the_inputs_are_as_documented(loaded, kind):
     spec, signatures = exports.SPECS[kind], loaded(kind).signatures
-    step = decoding.step_shape(spec)
+    step = spec.step_shape
     said = {
         name: {k: (t.dtype, t.shape) for k, t in f.structured_input_signature[1].items()}
         for name, f in signatures.items()
