@@ -115,8 +115,9 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
     rows.extend(_encodings_row(info))
     if info.spec.vocabulary is not None:
         rows.append(_vocabulary_row(info))
-    if info.counts['rejected']:
-        rows.append(f'  {info.counts["rejected"]:,} items rejected: see rejected-*.jsonl')
+    bad = info.counts['rejected']
+    if bad:
+        rows.append(f'  {bad:,} item{"s" if bad > 1 else ""} rejected: see rejected-*.jsonl')
     length = info.spec.fixed_length
     what = f'{length} steps each' if length else 'of different length'
     head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
