@@ -14,6 +14,14 @@ from trainer.input import Rows, SplitInput
 from trainer.task import LonghaulTask
 
 BOTH = 'ObjectiveConfig.prediction_weight=1.0'
+REST = [
+    ('digit_records', False, 2),
+    ('digit_records', True, 1),
+    ('digit_records', True, 2),
+    ('text_records', False, 1),
+    ('text_records', False, 2),
+    ('text_records', True, 1),
+]
 
 
 def gradients(config, folder, execution):
@@ -32,9 +40,15 @@ def gradients(config, folder, execution):
     return step()
 
 
-@pytest.mark.parametrize('parts', [1, 2])
-@pytest.mark.parametrize('compiles', [False, True])
-@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+@pytest.mark.parametrize(
+    ('data', 'compiles', 'parts'),
+    [
+        ('digit_records', False, 1),
+        ('text_records', True, 2),
+        # Each is traced and compiled twice, 9 s.
+        *(pytest.param(*rest, marks=pytest.mark.long) for rest in REST),
+    ],
+)
 def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, parts):
     folder = request.getfixturevalue(data)
     config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, BOTH], records=folder)
@@ -51,8 +65,15 @@ def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, p
         np.testing.assert_allclose(value / scale, expected / scale, atol=2e-5)
 
 
-@pytest.mark.parametrize('compiles', [False, True])
-@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+@pytest.mark.parametrize(
+    ('data', 'compiles'),
+    [
+        ('digit_records', False),
+        ('text_records', True),
+        pytest.param('digit_records', True, marks=pytest.mark.long),
+        pytest.param('text_records', False, marks=pytest.mark.long),
+    ],
+)
 def test_mixed_precision_is_near(request, data, compiles):
     """bfloat16 has 8 bits: a hundredth of the largest value, and not nothing."""
     folder = request.getfixturevalue(data)

@@ -37,8 +37,8 @@ def cut(path):
     'damage',
     [
         lambda folder: cut(folder / 'ckpt-6.data-00000-of-00001'),
-        lambda folder: cut(folder / 'ckpt-6.index'),
-        lambda folder: (folder / 'ckpt-6.index').unlink(),
+        pytest.param(lambda f: cut(f / 'ckpt-6.index'), marks=pytest.mark.long),
+        pytest.param(lambda f: (f / 'ckpt-6.index').unlink(), marks=pytest.mark.long),
     ],
 )
 def test_the_one_before_is_gone_on_from(gin_file, digit_records, tmp_path, capsys, damage):

@@ -120,6 +120,7 @@ def test_a_run_that_gets_no_better_ends_early_killed_or_not(
         assert ModelDir(str(run)).evaluated_checkpoint().endswith('best/ckpt-3')
 
 
+@pytest.mark.long
 def test_validation_is_in_float32_whatever_training_is(gin_file, digit_records, tmp_path):
     """With no step between them, the same numbers."""
     found = []

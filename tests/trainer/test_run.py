@@ -46,7 +46,7 @@ def trained(gin_file, digit_records, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize('stop', [2, 3, 6])
+@pytest.mark.parametrize('stop', [pytest.param(2, marks=pytest.mark.long), 3, 6])
 def test_a_resumed_run_ends_with_the_same_bits(
     trained, gin_file, digit_records, tmp_path, stop, monkeypatch
 ):

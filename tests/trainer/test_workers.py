@@ -120,6 +120,7 @@ def assert_same_evaluation(model_dir: Path, expected_dir: Path, split: str) -> N
         assert found[name] == same, name
 
 
+@pytest.mark.long
 def test_two_workers_train_and_evaluate_as_one_device_does(gin_file, digit_records, tmp_path):
     """Both auxiliary losses, validation, the best weights, the test split."""
     params = ['ObjectiveConfig.prediction_weight=1.0', 'RunConfig.train_steps=4']

@@ -172,6 +172,7 @@ def test_minutes_become_steps_once(place, monkeypatch):
     assert 'RunConfig.train_steps=30' in params[0]
 
 
+@pytest.mark.long
 def test_the_real_trainer_in_minutes(digit_records, tmp_path):
     """Through the command as typed: probed, trained, validated, evaluated."""
     (tmp_path / 'tiny.gin').write_text(
