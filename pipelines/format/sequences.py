@@ -8,19 +8,20 @@ import tensorflow as tf
 
 from pipelines.format import refusals
 from pipelines.format.images import refusals as image_refusals
-from pipelines.format.images.files import decode_pixels
+from pipelines.format.images.files import decode_pixels, decode_png_or_other
 from pipelines.format.npy import decode_npy
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
 
 
-def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
+def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = None) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
       data: scalar string: the bytes of an image file, of a .npy file, or text.
       spec: of the records.
+      plain: bool scalar, what `are_plain_pngs` says of an image; None: it was not asked.
 
     Returns:
       uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
@@ -35,7 +36,8 @@ def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
         return _text(data, spec)
     if spec.kind == 'signal':
         return cut_steps(decode_npy(data, spec), spec)
-    return steps_from_pixels(decode_pixels(data), spec)
+    pixels = decode_pixels(data) if plain is None else decode_png_or_other(data, plain=plain)
+    return steps_from_pixels(pixels, spec)
 
 
 def reason_of(error: tf.errors.OpError, spec: SequenceSpec) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pipelines.format import sequences
 from pipelines.format.errors import LonghaulError
+from pipelines.format.images.files import are_plain_pngs
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Payload, Rejected
@@ -47,13 +48,13 @@ def _functions(convert: Callable, item: tf.TensorSpec, spec: SequenceSpec) -> _F
 
     def of_batch(items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, ...] -> values [sum of T, ...] and int32 [N]."""
-        count = tf.shape(items)[0]
+        count, plain = tf.shape(items)[0], _plain(items, spec)
         values = tf.TensorArray(dtype, size=count, infer_shape=False, element_shape=shape)
         lengths = tf.TensorArray(tf.int32, size=count, element_shape=[])
 
         def one_more(i: tf.Tensor, values: tf.TensorArray, lengths: tf.TensorArray) -> tuple:
             """Item i."""
-            steps = convert(items[i])
+            steps = convert(items[i]) if plain is None else convert(items[i], plain=plain[i])
             return i + 1, values.write(i, steps), lengths.write(i, tf.shape(steps)[0])
 
         # One item at a time, so that one decoded image is all that a call holds.
@@ -66,9 +67,16 @@ def _functions(convert: Callable, item: tf.TensorSpec, spec: SequenceSpec) -> _F
     return _Functions(one, tf.function(of_batch, input_signature=signature))
 
 
+def _plain(items: tf.Tensor, spec: SequenceSpec) -> tf.Tensor | None:
+    """What can be found out about many files at once; None where there is nothing."""
+    asked = items.dtype == tf.string and spec.kind == 'image'
+    return are_plain_pngs(items) if asked else None
+
+
 @functools.lru_cache(maxsize=4)
 def _of_bytes(spec: SequenceSpec) -> _Functions:
-    return _functions(lambda data: sequences.decode(data, spec), tf.TensorSpec([], tf.string), spec)
+    decode = functools.partial(sequences.decode, spec=spec)
+    return _functions(decode, tf.TensorSpec([], tf.string), spec)
 
 
 @functools.lru_cache(maxsize=4)

@@ -25,14 +25,53 @@ decode_in_graph = tf.function(
 )
 
 
+decode_in_batches = tf.function(
+    lambda data: files.decode_png_or_other(data, plain=files.are_plain_pngs(data[tf.newaxis])[0]),
+    input_signature=[tf.TensorSpec([], tf.string)],
+    autograph=False,
+)
+
+
 def decoded(data: bytes) -> np.ndarray:
-    return decode_in_graph(data).numpy()
+    """In both of the ways that there are, which must not differ."""
+    found = decode_in_graph(data).numpy()
+    np.testing.assert_array_equal(decode_in_batches(data).numpy(), found)
+    return found
 
 
 def refused(data: bytes) -> tuple[str, str]:
-    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        decode_in_graph(data)
-    return reason_of(caught.value)
+    reasons = []
+    for decode in (decode_in_graph, decode_in_batches):
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            decode(data)
+        reasons.append(reason_of(caught.value))
+    assert reasons[0] == reasons[1]
+    return reasons[0]
+
+
+@pytest.mark.parametrize(
+    ('data', 'plain'),
+    [
+        (saved(Image.new('RGB', (3, 2))), True),
+        (saved(Image.new('L', (3, 2))), True),
+        (saved(Image.new('P', (3, 2))), True),
+        (saved(Image.new('RGBA', (3, 2))), False),
+        (saved(Image.new('LA', (3, 2))), False),
+        (saved(Image.new('P', (3, 2)), transparency=0), False),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG'), False),
+        (saved(Image.new('RGB', (3, 2)))[:20], False),
+        (image_data.sized_png(1 << 16, 1 << 16), False),
+        (image_data.sized_png(0, 5), False),
+        (b'', False),
+    ],
+    ids=range(11),
+)
+def test_which_pngs_are_plain(data, plain):
+    assert files.are_plain_pngs(tf.constant([data, b'x', data])).numpy().tolist() == [
+        plain,
+        False,
+        plain,
+    ]
 
 
 def smooth(mode='RGB') -> Image.Image:
