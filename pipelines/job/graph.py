@@ -80,6 +80,19 @@ class _Pack(beam.DoFn):
             yield TaggedOutput(_LABELS, window(pair))
 
 
+class _ListPacked(_Pack):
+    """Group -> what `_Pack` makes of its items: a runner's way from one to the next costs more."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.shards)
+        self._list = _List(plan)
+
+    def process(self, group: Group) -> Iterable[tuple[tuple[str, int], bytes]]:
+        """Lists a group."""
+        for keyed in self._list.process(group):
+            yield from super().process(keyed)
+
+
 class _Write(beam.DoFn):
     """((split, shard), packed items) -> what was written."""
 
@@ -115,17 +128,12 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
       plan: of the job.
       threads: that decode, in each worker.
     """
-    items = (
-        pipeline | 'Groups' >> beam.Create(plan.source.groups()) | 'List' >> beam.ParDo(_List(plan))
-    )
-    if plan.options.limit is not None:
-        items = (
-            items
-            | 'Smallest'
-            >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
-            | 'Kept' >> beam.FlatMapTuple(lambda split, kept: [(split, h) for h in kept])
-        )
-    packed = items | 'Pack' >> beam.ParDo(_Pack(plan.shards)).with_outputs(_LABELS, main='items')
+    groups = pipeline | 'Groups' >> beam.Create(plan.source.groups())
+    if plan.options.limit is None:
+        step, packing = _ListPacked(plan), groups
+    else:
+        step, packing = _Pack(plan.shards), _smallest(groups, plan)
+    packed = packing | 'Pack' >> beam.ParDo(step).with_outputs(_LABELS, main='items')
     labels = packed[_LABELS] | 'Distinct' >> beam.Distinct()
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
     # Every shard is written, an empty one too: one name too few would look like a loss.
@@ -150,6 +158,16 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
             pairs,
             vocabulary,
         )
+    )
+
+
+def _smallest(groups: beam.PCollection, plan: Plan) -> beam.PCollection:
+    """(split, Hashed) of the items that --limit keeps."""
+    return (
+        groups
+        | 'List' >> beam.ParDo(_List(plan))
+        | 'Smallest' >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
+        | 'Kept' >> beam.FlatMapTuple(lambda split, kept: [(split, h) for h in kept])
     )
 
 

@@ -54,7 +54,10 @@ class Plan:
             ('test', _TEST, self.test_share),
             ('validation', _VALIDATION, self.options.validation_share),
         ):
-            bits = int(anchors.mix(self.options.seed, stream, np.uint64(id_hash)))
+            # Not asked where the answer is known: this is done for every item.
+            if not share:
+                continue
+            bits = int(anchors.mix(self.options.seed, stream, id_hash))
             if (bits >> 11) * 2.0**-53 < share:
                 return split
         return 'train'
