@@ -124,7 +124,7 @@ def _verdict(error: Exception, *, remote: bool) -> Rejected | None:
         return Rejected('the file may not be read')
     if remote and isinstance(error, ValueError):
         return Rejected('no file system for the path (gs:// needs longhaul[gcp])')
-    # Beam's own word for objects that it cannot read (gs:// ones that are compressed twice): that is
+    # Beam raises it for objects that it cannot read (gs:// ones that are compressed twice): that is
     # about the file. All else that a remote file system says is an outage, and no verdict.
     if remote and not isinstance(error, NotImplementedError):
         return None
