@@ -8,18 +8,26 @@ from trainer.baselines.gru import GRUClassifier
 from trainer.baselines.objective import SupervisedObjective
 from trainer.config import Config
 from trainer.model import LongSequenceModel
+from trainer.models.step_losses import StepLoss
 from trainer.objective import Objective
 
 Model = LongSequenceModel | Baseline
 
 
-def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
+def make_model(
+    config: Config,
+    spec: SequenceSpec,
+    *,
+    classes: int,
+    scales: tuple[float, ...] | None = None,
+) -> Model:
     """The run's model, with the auxiliary parts that its objective uses.
 
     Args:
       config: of the run.
       spec: of the sequences.
       classes: number of classes.
+      scales: of the auxiliary losses, see `StepLoss`; they change no output.
 
     Returns:
       A new model with its initial values.
@@ -40,9 +48,8 @@ def make_model(config: Config, spec: SequenceSpec, *, classes: int) -> Model:
         return TransformerClassifier(config.model, **sizes)
     return LongSequenceModel(
         config.model,
-        reconstruction=config.objective.reconstruction_weight > 0,
-        prediction=config.objective.prediction_weight > 0,
-        levels=config.objective.levels(spec),
+        objective=config.objective,
+        loss=StepLoss(config.objective.levels(spec), scales),
         **sizes,
     )
 

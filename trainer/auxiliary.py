@@ -10,38 +10,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from trainer import recurrent
+from trainer.cell import product
 from trainer.layers import GateBias, Initializer, LSTMLayer, StepHead
 from trainer.loops import for_steps
+from trainer.models.distances import FEATURES, sinusoids
+from trainer.models.step_losses import StepLoss, mean_of_valid
 from trainer.recurrent import LSTMState, LSTMWeights
 
 
-def targets_of(columns: tf.Tensor, levels: int | None) -> tf.Tensor:
-    """Columns as targets: float values or int32 ids as they are, or values as int32 levels."""
-    if levels is None or columns.dtype.is_integer:
-        return columns
-    return tf.cast(tf.round(columns * (levels - 1)), tf.int32)
-
-
-def values_of(outputs: tf.Tensor, levels: int | None, dtype: tf.DType) -> tf.Tensor:
-    """What a head says, as columns: [..., O] -> int ids [...] or values [..., C] of `dtype`."""
-    if dtype.is_integer:
-        return tf.argmax(outputs, axis=-1, output_type=dtype)
-    if levels is None:
-        return outputs
-    best = tf.argmax(_by_channel(outputs, levels), axis=-1, output_type=tf.int32)
-    return tf.cast(best, dtype) / tf.cast(levels - 1, dtype)
-
-
-def _by_channel(outputs: tf.Tensor, levels: int) -> tf.Tensor:
-    """Logits [..., C * levels] -> [..., C, levels]; the number of rows may be unknown."""
-    channels = outputs.shape[-1] // levels
-    sizes = [-1 if size is None else size for size in outputs.shape[:-1]]
-    return tf.reshape(outputs, [*sizes, channels, levels])
-
-
-def step_losses(
-    head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, levels: int | None = None
-) -> tf.Tensor:
+def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: StepLoss) -> tf.Tensor:
     """The loss of each step, computed step by step.
 
     Neither what the head says nor its hidden layer is kept: the backward pass computes both again,
@@ -50,9 +27,8 @@ def step_losses(
     Args:
       head: on the hidden states.
       hidden: [n, R, U].
-      targets: float [n, R, C]: squared error, mean over channels; int32 [n, R]: cross-entropy in
-        nats; int32 [n, R, C]: cross-entropy in nats, mean over channels.
-      levels: of each channel, where targets are levels.
+      targets: [n, R] or [n, R, C], from `loss.targets`.
+      loss: of a step.
 
     Returns:
       [n, R].
@@ -62,7 +38,7 @@ def step_losses(
 
     def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """The losses [R] of step t from its hidden states [R, U]."""
-        return _losses(head.apply(h, weights), targets[t], levels)
+        return loss(head.apply(h, weights), targets[t])
 
     @tf.custom_gradient
     def compute(hidden: tf.Tensor, *weights: tf.Tensor) -> tuple:
@@ -95,25 +71,6 @@ def step_losses(
     return compute(hidden, *head.weights())
 
 
-def _losses(outputs: tf.Tensor, targets: tf.Tensor, levels: int | None) -> tf.Tensor:
-    """Outputs [R, O] and targets of one step -> [R]."""
-    if not targets.dtype.is_integer:
-        return tf.reduce_mean(tf.math.squared_difference(outputs, targets), axis=-1)
-    if targets.shape.rank == 1:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
-    logits = _by_channel(outputs, levels)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-    return tf.reduce_mean(losses, axis=-1)
-
-
-def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Losses [n, R], valid bool [n, R] -> the mean of each row's valid ones, [R]; 0 without any."""
-    # `where` and not a product: an invalid step must not spread a NaN.
-    losses = tf.where(valid, losses, tf.zeros_like(losses))
-    count = tf.reduce_sum(tf.cast(valid, losses.dtype), axis=0)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=0), count)
-
-
 class Reconstruction(tf.Module):
     """r-LSTM's decoder: two layers, the bottom one started from the main LSTM's state."""
 
@@ -127,11 +84,24 @@ class Reconstruction(tf.Module):
         head_units: int,
         gates: GateBias,
         share_embedding: bool,
-        levels: int | None = None,
+        loss: StepLoss,
+        knows_distance: bool = False,
     ) -> None:
-        """Makes the variables; with `levels`, the head has logits over each channel's levels."""
+        """Makes the variables.
+
+        Args:
+          make: initial values.
+          input_rows: channels C, or size of the vocabulary.
+          embedding_units: width of the embedding.
+          hidden_units: U, of both layers.
+          head_units: width of the head's hidden layer.
+          gates: of both layers.
+          share_embedding: whether it uses the main LSTM's.
+          loss: of a step; with levels, the head has logits over each channel's levels.
+          knows_distance: whether it is told how far before the anchor its subsequence begins.
+        """
         super().__init__()
-        self.levels = levels
+        self._loss = loss
         name, lstm = 'reconstruction', {'units': hidden_units, 'gates': gates}
         self.embedding = None
         if not share_embedding:
@@ -139,14 +109,36 @@ class Reconstruction(tf.Module):
             self.embedding = make.normal(f'{name}/embedding', shape)
         self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **lstm)
         self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **lstm)
-        outputs = input_rows * (levels or 1)
+        self.distance = None
+        if knows_distance:
+            shape = [FEATURES, 2 * hidden_units]
+            self.distance = make.glorot_uniform(f'{name}/distance/kernel', shape)
+        outputs = input_rows * (loss.levels or 1)
         self.head = StepHead(
             make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=outputs
         )
 
+    @property
+    def knows_distance(self) -> bool:
+        """Whether it is told how far before the anchor its subsequence begins."""
+        return self.distance is not None
+
+    def start(self, state: LSTMState, distances: tf.Tensor) -> tuple[LSTMState, LSTMState]:
+        """Both layers' first states.
+
+        Args:
+          state: [R, U], the main LSTM's (c, h) at the anchor: the bottom layer's.
+          distances: int32 [R], steps from each subsequence's first one to its anchor. The top layer
+            starts from them if the decoder is told, else from zero (paper, section 4).
+        """
+        if self.distance is None:
+            return state, recurrent.zero_state(tf.shape(state.h)[0], self.top.weights())
+        c, h = tf.split(product(sinusoids(distances, state.h.dtype), self.distance), 2, axis=-1)
+        return state, LSTMState(c, h)
+
     def outputs(
         self,
-        state: LSTMState,
+        start: tuple[LSTMState, LSTMState],
         columns: tf.Tensor,
         embedding: tf.Tensor,
         fed: tf.Tensor | None = None,
@@ -154,7 +146,7 @@ class Reconstruction(tf.Module):
         """Decodes the columns after the first one.
 
         Args:
-          state: [R, U], the main LSTM's (c, h) at the anchor.
+          start: from `start`.
           columns: float [L, R, C] or int32 [L, R], the subsequence: x_s first.
           embedding: the main LSTM's, used unless the decoder has its own.
           fed: bool [L-1, R]; where False, the decoder's own previous output takes the input's
@@ -163,11 +155,11 @@ class Reconstruction(tf.Module):
         Returns:
           [L-1, R, O]: what the decoder says for columns[1:].
         """
-        return self.head(self._hidden(state, columns, embedding, fed))
+        return self.head(self._hidden(start, columns, embedding, fed))
 
     def _hidden(
         self,
-        state: LSTMState,
+        start: tuple[LSTMState, LSTMState],
         columns: tf.Tensor,
         embedding: tf.Tensor,
         fed: tf.Tensor | None,
@@ -175,7 +167,6 @@ class Reconstruction(tf.Module):
         """[L-1, R, U]: the decoder's hidden states, see `outputs`."""
         embedding = embedding if self.embedding is None else self.embedding
         bottom, top = self.bottom.weights(embedding), self.top.weights()
-        start = LSTMState(state.c, state.h), recurrent.zero_state(columns.shape[1], top)
         inputs = columns[:-1]
         if fed is not None:
             inputs = self._own_inputs(inputs, fed, (bottom, top), start)
@@ -184,7 +175,7 @@ class Reconstruction(tf.Module):
 
     def losses(
         self,
-        state: LSTMState,
+        start: tuple[LSTMState, LSTMState],
         columns: tf.Tensor,
         lengths: tf.Tensor,
         embedding: tf.Tensor,
@@ -193,11 +184,15 @@ class Reconstruction(tf.Module):
         """Mean loss per row, [R]; `lengths` int32 [R] are the L_i, the rest as in `outputs`."""
         steps = columns.shape[0]
         if steps < 2:
-            return tf.zeros([columns.shape[1]], state.h.dtype)
-        hidden = self._hidden(state, columns, embedding, fed)
-        targets = targets_of(columns[1:], self.levels)
+            return tf.zeros([columns.shape[1]], start[0].h.dtype)
+        hidden = self._hidden(start, columns, embedding, fed)
+        targets = self._loss.targets(columns[1:])
         valid = tf.range(1, steps)[:, tf.newaxis] < lengths
-        return mean_of_valid(step_losses(self.head, hidden, targets, self.levels), valid)
+        return mean_of_valid(step_losses(self.head, hidden, targets, self._loss), valid)
+
+    def values(self, outputs: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """What `outputs` mean, as columns of `dtype`."""
+        return self._loss.values(outputs, dtype)
 
     def _own_inputs(
         self, inputs: tf.Tensor, fed: tf.Tensor, weights: tuple, start: tuple
@@ -228,15 +223,19 @@ class Reconstruction(tf.Module):
         """One step on its own: what it says after x [R, C] or ids [R], and the new states."""
         bottom = recurrent.step(x, weights[0], states[0])
         top = recurrent.step(bottom.h, weights[1], states[1])
-        return values_of(self.head(top.h), self.levels, x.dtype), (bottom, top)
+        return self._loss.values(self.head(top.h), x.dtype), (bottom, top)
 
     def free_run(
-        self, state: LSTMState, first: tf.Tensor, steps: tf.Tensor, embedding: tf.Tensor
+        self,
+        start: tuple[LSTMState, LSTMState],
+        first: tf.Tensor,
+        steps: tf.Tensor,
+        embedding: tf.Tensor,
     ) -> tf.Tensor:
         """Decodes without any truth but the first step; no gradient is needed of it.
 
         Args:
-          state: [R, U], the main LSTM's (c, h) at the anchor.
+          start: from `start`.
           first: float [R, C] or int32 [R], x_s.
           steps: int32 [], how many steps are wanted after it.
           embedding: the main LSTM's, used unless the decoder has its own.
@@ -246,7 +245,6 @@ class Reconstruction(tf.Module):
         """
         embedding = embedding if self.embedding is None else self.embedding
         weights = self.bottom.weights(embedding), self.top.weights()
-        begin = state, recurrent.zero_state(tf.shape(first)[0], weights[1])
         said = tf.TensorArray(first.dtype, steps, element_shape=first.shape)
 
         def body(j: tf.Tensor, x: tf.Tensor, states: tuple, said: tf.TensorArray) -> tuple:
@@ -254,7 +252,7 @@ class Reconstruction(tf.Module):
             output, states = self._say(x, weights, states)
             return output, states, said.write(j, output)
 
-        *_, said = for_steps(steps, body, first, begin, said)
+        *_, said = for_steps(steps, body, first, start, said)
         return said.stack()
 
 
@@ -269,16 +267,16 @@ class Prediction(tf.Module):
         hidden_units: int,
         head_units: int,
         gates: GateBias,
-        levels: int | None = None,
+        loss: StepLoss,
     ) -> None:
         """Makes the variables; see `Reconstruction`."""
         super().__init__()
-        self.levels = levels
+        self._loss = loss
         name = 'prediction'
         self.lstm = LSTMLayer(
             make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, gates=gates
         )
-        outputs = input_rows * (levels or 1)
+        outputs = input_rows * (loss.levels or 1)
         self.head = StepHead(
             make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=outputs
         )
@@ -313,5 +311,5 @@ class Prediction(tf.Module):
             bptt_steps=bptt_steps,
             input_gradient=True,
         )
-        targets = targets_of(targets, self.levels)
-        return mean_of_valid(step_losses(self.head, hidden, targets, self.levels), valid)
+        targets = self._loss.targets(targets)
+        return mean_of_valid(step_losses(self.head, hidden, targets, self._loss), valid)

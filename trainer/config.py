@@ -11,6 +11,7 @@ import gin
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
+from trainer.data.placement import PLACEMENTS
 
 
 def _require(owner: Any, name: str, allowed: bool, rule: str) -> None:
@@ -45,12 +46,15 @@ class ModelConfig:
     `architecture`: lstm (the paper's; the only one with auxiliary losses), or a baseline with the
     same embedding and classifier: gru (`hidden_units` wide) or transformer (`embedding_units` wide;
     `transformer_inner_units`: width of a layer's feed-forward part).
+
+    `readout_units`: width of all layers of a readout, see `trainer.models.readout`.
     """
 
     architecture: str = 'lstm'
     embedding_units: int = 128
     hidden_units: int = 128
     head_units: int = 256
+    readout_units: int = 128
     dropconnect_rate: float = 0.5
     forget_bias: float = 1.0
     chrono_steps: int | None = None
@@ -66,6 +70,7 @@ class ModelConfig:
             'embedding_units': 1,
             'hidden_units': 1,
             'head_units': 1,
+            'readout_units': 1,
             'transformer_layers': 1,
             'transformer_heads': 1,
             'transformer_inner_units': 1,
@@ -94,6 +99,15 @@ class ModelConfig:
         )
 
 
+_OBJECTIVE_CHOICES = {
+    'pixel_loss': ('squared_error', 'cross_entropy'),
+    'reconstruction_form': ('decoder', 'readout'),
+    'prediction_form': ('lstm', 'readout'),
+    'anchor_placement': PLACEMENTS,
+    'distance_placement': ('uniform', 'log_uniform'),
+}
+
+
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class ObjectiveConfig:
@@ -106,6 +120,20 @@ class ObjectiveConfig:
     `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or
     'cross_entropy' over the 256 values of each channel (of images, and of signals in uint8); texts
     always have cross-entropy.
+
+    `reconstruction_form`: 'decoder' (the paper's), or 'readout', which says the value at any
+    distance back without recurrence (`trainer.models.readout`). `prediction_form`: 'lstm' (the
+    paper's), or 'readout', of the value at any distance ahead. `decoder_knows_distance`: whether
+    the decoder is told how far before its anchor its subsequence begins. `relative_losses`:
+    auxiliary losses as a share of what always saying the average costs (the variance, or the
+    entropy, of the training split): 1 = no knowledge, 0 = exact, and a weight means the same on all
+    data.
+
+    A readout is asked at `anchors_per_window` anchors in each of `anchors_per_sequence` windows of
+    `auxiliary_bptt_steps` steps, about `readout_distances` distances: back to the first step, or
+    ahead up to `auxiliary_steps`. `anchor_placement`: 'uniform', 'stratified' or 'early', see
+    `trainer.data.placement`; `distance_placement`: 'uniform' or 'log_uniform', see
+    `trainer.models.distances`.
     """
 
     supervised_bptt_steps: int = 300
@@ -119,6 +147,14 @@ class ObjectiveConfig:
     teacher_forcing_final_rate: float | None = None
     teacher_forcing_decay_steps: int | None = None
     pixel_loss: str = 'squared_error'
+    reconstruction_form: str = 'decoder'
+    prediction_form: str = 'lstm'
+    decoder_knows_distance: bool = False
+    relative_losses: bool = False
+    anchors_per_window: int = 1
+    anchor_placement: str = 'uniform'
+    readout_distances: int = 64
+    distance_placement: str = 'uniform'
 
     def __post_init__(self) -> None:
         least = {
@@ -126,18 +162,36 @@ class ObjectiveConfig:
             'auxiliary_bptt_steps': 0,
             'auxiliary_steps': 1,
             'anchors_per_sequence': 1,
+            'anchors_per_window': 1,
+            'readout_distances': 1,
         }
         _require_counts(self, least=least)
         for name in ('supervised_weight', 'reconstruction_weight', 'prediction_weight'):
             _require_range(self, name, 0, 1e6)
         self._check_teacher_forcing()
-        losses = ('squared_error', 'cross_entropy')
-        _require(self, 'pixel_loss', self.pixel_loss in losses, f'one of {losses} is needed')
+        for name, choices in _OBJECTIVE_CHOICES.items():
+            allowed = getattr(self, name) in choices
+            _require(self, name, allowed, f'one of {choices} is needed')
+        for name in ('decoder_knows_distance', 'relative_losses'):
+            _require(self, name, isinstance(getattr(self, name), bool), 'True or False is needed')
         _require(
             self,
             'auxiliary_bptt_steps',
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
             'prediction needs at least 1 step of gradient between its cuts',
+        )
+        self._check_readouts()
+
+    def _check_readouts(self) -> None:
+        window = self.auxiliary_bptt_steps
+        rule = 'a readout needs windows of at least 1 step'
+        _require(self, 'auxiliary_bptt_steps', window > 0 or not self.readouts, rule)
+        _require(
+            self,
+            'anchors_per_window',
+            self.anchors_per_window <= window if self.readouts else self.anchors_per_window == 1,
+            f'at most ObjectiveConfig.auxiliary_bptt_steps={window} is allowed for a readout '
+            "(reconstruction_form or prediction_form 'readout' with a weight), and 1 without one",
         )
 
     def _check_teacher_forcing(self) -> None:
@@ -160,8 +214,19 @@ class ObjectiveConfig:
         return 256 if values and self.pixel_loss == 'cross_entropy' else None
 
     @property
+    def readouts(self) -> tuple[str, ...]:
+        """Which of 'reconstruction' and 'prediction' are used, and are readouts."""
+        return tuple(
+            name
+            for name in ('reconstruction', 'prediction')
+            if getattr(self, f'{name}_weight') > 0 and getattr(self, f'{name}_form') == 'readout'
+        )
+
+    @property
     def always_fed(self) -> bool:
-        """Whether the decoder reads nothing but the truth, in every step of the run."""
+        """Whether no decoder reads anything but the truth, in every step of the run."""
+        if self.reconstruction_weight == 0 or self.reconstruction_form == 'readout':
+            return True
         return self.teacher_forcing_rate == 1 and self.teacher_forcing_final_rate in (None, 1)
 
     def teacher_forcing_at(self, step: int) -> float:
@@ -170,6 +235,12 @@ class ObjectiveConfig:
         if last is None:
             return first
         return first + (last - first) * min(1.0, step / self.teacher_forcing_decay_steps)
+
+    @property
+    def evaluated_forcing_rate(self) -> float:
+        """The probability in evaluations: the one that training ends with."""
+        last = self.teacher_forcing_final_rate
+        return self.teacher_forcing_rate if last is None else last
 
     @property
     def auxiliary(self) -> bool:

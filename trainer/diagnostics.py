@@ -9,6 +9,7 @@ from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import text_of
 from trainer import recurrent, truncation
+from trainer.auxiliary import Reconstruction
 from trainer.config import ObjectiveConfig
 from trainer.figures import draw_signals, new_figure, pixels_of
 from trainer.model import LongSequenceModel
@@ -77,7 +78,7 @@ def gradient_reach(
             steps,
             lambda end: supervised_losses(model.classifier(end.h), batch.labels),
         )
-    if model.reconstruction is not None and config.auxiliary_bptt_steps:
+    if isinstance(model.reconstruction, Reconstruction) and config.auxiliary_bptt_steps:
         steps = min(config.auxiliary_bptt_steps, total)
         length = config.auxiliary_steps
         if batch.lengths is not None:
@@ -92,8 +93,10 @@ def gradient_reach(
 
         def decode(end: LSTMState) -> tf.Tensor:
             """The reconstruction's loss of each row."""
-            return model.reconstruction.losses(end, columns, lengths, embedding)
+            start = model.reconstruction.start(end, distances)
+            return model.reconstruction.losses(start, columns, lengths, embedding)
 
+        distances = batch.r_anchors[:, 0] - batch.r_starts[:, 0]
         ends = batch.r_anchors[:, 0] + padding
         found['reconstruction'] = _window_norms(model, batch, ends, steps, decode)
     return found

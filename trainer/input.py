@@ -15,6 +15,8 @@ from pipelines.format import anchors, examples
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
 from trainer.config import ObjectiveConfig
+from trainer.data.placement import place_anchors
+from trainer.models.distances import draw_distances
 from trainer.order import StepRows, TrainingOrder, bucket_segments, evaluation_batches
 
 _COINS = 103
@@ -42,10 +44,24 @@ class SplitInput:
     ) -> None:
         self.folder, self.info, self._objective, self._seed = folder, info, objective, seed
         self.reader = RecordReader(folder, split, info)
-        self._stored = objective.auxiliary and (
-            (info.seed, info.auxiliary_steps, info.anchors_per_sequence)
-            == (seed, objective.auxiliary_steps, objective.anchors_per_sequence)
+        wanted = (seed, self._anchored_steps, objective.anchors_per_sequence)
+        self._stored = (
+            objective.auxiliary
+            and objective.anchor_placement == 'uniform'
+            and (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == wanted
         )
+
+    @property
+    def _anchored_steps(self) -> int:
+        """L of the anchors: what a decoder or an LSTM spans, or a readout's window."""
+        config, total = self._objective, self.info.spec.fixed_length
+        if len(config.readouts) < (config.reconstruction_weight > 0) + (
+            config.prediction_weight > 0
+        ):
+            return config.auxiliary_steps
+        # A window as long as the sequence has one place.
+        longest = config.auxiliary_bptt_steps if total is None else max(1, total - 1)
+        return min(config.auxiliary_bptt_steps, longest)
 
     @property
     def segments(self) -> np.ndarray:
@@ -97,7 +113,10 @@ class SplitInput:
         """A few examples as one parsed batch: the first ones, or documents of middle length."""
         rows = np.argsort(self.segments, kind='stable')
         begin = 0 if self.info.spec.fixed_length else max(0, (len(rows) - size) // 2)
-        rows = rows[begin : begin + size]
+        return self.read(rows[begin : begin + size])
+
+    def read(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """These rows of the index as one parsed batch, as an evaluation would have them."""
         segments = int(bucket_segments(self.segments[rows]).max())
 
         def load(element: int) -> tuple:
@@ -131,19 +150,42 @@ class SplitInput:
         serialized = np.array(self.reader.read_batch(rows), object)
         entries = self.reader.entries[rows]
         batch = (serialized, rows.astype(np.int32), counted)
-        drawn = self.drawn(entries, epoch=epoch, step=step)
+        drawn = self.drawn(entries, segments, epoch=epoch, step=step)
         return *batch, np.int32(segments), np.int32(epoch), *drawn
 
-    def drawn(self, entries: np.ndarray, *, epoch: int, step: int | None) -> list[np.ndarray]:
-        """What is random about examples in a step: r_anchors, r_starts, p_anchors, fed.
+    def drawn(
+        self, entries: np.ndarray, segments: int, *, epoch: int, step: int | None
+    ) -> list[np.ndarray]:
+        """What is random in a step: r_anchors, r_starts, p_anchors, r_distances, p_distances, fed.
 
         Args:
           entries: of the index, [B].
+          segments: that the batch is padded to.
           epoch: chooses the anchor set.
-          step: decides which decoder inputs are fed; None: all of them.
+          step: decides about distances and which decoder inputs are fed; None, in an evaluation:
+            the middles of the distances' stretches, and inputs as at the end of training.
         """
         anchors_of = self._draw_anchors(entries, epoch)
-        return [*anchors_of, self._draw_fed(entries['id_hash'], step)]
+        distances = self._draw_distances(len(entries), segments, step)
+        return [*anchors_of, *distances, self._draw_fed(entries['id_hash'], step)]
+
+    def _draw_distances(self, rows: int, segments: int, step: int | None) -> list[np.ndarray]:
+        """int32 [B, N] back, [B, N] ahead, the same in all rows; N is 0 where nothing is asked."""
+        config, found = self._objective, []
+        total = self.info.spec.fixed_length or int(segments) * self.info.segment_steps
+        for name, farthest in (('reconstruction', total), ('prediction', config.auxiliary_steps)):
+            asked = np.zeros([0], np.int32)
+            if name in config.readouts:
+                asked = draw_distances(
+                    seed=self._seed,
+                    step=step,
+                    farthest=farthest,
+                    count=config.readout_distances,
+                    placement=config.distance_placement,
+                    future=name == 'prediction',
+                )
+            found.append(np.tile(asked, [rows, 1]))
+        return found
 
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
         """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
@@ -155,30 +197,33 @@ class SplitInput:
         lengths = entries['length'].astype(np.int64)
         steps = anchors.auxiliary_length(
             lengths,
-            self._objective.auxiliary_steps,
+            self._anchored_steps,
             fixed_length=self.info.spec.fixed_length is not None,
         )
-        sets = anchors.sample_anchors(
-            seed=self._seed,
-            sets=[epoch],
-            id_hashes=entries['id_hash'],
-            lengths=lengths,
-            auxiliary_steps=steps,
-            anchors_per_sequence=self._objective.anchors_per_sequence,
+        return list(
+            place_anchors(
+                self._objective.anchor_placement,
+                seed=self._seed,
+                epoch=epoch,
+                id_hashes=entries['id_hash'],
+                lengths=lengths,
+                auxiliary_steps=steps,
+                anchors_per_sequence=self._objective.anchors_per_sequence,
+            )
         )
-        return [np.ascontiguousarray(a[:, 0], np.int32) for a in sets]
 
     def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
         """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
         config, now = self._objective, step or 0
-        steps = 0 if config.always_fed or step is None else config.auxiliary_steps - 1
+        rate = config.evaluated_forcing_rate if step is None else config.teacher_forcing_at(now)
+        steps = 0 if config.always_fed else config.auxiliary_steps - 1
         cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
         coins = anchors.mix(self._seed, _COINS, now, hashes[:, np.newaxis], cells)
-        fed = (coins >> np.uint64(11)) * 2.0**-53 < config.teacher_forcing_at(now)
+        fed = (coins >> np.uint64(11)) * 2.0**-53 < rate
         return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
 
     def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
-        types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 5, tf.bool)
+        types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 7, tf.bool)
         dataset = elements.map(
             lambda e: self.parse(*tf.numpy_function(load, [e], types)),
             num_parallel_calls=2,
@@ -200,6 +245,8 @@ class SplitInput:
         r_anchors: tf.Tensor,
         r_starts: tf.Tensor,
         p_anchors: tf.Tensor,
+        r_distances: tf.Tensor,
+        p_distances: tf.Tensor,
         fed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are.
@@ -227,5 +274,7 @@ class SplitInput:
             'labels': parsed['label'],
             'counted': tf.ensure_shape(counted, [None]),
             'fed': tf.ensure_shape(fed, [None, None, None]),
+            'r_distances': tf.ensure_shape(r_distances, [None, None]),
+            'p_distances': tf.ensure_shape(p_distances, [None, None]),
             **{k: tf.ensure_shape(v, [None, None]) for k, v in drawn.items()},
         }

@@ -12,6 +12,7 @@ import tf_keras
 from absl import logging
 
 from trainer.architectures import Model
+from trainer.monitoring.memory_curve import MOST_ROWS
 from trainer.replicas import ReplicaBatches
 from trainer.statistics import wilson_interval
 from trainer.stopping import StopRequest
@@ -131,7 +132,12 @@ class PhaseTrainer(orbit.AbstractTrainer):
 
 
 class SplitEvaluator(orbit.StandardEvaluator):
-    """Evaluates every example of a split exactly once."""
+    """Evaluates every example of a split exactly once.
+
+    Attributes:
+      predictions: of the last evaluation, a batch each, see `LonghaulTask.validation_step`.
+      states: of its first examples: rows of the index int32 [B], and float [B, F], where they end.
+    """
 
     def __init__(
         self,
@@ -148,11 +154,13 @@ class SplitEvaluator(orbit.StandardEvaluator):
         self._metrics = task.build_metrics(training=False)
         self._step = tf.function(self._distributed_step, autograph=False)
         self.predictions: list[dict[str, np.ndarray]] = []
+        self.states: list[tuple[np.ndarray, np.ndarray]] = []
 
     def eval_begin(self) -> list:
         """Forgets the evaluation before."""
         for metric in self._metrics:
             metric.reset_states()
+        self.states = []
         return []
 
     def eval_step(self, iterator: Any) -> dict[str, Any]:
@@ -171,9 +179,14 @@ class SplitEvaluator(orbit.StandardEvaluator):
         )
 
     def eval_reduce(self, state: list, step_outputs: dict[str, Any]) -> list:
-        """Collects what each replica of this worker predicts."""
+        """Collects what each replica of this worker predicts, and the first examples' states."""
         local = {k: self._strategy.experimental_local_results(v) for k, v in step_outputs.items()}
-        state.append({k: np.concatenate([v.numpy() for v in vs]) for k, vs in local.items()})
+        columns = {k: np.concatenate([v.numpy() for v in vs]) for k, vs in local.items()}
+        encoded = columns.pop('encoded')
+        if sum(len(rows) for rows, _ in self.states) < MOST_ROWS:
+            counted = columns['counted']
+            self.states.append((columns['row'][counted], encoded[counted]))
+        state.append(columns)
         return state
 
     def eval_end(self, state: list) -> dict[str, float]:

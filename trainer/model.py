@@ -4,14 +4,19 @@ import tensorflow as tf
 
 from trainer import recurrent, truncation
 from trainer.auxiliary import Prediction, Reconstruction
-from trainer.config import ModelConfig
+from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.layers import Classifier, GateBias, Initializer, LSTMLayer
+from trainer.models.readout import Readout
+from trainer.models.step_losses import StepLoss
 from trainer.recurrent import LSTMState, LSTMWeights
 from trainer.truncation import Sequences
 
 
 class LongSequenceModel(tf.Module):
-    """An LSTM classifier of long sequences, with a decoder (r) and a predictor (p) on demand.
+    """An LSTM classifier of long sequences, with what its auxiliary losses need.
+
+    `reconstruction`: a decoder or a readout of the past, `prediction`: an auxiliary LSTM or a
+    readout of the future; None where the loss is not used.
 
     Source: paper, section 4 (one layer, 128 units, embedding 128, two layers of 256 on top).
     """
@@ -23,9 +28,8 @@ class LongSequenceModel(tf.Module):
         input_rows: int,
         classes: int,
         seed: int,
-        reconstruction: bool,
-        prediction: bool,
-        levels: int | None = None,
+        objective: ObjectiveConfig,
+        loss: StepLoss,
         dtype: tf.DType = tf.float32,
     ) -> None:
         """Makes all variables.
@@ -35,18 +39,14 @@ class LongSequenceModel(tf.Module):
           input_rows: channels C of a step's values, or size V of the vocabulary.
           classes: number of classes.
           seed: initial values are a function of (seed, variable name).
-          reconstruction: whether the r-LSTM's decoder exists.
-          prediction: whether the p-LSTM's auxiliary LSTM exists.
-          levels: of a channel's values, which the auxiliary parts then tell apart like classes;
-            None: they say values.
+          objective: which auxiliary losses are used, and in what form.
+          loss: of a step, for both.
           dtype: of all variables.
         """
         super().__init__()
         self.config = config
         make = Initializer(seed=seed, dtype=dtype)
-        units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
         gates = GateBias(config.forget_bias, config.chrono_steps)
-        shared = {'input_rows': input_rows, 'gates': gates, 'levels': levels, **units}
         self.embedding = make.normal('embedding', [input_rows, config.embedding_units])
         self.main = LSTMLayer(
             make,
@@ -59,15 +59,10 @@ class LongSequenceModel(tf.Module):
             make, inputs=config.hidden_units, head_units=config.head_units, classes=classes
         )
         self.reconstruction = self.prediction = None
-        if reconstruction:
-            self.reconstruction = Reconstruction(
-                make,
-                embedding_units=config.embedding_units,
-                share_embedding=config.share_embedding,
-                **shared,
-            )
-        if prediction:
-            self.prediction = Prediction(make, **shared)
+        if objective.reconstruction_weight:
+            self.reconstruction = _reconstruction(make, config, objective, input_rows, loss)
+        if objective.prediction_weight:
+            self.prediction = _prediction(make, config, objective, input_rows, loss)
 
     @property
     def dtype(self) -> tf.DType:
@@ -92,3 +87,57 @@ class LongSequenceModel(tf.Module):
     def classify(self, state: LSTMState) -> tf.Tensor:
         """State [B, U] -> logits [B, classes]."""
         return self.classifier(state.h)
+
+
+def _readout(
+    make: Initializer, name: str, config: ModelConfig, input_rows: int, loss: StepLoss
+) -> Readout:
+    return Readout(
+        make,
+        name,
+        hidden_units=config.hidden_units,
+        readout_units=config.readout_units,
+        outputs=input_rows * (loss.levels or 1),
+        loss=loss,
+    )
+
+
+def _reconstruction(
+    make: Initializer,
+    config: ModelConfig,
+    objective: ObjectiveConfig,
+    input_rows: int,
+    loss: StepLoss,
+) -> Reconstruction | Readout:
+    if objective.reconstruction_form == 'readout':
+        return _readout(make, 'reconstruction', config, input_rows, loss)
+    return Reconstruction(
+        make,
+        input_rows=input_rows,
+        embedding_units=config.embedding_units,
+        hidden_units=config.hidden_units,
+        head_units=config.head_units,
+        gates=GateBias(config.forget_bias, config.chrono_steps),
+        share_embedding=config.share_embedding,
+        loss=loss,
+        knows_distance=objective.decoder_knows_distance,
+    )
+
+
+def _prediction(
+    make: Initializer,
+    config: ModelConfig,
+    objective: ObjectiveConfig,
+    input_rows: int,
+    loss: StepLoss,
+) -> Prediction | Readout:
+    if objective.prediction_form == 'readout':
+        return _readout(make, 'prediction', config, input_rows, loss)
+    return Prediction(
+        make,
+        input_rows=input_rows,
+        hidden_units=config.hidden_units,
+        head_units=config.head_units,
+        gates=GateBias(config.forget_bias, config.chrono_steps),
+        loss=loss,
+    )

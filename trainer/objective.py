@@ -1,8 +1,9 @@
 """The paper's Figure 2, composed: sweep -> windows -> losses.
 
-The supervised window ends at T, an r window ends at its anchor, p windows start at theirs. Windows
-of equal length that end somewhere are stacked and read by one LSTM; the sweep below them is read
-once for all. Source: Trinh et al. 2018, section 3.
+The supervised window ends at T, an r window ends at its anchor, p windows start at theirs; readouts
+of past and future share windows that hold many anchors. Windows of equal length that end somewhere
+are stacked and read by one LSTM; the sweep below them is read once for all. Source: Trinh et al.
+2018, section 3.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import tensorflow as tf
 from trainer import truncation
 from trainer.config import ObjectiveConfig
 from trainer.model import LongSequenceModel
+from trainer.models.readout_anchors import ReadoutAnchors
 from trainer.recurrent import LSTMState, LSTMWeights
 from trainer.truncation import Sequences
 
@@ -23,7 +25,8 @@ class Batch(NamedTuple):
     `inputs`: stored columns, right-aligned: [B, T, C] values or [B, T] ids. `lengths`: int32 [B],
     or None when every row has T steps. `labels`: int32 [B], -1 = none. `r_anchors`, `r_starts`,
     `p_anchors`: int32 [B, K], in steps of the row (padding not counted). `fed`: bool [B, K, L-1],
-    see `Reconstruction.outputs`, or None.
+    see `Reconstruction.outputs`, or None. `r_distances`, `p_distances`: int32 [N], what readouts
+    are asked about, or None.
     """
 
     inputs: tf.Tensor
@@ -33,15 +36,21 @@ class Batch(NamedTuple):
     r_starts: tf.Tensor
     p_anchors: tf.Tensor
     fed: tf.Tensor | None = None
+    r_distances: tf.Tensor | None = None
+    p_distances: tf.Tensor | None = None
 
 
 class Losses(NamedTuple):
-    """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits."""
+    """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
+
+    `encoded`: [B, F], what the logits were computed from.
+    """
 
     supervised: tf.Tensor
     reconstruction: tf.Tensor
     prediction: tf.Tensor
     logits: tf.Tensor | None
+    encoded: tf.Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +78,12 @@ class Objective:
         return tf.reduce_sum(weighted) / tf.cast(global_batch_size, weighted.dtype)
 
     def losses(
-        self, model: LongSequenceModel, batch: Batch, dropconnect: tf.Tensor | None = None
+        self,
+        model: LongSequenceModel,
+        batch: Batch,
+        dropconnect: tf.Tensor | None = None,
+        *,
+        other_states: bool = False,
     ) -> Losses:
         """Computes the losses of each example; gradients are cut exactly (design: truncation).
 
@@ -77,11 +91,14 @@ class Objective:
           model: with the parts that the losses need.
           batch: of B sequences.
           dropconnect: [F, F], see `Classifier`; None when evaluating.
+          other_states: whether the auxiliary losses get the states of other rows of the batch
+            than they ask about: what they cost without the state, see
+            `trainer.monitoring.state_use`.
 
         Returns:
           The losses of each example and, with `supervised`, the logits.
         """
-        return _Composer(self, model, batch).losses(dropconnect)
+        return _Composer(self, model, batch, other_states).losses(dropconnect)
 
 
 def _split(state: LSTMState, sizes: list[int]) -> list[LSTMState]:
@@ -111,7 +128,10 @@ class _Window(NamedTuple):
 class _Composer:
     """One batch on its way from columns to losses."""
 
-    def __init__(self, objective: Objective, model: LongSequenceModel, batch: Batch) -> None:
+    def __init__(
+        self, objective: Objective, model: LongSequenceModel, batch: Batch, other_states: bool
+    ) -> None:
+        self.other_states = other_states
         self.config, self.supervised = objective.config, objective.supervised
         self.model, self.batch = model, batch
         self.sequences: Sequences = model.sequences(batch.inputs, batch.lengths)
@@ -143,14 +163,24 @@ class _Composer:
 
     def _windows(self) -> dict[str, _Window]:
         """The windows of the losses in use."""
-        windows = {}
+        windows, readouts = {}, self.config.readouts
         if self.supervised:
             windows['supervised'] = self._supervised_window()
-        if self.config.reconstruction_weight:
+        if readouts:
+            windows['readout'] = self._readout_windows()
+        if self.config.reconstruction_weight and 'reconstruction' not in readouts:
             windows['reconstruction'] = self._reconstruction_windows()
-        if self.config.prediction_weight:
+        if self.config.prediction_weight and 'prediction' not in readouts:
             windows['prediction'] = self._prediction_windows()
         return windows
+
+    def _readout_windows(self) -> _Window:
+        """The S steps before each r anchor, or a row's first S; all of a row that is shorter."""
+        steps = min(self.config.auxiliary_bptt_steps, self.total_steps)
+        begin = 0 if self.sequences.padding is None else self.sequences.padding[:, tf.newaxis]
+        starts = tf.maximum(self._padded(self.batch.r_anchors) - steps, begin)
+        starts = tf.minimum(starts, self.total_steps - steps)
+        return _Window(starts, steps, held=self.sequences.padding is not None)
 
     def _supervised_window(self) -> _Window:
         """The last S steps; the padding of a shorter row is held at zero."""
@@ -186,6 +216,7 @@ class _Composer:
         latest = {
             'supervised': self.total_steps - self.config.supervised_bptt_steps,
             'reconstruction': self.total_steps - self.config.auxiliary_bptt_steps,
+            'readout': self.total_steps - self.config.auxiliary_bptt_steps,
             'prediction': self.total_steps - 1 - (self.steps if self.batch.lengths is None else 0),
         }
         if self.config.auxiliary_bptt_steps >= self.total_steps and self.batch.lengths is None:
@@ -207,46 +238,85 @@ class _Composer:
 
     def losses(self, dropconnect: tf.Tensor | None) -> Losses:
         """The losses of each example, see `Objective.losses`."""
-        ends = self._end_states()
+        read = self._read()
         zeros = tf.zeros([self.rows], self.model.dtype)
-        logits, supervised, reconstruction, prediction = None, zeros, zeros, zeros
+        logits, encoded = None, None
+        found = dict.fromkeys(('supervised', 'reconstruction', 'prediction'), zeros)
         if 'supervised' in self.windows:
-            logits = self.model.classifier(ends['supervised'].h, dropconnect)
-            supervised = supervised_losses(logits, self.batch.labels)
+            encoded = read['supervised'].h
+            logits = self.model.classifier(encoded, dropconnect)
+            found['supervised'] = supervised_losses(logits, self.batch.labels)
+        if 'readout' in self.windows:
+            found |= self._readout_losses(read['readout'])
         if 'reconstruction' in self.windows:
-            reconstruction = self._over_anchors(self._reconstruction_losses(ends['reconstruction']))
+            losses = self._reconstruction_losses(read['reconstruction'])
+            found['reconstruction'] = self._over_anchors(losses)
         if 'prediction' in self.windows:
-            prediction = self._over_anchors(self._prediction_losses())
-        return Losses(supervised, reconstruction, prediction, logits)
+            found['prediction'] = self._over_anchors(self._prediction_losses())
+        return Losses(**found, logits=logits, encoded=encoded)
+
+    def shuffle(self, states: tf.Tensor) -> tf.Tensor:
+        """States [n*B, U] as they are, or each row's from the row beside it."""
+        if not self.other_states:
+            return states
+        by_row = tf.reshape(states, [-1, self.rows, states.shape[1]])
+        return tf.reshape(tf.roll(by_row, 1, axis=1), states.shape)
 
     def _over_anchors(self, losses: tf.Tensor) -> tf.Tensor:
         """[K*B] -> mean over the anchors, [B]."""
         return tf.reduce_mean(tf.reshape(losses, [self.anchors, self.rows]), axis=0)
 
-    def _end_states(self) -> dict[str, LSTMState]:
-        """States with gradient at the ends of the supervised and the r windows."""
-        windows = {name: w for name, w in self.windows.items() if name != 'prediction'}
-        ends = {}
-        for steps in {w.steps for w in windows.values()}:
-            ends |= self._run_stacked([name for name, w in windows.items() if w.steps == steps])
-        return ends
+    def _read(self) -> dict[str, LSTMState | tf.Tensor]:
+        """Reads the windows that end somewhere, with gradient, those of one length by one LSTM.
 
-    def _run_stacked(self, names: list[str]) -> dict[str, LSTMState]:
-        """Reads windows of equal length to their ends by one LSTM, stacked along the batch axis."""
+        Returns:
+          The states [W*B, U] at their ends; of readouts the hidden states after each of their
+          steps, [S, W*B, U].
+        """
+        windows = {name: w for name, w in self.windows.items() if name != 'prediction'}
+        found = {}
+        for steps in {w.steps for w in windows.values()}:
+            names = [name for name, w in windows.items() if w.steps == steps]
+            found |= self._read_stacked(names)
+        return found
+
+    def _read_stacked(self, names: list[str]) -> dict[str, LSTMState | tf.Tensor]:
+        """Windows of one length, stacked along the batch axis."""
         windows = [self.windows[name] for name in names]
+        sizes = [w.starts.shape[1] * self.rows for w in windows]
         states = [self.states[name] for name in names]
         state = LSTMState(*(tf.concat(parts, 0) for parts in zip(*states, strict=True)))
-        if windows[0].steps:
-            state = truncation.run_to_end(
-                self.sequences,
-                self.weights,
-                state,
-                tf.concat([w.starts for w in windows], axis=1),
-                steps=windows[0].steps,
-                held=any(w.held for w in windows),
-            )
-        parts = _split(state, [w.starts.shape[1] * self.rows for w in windows])
-        return dict(zip(names, parts, strict=True))
+        if not windows[0].steps:
+            return dict(zip(names, _split(state, sizes), strict=True))
+        starts = tf.concat([w.starts for w in windows], axis=1)
+        how = {'steps': windows[0].steps, 'held': any(w.held for w in windows)}
+        place = (self.sequences, self.weights, state, starts)
+        if 'readout' not in names:
+            end = truncation.run_to_end(*place, **how)
+            return dict(zip(names, _split(end, sizes), strict=True))
+        hidden, end = truncation.run(*place, **how)
+        found = dict(zip(names, _split(end, sizes), strict=True))
+        after = dict(zip(names, tf.split(hidden, sizes, axis=1), strict=True))
+        return found | {'readout': after['readout']}
+
+    def _readout_losses(self, hidden: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Losses [B] by name, from the hidden states [S, K*B, U] of the readouts' windows."""
+        anchors = ReadoutAnchors.of(
+            self.windows['readout'].starts,
+            padding=self.sequences.padding,
+            steps=self.windows['readout'].steps,
+            count=self.config.anchors_per_window,
+        )
+        hidden = self.shuffle(anchors.pick(hidden))
+        found = {}
+        for name in self.config.readouts:
+            future = name == 'prediction'
+            distances = self.batch.p_distances if future else self.batch.r_distances
+            columns, valid = anchors.asked(self.sequences, distances, future=future)
+            losses = getattr(self.model, name).losses(hidden, distances, columns, valid)
+            losses = tf.reduce_mean(tf.reshape(losses, [-1, self.anchors * self.rows]), axis=0)
+            found[name] = self._over_anchors(losses)
+        return found
 
     def _reconstruction_losses(self, state: LSTMState) -> tf.Tensor:
         starts = self._padded(self.batch.r_starts)
@@ -254,8 +324,10 @@ class _Composer:
         if fed is not None:
             fed = tf.transpose(fed, [2, 1, 0])[: self.steps - 1]
             fed = tf.reshape(fed, [self.steps - 1, self.anchors * self.rows])
-        return self.model.reconstruction.losses(
-            state,
+        distances = truncation.stack_rows(self.batch.r_anchors - self.batch.r_starts)
+        decoder = self.model.reconstruction
+        return decoder.losses(
+            decoder.start(LSTMState(*map(self.shuffle, state)), distances),
             truncation.gather_columns(self.sequences, starts, self.steps),
             tf.tile(self._row_steps(), [self.anchors]),
             tf.convert_to_tensor(self.model.embedding),
@@ -271,8 +343,8 @@ class _Composer:
         first = truncation.stack_rows(anchors - starts) if joins else None
         cuts = self.config.auxiliary_bptt_steps
         cuts = cuts if cuts < steps else None
-        state = self.states['prediction']
-        hidden = truncation.run(
+        state = LSTMState(*map(self.shuffle, self.states['prediction']))
+        hidden, _ = truncation.run(
             self.sequences, self.weights, state, starts, steps=steps, bptt_steps=cuts
         )
         targets = truncation.gather_columns(self.sequences, starts + 1, steps)

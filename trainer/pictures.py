@@ -1,4 +1,4 @@
-"""TensorBoard pictures: the stretch that the decoder reconstructs, beside the truth."""
+"""TensorBoard pictures: what the decoder or the readout says of the past, beside the truth."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,27 +7,39 @@ from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import text_of
 from trainer import truncation
-from trainer.auxiliary import values_of
 from trainer.figures import draw_reconstructions
 from trainer.model import LongSequenceModel
+from trainer.models.readout import Readout
 from trainer.objective import Batch
 
+# Of documents and signals, as much as one looks at.
+_READ_OUT_STEPS = 500
 
-def reconstruct(model: LongSequenceModel, batch: Batch, *, auxiliary_steps: int) -> tf.Tensor:
-    """What the decoder says for x_{s+1}..x_{s+L-1} of each row's first anchor, all inputs fed.
+
+def decode(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+    """What a decoder makes of x_s of each row's first anchor, left to itself.
 
     Returns:
-      float [L-1, B, C] values, or int32 [L-1, B] ids.
+      What it says for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
     """
     sequences = model.sequences(batch.inputs, batch.lengths)
-    weights = model.main_weights()
     padding = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
     anchors = batch.r_anchors[:, :1] + padding
-    state = truncation.sweep(sequences, weights, anchors, until=sequences.total_steps)
-    columns = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, auxiliary_steps)
+    until = sequences.total_steps
+    state = truncation.sweep(sequences, model.main_weights(), anchors, until=until)
+    first = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, 1)[0]
     decoder = model.reconstruction
-    outputs = decoder.outputs(state, columns, tf.convert_to_tensor(model.embedding))
-    return values_of(outputs, decoder.levels, columns.dtype)
+    start = decoder.start(state, batch.r_anchors[:, 0] - batch.r_starts[:, 0])
+    embedding = tf.convert_to_tensor(model.embedding)
+    return decoder.free_run(start, first, tf.constant(steps), embedding)
+
+
+def read_out(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+    """What a readout says of each row's last steps, from the state at its end; as `decode`."""
+    hidden = model.encode(model.sequences(batch.inputs, batch.lengths)).h
+    dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype
+    said = model.reconstruction.recall(hidden, tf.range(steps, 0, -1), dtype)
+    return tf.transpose(said, [1, 0, *range(2, said.shape.rank)])
 
 
 def draw_images(
@@ -85,21 +97,29 @@ class ReconstructionPictures:
         writer: tf.summary.SummaryWriter,
         global_step: tf.Variable,
     ) -> None:
-        if batch.lengths is not None:
-            auxiliary_steps = min(auxiliary_steps, max(1, batch.inputs.shape[1] // 2))
-        self._batch, self._spec, self._steps = batch, spec, auxiliary_steps
+        self._batch, self._spec = batch, spec
         self._writer, self._global_step = writer, global_step
+        if isinstance(model.reconstruction, Readout):
+            lengths = np.full([batch.inputs.shape[0]], batch.inputs.shape[1])
+            lengths = lengths if batch.lengths is None else batch.lengths.numpy()
+            self._steps = int(min(lengths.min(), spec.fixed_length or _READ_OUT_STEPS))
+            self._starts, say = lengths - self._steps - 1, read_out
+        else:
+            total = batch.inputs.shape[1]
+            short = auxiliary_steps if batch.lengths is None else max(1, total // 2)
+            self._steps = min(auxiliary_steps, short) - 1
+            self._starts, say = batch.r_starts[:, 0].numpy(), decode
         self._reconstruct = tf.function(
-            lambda: reconstruct(model, batch, auxiliary_steps=auxiliary_steps), autograph=False
+            lambda: say(model, batch, steps=self._steps), autograph=False
         )
 
     def __call__(self, logs: dict[str, float]) -> None:
         """Draws with the weights as they are now."""
         del logs
-        if self._steps < 2:
+        if self._steps < 1:
             return
         outputs = self._reconstruct().numpy()
-        inputs, starts = self._batch.inputs.numpy(), self._batch.r_starts[:, 0].numpy()
+        inputs, starts = self._batch.inputs.numpy(), self._starts
         with self._writer.as_default(step=self._global_step):
             if self._spec.kind == 'text':
                 begins = inputs.shape[1] - self._batch.lengths.numpy() + starts

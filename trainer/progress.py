@@ -57,6 +57,12 @@ def summarize(logs: dict[str, float]) -> str:
         for unit in ('bits_per_step', 'squared_error'):
             if f'{name}_{unit}' in logs:
                 parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
+        if f'{name}_explained' in logs:
+            parts.append(f'{name} {logs[f"{name}_explained"]:.1%} explained')
+        if f'{name}_state_use' in logs:
+            parts.append(f'{name} state use {logs[f"{name}_state_use"]:.1%}')
+    if 'memory' in logs:
+        parts.append(f'memory {logs["memory"]:.1%}')
     return '  '.join(parts)
 
 

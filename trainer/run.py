@@ -21,6 +21,7 @@ from trainer.config import Config
 from trainer.execution import SCAN, Execution
 from trainer.loop import SplitEvaluator
 from trainer.model_dir import GIN_FILE, ModelDir, write_atomically
+from trainer.monitoring.measures import curve_json, probe
 from trainer.phases import phases
 from trainer.progress import Reporter
 from trainer.replicas import local_parts
@@ -244,11 +245,13 @@ class Run:
             )
             logs = evaluator.evaluate(tf.constant(-1))
             found = predictions.gather(self._strategy, evaluator.predictions)
+        curve = curve_json(probe(split, evaluator.states))
         logs = {
             'split': split_name,
             'global_step': int(shared.global_step.numpy()),
             'checkpoint': os.path.relpath(path, self.dir.path),
             **logs,
+            'memory_curve': curve,
         }
         if workers.is_chief(self._strategy):
             lines = predictions.lines(found, split.ids(found['row']), shared.info.class_names)

@@ -42,6 +42,15 @@ def _flat(config: Config) -> dict[str, Any]:
     }
 
 
+def _defaults(config: Config) -> dict[str, Any]:
+    """As `_flat`, of what the classes themselves say."""
+    return {
+        f'{section.name}.{field.name}': field.default
+        for section in dataclasses.fields(config)
+        for field in dataclasses.fields(getattr(config, section.name))
+    }
+
+
 def _gin_name(config: Config, name: str) -> str:
     section, _, field = name.partition('.')
     return f'{type(getattr(config, section)).__name__}.{field}'
@@ -62,7 +71,9 @@ def check_same_run(folder: ModelDir, config: Config, *, change: bool) -> None:
     if folder.latest_step() > 0 and tf.io.gfile.exists(path) and not change:
         with tf.io.gfile.GFile(path) as file:
             before = json.loads(file.read())
-        differ = [n for n in values if n not in _FREE and before.get(n, values[n]) != values[n]]
+        # What an older version did not know, it did as the defaults say.
+        before = _defaults(config) | before
+        differ = [n for n in values if n not in _FREE and before[n] != values[n]]
         if differ:
             said = '; '.join(
                 f'{_gin_name(config, n)} was {before[n]!r}, is {values[n]!r}' for n in differ

@@ -115,7 +115,7 @@ class ServiceBatches:
         rows, counted = self._parts[part].of(batch)
         epoch = self._order.epoch_of(step)
         entries = self._split.reader.entries[rows]
-        drawn = self._split.drawn(entries, epoch=epoch, step=step)
+        drawn = self._split.drawn(entries, batch.segments, epoch=epoch, step=step)
         places = entries['shard'].astype(np.int32), entries['offset'].astype(np.int64)
         return (element, *places, rows.astype(np.int32), counted, batch.segments, epoch, *drawn)
 

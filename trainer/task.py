@@ -17,6 +17,7 @@ from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
 from trainer.execution import SCAN, Execution
 from trainer.input import Rows, SplitInput
+from trainer.models.loss_scales import loss_scales
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
 from trainer.replicas import local_parts
@@ -28,11 +29,8 @@ _TOP_ACCURACY = f'top_{_TOP}_accuracy'
 
 def _join(losses: Sequence[Losses]) -> Losses:
     """The losses of consecutive rows, one after another."""
-    logits = [part.logits for part in losses if part.logits is not None]
-    per_example = (
-        tf.concat(values, axis=0) for values in zip(*(p[:3] for p in losses), strict=True)
-    )
-    return Losses(*per_example, tf.concat(logits, axis=0) if logits else None)
+    parts = zip(*losses, strict=True)
+    return Losses(*(None if values[0] is None else tf.concat(values, axis=0) for values in parts))
 
 
 class Computed(NamedTuple):
@@ -91,7 +89,8 @@ class LonghaulTask(base_task.Task):
     def build_model(self) -> Model:
         """The model, with the auxiliary parts that the objective uses."""
         classes = max(1, len(self.info.class_names))
-        return make_model(self.config, self.info.spec, classes=classes)
+        scales = loss_scales(self.config, self.info)
+        return make_model(self.config, self.info.spec, classes=classes, scales=scales)
 
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
@@ -126,11 +125,14 @@ class LonghaulTask(base_task.Task):
     def auxiliary_units(self, logs: dict[str, float]) -> dict[str, float]:
         """The auxiliary losses of an evaluation in the units that people compare.
 
-        Bits per step (over all channels of it) where the loss is a cross-entropy, else the squared
-        error, mean over channels: of values in 0..1 where they are stored as uint8, else of values
-        as they are.
+        Of relative losses the share that is explained, 1 - loss. Else bits per step (over all
+        channels of it) where the loss is a cross-entropy, or the squared error, mean over channels:
+        of values in 0..1 where they are stored as uint8, else of values as they are.
         """
         spec, found = self.info.spec, {}
+        if self.config.objective.relative_losses:
+            names = [n for n in ('reconstruction', 'prediction') if f'{n}_loss' in logs]
+            return {f'{name}_explained': 1 - logs[f'{name}_loss'] for name in names}
         bits = spec.kind == 'text' or self.config.objective.levels(spec) is not None
         for name in ('reconstruction', 'prediction'):
             loss = logs.get(f'{name}_loss')
@@ -276,7 +278,8 @@ class LonghaulTask(base_task.Task):
 
         Returns:
           'row' int32 [B], numbers of the split's index; 'label' int32 [B]; 'counted' bool [B];
-          'probabilities' [B, classes]. Nothing that an accelerator could not hold: ids are strings.
+          'probabilities' [B, classes]; 'encoded' [B, F], the state that the classifier read.
+          Nothing that an accelerator could not hold: ids are strings.
         """
 
         @self.on_path
@@ -292,6 +295,7 @@ class LonghaulTask(base_task.Task):
             'label': inputs['labels'],
             'counted': counted,
             'probabilities': tf.nn.softmax(losses.logits),
+            'encoded': losses.encoded,
         }
 
     def to_batch(self, inputs: dict[str, tf.Tensor]) -> Batch:
@@ -305,6 +309,9 @@ class LonghaulTask(base_task.Task):
             inputs['r_starts'],
             inputs['p_anchors'],
             inputs['fed'] if inputs['fed'].shape[2] else None,
+            # The same in all rows.
+            inputs['r_distances'][0],
+            inputs['p_distances'][0],
         )
 
     def _update(

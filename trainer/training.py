@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 import orbit
 import tensorflow as tf
 
@@ -11,6 +12,7 @@ from trainer.config import RunConfig
 from trainer.diagnostics import AnchorHistograms, Diagnostics, Profile
 from trainer.loop import PhaseTrainer, SplitEvaluator, quiet_orbit
 from trainer.model import LongSequenceModel
+from trainer.monitoring.measures import AuxiliaryMeasures, Measures
 from trainer.objective import Batch
 from trainer.optimizers import keep_learning_rate, make_optimizer
 from trainer.phases import Phase
@@ -24,7 +26,7 @@ from trainer.task import InputRequest
 from trainer.validations import LogValidation, ValidationLog, train_and_validate
 from trainer.warm_start import KeepPretrained
 
-_PICTURES, _SAMPLES = 4, 16
+_PICTURES, _SAMPLES, _MEASURED = 4, 16, 64
 
 
 def is_over(config: RunConfig, validations: ValidationLog) -> bool:
@@ -140,10 +142,11 @@ class PhaseTraining:
             after_step=self._average,
         )
         validated = self._validations is not None
+        validator = self._validator() if validated else None
         controller = orbit.Controller(
             strategy=shared.strategy,
             trainer=trainer,
-            evaluator=self._validator() if validated else None,
+            evaluator=validator,
             global_step=shared.global_step,
             steps_per_loop=max(1, min(config.log_interval, self._phase.last_step - first_step)),
             checkpoint_manager=self._checkpoint_manager(**{self._optimizer_name: optimizer}),
@@ -155,7 +158,7 @@ class PhaseTraining:
                 shared.folder / 'validation', shared.global_step
             ),
             train_actions=self._train_actions(first_step),
-            eval_actions=self._eval_actions() if validated else None,
+            eval_actions=self._eval_actions(validator) if validated else None,
         )
         keep_learning_rate(optimizer, shared.config.optimizer)
         return controller
@@ -224,7 +227,7 @@ class PhaseTraining:
             self._task, model=self._shared.evaluated, dataset=dataset, stop=self._shared.stop
         )
 
-    def _eval_actions(self) -> list[orbit.Action]:
+    def _eval_actions(self, validator: SplitEvaluator) -> list[orbit.Action]:
         shared = self._shared
         log = LogValidation(
             self._validations,
@@ -237,6 +240,9 @@ class PhaseTraining:
         if self._phase.supervised:
             place = {'global_step': shared.global_step, 'log': self._validations}
             actions.insert(0, KeepBest(shared.evaluated, shared.folder, **place))
+        if shared.config.run.diagnostics:
+            # First: what it adds to the logs is for all others.
+            actions.insert(0, self._measures(validator))
         if shared.model.reconstruction is not None:
             actions.append(shared.logs.action(self._pictures()))
         is_lstm = isinstance(shared.model, LongSequenceModel)
@@ -254,6 +260,27 @@ class PhaseTraining:
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         return tf.summary.create_file_writer(self._shared.folder / name)
+
+    def _measures(self, validator: SplitEvaluator) -> Measures:
+        shared, auxiliary = self._shared, None
+        # The state of another row: at least one must be beside.
+        if shared.config.objective.auxiliary and shared.info.counts['splits']['validation'] > 1:
+            batch = self._fixed_batch(_MEASURED)
+            auxiliary = AuxiliaryMeasures(self._task.objective, shared.evaluated, batch)
+        writer = self._writer('validation')
+
+        def draw(picture: np.ndarray) -> None:
+            """Writes the curve for TensorBoard."""
+            with shared.logs.surviving(), writer.as_default(step=shared.global_step):
+                tf.summary.image('memory', picture)
+
+        return Measures(
+            split=shared.split('validation'),
+            states=lambda: validator.states,
+            auxiliary=auxiliary,
+            draw=draw,
+            say=shared.reporter.message,
+        )
 
     def _pictures(self) -> ReconstructionPictures:
         shared = self._shared

@@ -204,23 +204,27 @@ def run(
     *,
     steps: int,
     bptt_steps: int | None = None,
-) -> tf.Tensor:
-    """The hidden states of windows of one length, read with gradient, stacked along the batch axis.
+    held: bool = False,
+) -> tuple[tf.Tensor, LSTMState]:
+    """Reads windows of one length with gradient, stacked along the batch axis.
 
     Args:
       sequences: of the batch.
       weights: of the main LSTM.
       state: [W*B, U], at the starts; no gradient flows into it.
-      starts: int32 [B, W], none before its row's first step.
+      starts: int32 [B, W].
       steps: static length of the windows.
       bptt_steps: cuts inside the windows, see `recurrent.lstm`.
+      held: whether a start may lie before its row's first step: the state is held until there.
 
     Returns:
-      [steps, W*B, U], in the order of `gather_columns`.
+      The hidden state after each step, [steps, W*B, U], and the state at the ends, [W*B, U], in the
+      order of `gather_columns`.
     """
     columns = gather_columns(sequences, starts, steps)
+    first = _first_steps(sequences, starts) if held else None
     state = recurrent.stop_gradient(state)
-    return recurrent.lstm(columns, weights, state, bptt_steps=bptt_steps)[0]
+    return recurrent.lstm(columns, weights, state, first=first, bptt_steps=bptt_steps)
 
 
 def run_to_end(
@@ -232,13 +236,13 @@ def run_to_end(
     steps: int,
     held: bool,
 ) -> LSTMState:
-    """The states [W*B, U] at the ends of windows of one length, with gradient; see `run`.
-
-    A start may lie before its row's first step if `held`: the state is held until there.
-    """
+    """The states [W*B, U] at the ends of windows of one length, with gradient; see `run`."""
     columns = gather_columns(sequences, starts, steps)
-    first = None
-    if held:
-        begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
-        first = stack_rows(begin - starts)
+    first = _first_steps(sequences, starts) if held else None
     return recurrent.end_state(columns, weights, recurrent.stop_gradient(state), first=first)
+
+
+def _first_steps(sequences: Sequences, starts: tf.Tensor) -> tf.Tensor:
+    """The step of each window, int32 [W*B], at which its row begins; 0 or less: before it."""
+    begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
+    return stack_rows(begin - starts)

@@ -6,6 +6,7 @@ from truncation_oracle import Case, Result
 
 from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.model import LongSequenceModel
+from trainer.models.step_losses import StepLoss
 from trainer.objective import Batch, Objective
 
 
@@ -15,7 +16,13 @@ def _sizes(weights: dict[str, np.ndarray]) -> ModelConfig:
         hidden_units=weights['main/recurrent_kernel'].shape[0],
         head_units=weights['classifier/hidden_1/kernel'].shape[1],
         share_embedding='reconstruction/embedding' not in weights,
+        **_readout_units(weights),
     )
+
+
+def _readout_units(weights: dict[str, np.ndarray]) -> dict[str, int]:
+    kernels = [v for name, v in weights.items() if name.endswith('readout/output/kernel')]
+    return {'readout_units': kernels[0].shape[0]} if kernels else {}
 
 
 def build_model(case: Case, weights: dict[str, np.ndarray], dtype: tf.DType) -> LongSequenceModel:
@@ -24,9 +31,8 @@ def build_model(case: Case, weights: dict[str, np.ndarray], dtype: tf.DType) -> 
         input_rows=weights['embedding'].shape[0],
         classes=weights['classifier/output/kernel'].shape[1],
         seed=0,
-        reconstruction=case.reconstruction_weight != 0,
-        prediction=case.prediction_weight != 0,
-        levels=case.levels,
+        objective=_config(case),
+        loss=StepLoss(case.levels, None if case.scales is None else tuple(map(float, case.scales))),
         dtype=dtype,
     )
     for variable in model.trainable_variables:
@@ -45,30 +51,40 @@ def _batch(case: Case, segment_steps: int) -> Batch:
     for row, sequence in zip(inputs, case.sequences, strict=True):
         row[total - len(sequence) :] = sequence
     anchors = (case.r_anchors, case.r_starts, case.p_anchors)
+    distances = (case.r_distances, case.p_distances)
     return Batch(
         tf.constant(inputs),
         None if fixed else tf.constant(lengths),
         tf.constant(case.labels),
         *(tf.constant(a, tf.int32) for a in anchors),
         None if case.fed is None else tf.constant(case.fed),
+        *(None if d is None else tf.constant(d, tf.int32) for d in distances),
+    )
+
+
+def _config(case: Case) -> ObjectiveConfig:
+    return ObjectiveConfig(
+        supervised_bptt_steps=case.supervised_bptt_steps,
+        auxiliary_bptt_steps=case.auxiliary_bptt_steps,
+        auxiliary_steps=int(max(case.auxiliary_steps)),
+        anchors_per_sequence=case.r_anchors.shape[1],
+        supervised_weight=case.supervised_weight,
+        reconstruction_weight=case.reconstruction_weight,
+        prediction_weight=case.prediction_weight,
+        reconstruction_form=case.reconstruction_form,
+        prediction_form=case.prediction_form,
+        decoder_knows_distance=case.decoder_knows_distance,
+        relative_losses=case.scales is not None,
+        anchors_per_window=case.anchors_per_window,
     )
 
 
 def _objective(case: Case, segment_steps: int, fixed: bool) -> Objective:
     steps = int(max(case.auxiliary_steps))
-    config = ObjectiveConfig(
-        supervised_bptt_steps=case.supervised_bptt_steps,
-        auxiliary_bptt_steps=case.auxiliary_bptt_steps,
-        auxiliary_steps=steps,
-        anchors_per_sequence=case.r_anchors.shape[1],
-        supervised_weight=case.supervised_weight,
-        reconstruction_weight=case.reconstruction_weight,
-        prediction_weight=case.prediction_weight,
-    )
     if not fixed:
         expected = [min(steps, max(1, len(s) // 2)) for s in case.sequences]
         assert list(case.auxiliary_steps) == expected, 'L_i of documents is fixed by the design'
-    return Objective(config, segment_steps, supervised=case.supervised_weight != 0)
+    return Objective(_config(case), segment_steps, supervised=case.supervised_weight != 0)
 
 
 def evaluate(

@@ -2,8 +2,8 @@
 
 `serving_default` takes raw items, `decode` says what they are to the model, `tokens` takes that,
 `encode` gives the state that a sequence ends in. Recurrent models also read sequences without end:
-`start`, `advance`, `classify`, and with an r-LSTM's decoder `recall`. docs/serving.md is their
-reference.
+`start`, `advance`, `classify`, and with an r-LSTM's decoder or readout `recall`. docs/serving.md is
+their reference.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,11 @@ from official.core import export_base
 
 from pipelines.format.spec import SequenceSpec
 from trainer.architectures import Model
+from trainer.models.readout import Readout
 from trainer.recurrent import LSTMState
 from trainer.serving.decoding import MAX_BATCH, decode_batch
 from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
-from trainer.serving.recall import recall
+from trainer.serving.recall import recall_at, recall_stretch
 
 # What a client may be told at once, far beyond any use: so many recalled values (64 MB), and steps,
 # each of which takes time and some hundred bytes however few rows there are. Without bounds one
@@ -85,7 +86,7 @@ class ServingModule(export_base.ExportModule):
             'start': {'batch_size': tf.TensorSpec([], tf.int32)},
             'advance': self._state() | self._chunk(),
             'classify': self._state(),
-            'recall': self._state() | self._beginning(),
+            'recall': self._state() | self._wanted(),
         }[name]
         return {key: tf.TensorSpec(t.shape, t.dtype, name=key) for key, t in inputs.items()}
 
@@ -100,11 +101,17 @@ class ServingModule(export_base.ExportModule):
         shape = [None, self.model.config.hidden_units]
         return {n: tf.TensorSpec(shape, self.model.dtype) for n in self._encoder.state_names}
 
-    def _beginning(self) -> dict[str, tf.TensorSpec]:
-        return {
+    def _wanted(self) -> dict[str, tf.TensorSpec]:
+        """What is to be recalled."""
+        if isinstance(self.model.reconstruction, Readout):
+            return {'distances': tf.TensorSpec([None], tf.int32)}
+        wanted = {
             'first': tf.TensorSpec([None, *self._spec.step_shape], self._spec.dtype),
             'steps': tf.TensorSpec([], tf.int32),
         }
+        if self.model.reconstruction is not None and self.model.reconstruction.knows_distance:
+            wanted['distance'] = tf.TensorSpec([], tf.int32)
+        return wanted
 
     def serve(self, tensors: Answers) -> Answers:
         """Classifies raw items.
@@ -195,28 +202,42 @@ class ServingModule(export_base.ExportModule):
         """What the model reconstructs of what it has read.
 
         Args:
-          tensors: the state; 'first' [B, C] or ids [B], of the records' dtype: the step that the
-            wanted stretch begins with; 'steps' int32 [], how many after it.
+          tensors: the state, and for a readout 'distances' int32 [N], at least 1: which steps are
+            wanted, 1 being the last one that was read. For a decoder 'first' [B, C] or ids [B], of
+            the records' dtype: the step that the wanted stretch begins with; 'steps' int32 [], how
+            many after it; and, if it is told, 'distance' int32 []: how far back 'first' lies.
 
         Returns:
-          'values' [B, steps, C] or ids [B, steps], of the records' dtype.
+          'values' [B, N or steps, C] or ids [B, N or steps], of the records' dtype.
         """
-        state, steps, first = self._checked_state(tensors), tensors['steps'], tensors['first']
-        rows = tf.shape(state['h'])[0]
-        values = tf.cast(tf.size(first), tf.int64) * tf.cast(steps, tf.int64)
-        within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, values <= MAX_RECALLED])
-        message = (
-            f'steps: 1 to {MAX_STEPS}, and {MAX_RECALLED} values in all rows, are allowed; steps:'
-        )
+        state = self._checked_state(tensors)
+        if isinstance(self.model.reconstruction, Readout):
+            values = self._recall_at(state, tensors['distances'])
+        else:
+            values = self._recall_stretch(state, tensors)
+        return {'values': values}
+
+    def _recall_at(self, state: State, distances: tf.Tensor) -> tf.Tensor:
+        least, message = tf.reduce_all(distances >= 1), 'distances: at least 1 is allowed'
+        values = tf.size(state['h'][:, 0]) * self._spec.channels
+        checks = [tf.debugging.Assert(least, [message]), _few(tf.size(distances), values)]
+        with tf.control_dependencies(checks):
+            distances = tf.identity(distances)
+        return recall_at(self.model, self._spec, LSTMState(**state), distances)
+
+    def _recall_stretch(self, state: State, tensors: Answers) -> tf.Tensor:
+        steps, first = tensors['steps'], tensors['first']
+        distance = tensors.get('distance', tf.constant(1))
+        message = 'distance: at least 1 is allowed, got'
         checks = [
-            tf.debugging.Assert(within, [message, steps]),
-            _same_rows('first', tf.shape(first)[0], rows),
+            _few(steps, tf.size(first)),
+            tf.debugging.Assert(distance >= 1, [message, distance]),
+            _same_rows('first', tf.shape(first)[0], tf.shape(state['h'])[0]),
             *self._values('first', first),
         ]
         with tf.control_dependencies(checks):
             first, steps = tf.identity(first), tf.identity(steps)
-        values = recall(self.model, self._spec, LSTMState(**state), first, steps)
-        return {'values': values}
+        return recall_stretch(self.model, self._spec, LSTMState(**state), first, steps, distance)
 
     def _checked(
         self, tensors: Answers, *, rows: tf.Tensor | None = None
@@ -283,6 +304,14 @@ class ServingModule(export_base.ExportModule):
 def _same_rows(name: str, found: tf.Tensor, wanted: tf.Tensor) -> tf.Operation:
     message = f'{name}: as many rows as the other inputs are needed; found and wanted:'
     return tf.debugging.Assert(tf.equal(found, wanted), [message, found, wanted])
+
+
+def _few(steps: tf.Tensor, values: tf.Tensor) -> tf.Operation:
+    """Refuses to recall too many steps of so many values each."""
+    all_values = tf.cast(values, tf.int64) * tf.cast(steps, tf.int64)
+    within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, all_values <= MAX_RECALLED])
+    message = f'steps: 1 to {MAX_STEPS}, and {MAX_RECALLED} values in all rows, are allowed; steps:'
+    return tf.debugging.Assert(within, [message, steps])
 
 
 def _few_rows(name: str, tensor: tf.Tensor) -> tf.Operation:

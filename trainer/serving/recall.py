@@ -1,4 +1,4 @@
-"""What the state still knows: the r-LSTM's decoder, left to itself."""
+"""What the state still knows: the r-LSTM's decoder, left to itself, or its readout."""
 
 import tensorflow as tf
 
@@ -8,12 +8,13 @@ from trainer.recurrent import LSTMState
 from trainer.truncation import Sequences
 
 
-def recall(
+def recall_stretch(
     model: LongSequenceModel,
     spec: SequenceSpec,
     state: LSTMState,
     first: tf.Tensor,
     steps: tf.Tensor,
+    distance: tf.Tensor,
 ) -> tf.Tensor:
     """Reconstructs a stretch of what was read, from its first step on.
 
@@ -23,6 +24,7 @@ def recall(
       state: [B, U] each, after the last step that was read.
       first: [B(, C)], of the stored dtype: the step that the stretch begins with.
       steps: int32 [], how many steps after it.
+      distance: int32 [], how far back `first` lies, for a decoder that is told.
 
     Returns:
       [B, steps(, C)], of the stored dtype. No truth is fed: each step reads what the one before
@@ -32,8 +34,18 @@ def recall(
     sequences = Sequences(first[tf.newaxis], dtype=model.dtype)
     begin = sequences.decode(first[tf.newaxis])[0]
     embedding = tf.convert_to_tensor(model.embedding)
-    values = model.reconstruction.free_run(state, begin, steps, embedding)
-    return tf.transpose(_stored(values, spec), [1, 0, *range(2, values.shape.rank)])
+    decoder = model.reconstruction
+    start = decoder.start(state, tf.fill(tf.shape(first)[:1], distance))
+    values = decoder.free_run(start, begin, steps, embedding)
+    return _stored(tf.transpose(values, [1, 0, *range(2, values.shape.rank)]), spec)
+
+
+def recall_at(
+    model: LongSequenceModel, spec: SequenceSpec, state: LSTMState, distances: tf.Tensor
+) -> tf.Tensor:
+    """What a readout says of the steps at distances int32 [N] back: [B, N(, C)], as stored."""
+    dtype = tf.int32 if spec.kind == 'text' else model.dtype
+    return _stored(model.reconstruction.recall(state.h, distances, dtype), spec)
 
 
 def _stored(values: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:

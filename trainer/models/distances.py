@@ -1,0 +1,60 @@
+"""Distances as a network reads them, and which distances a readout is asked about.
+
+A distance d is the number of steps between an anchor and what is asked: d = 1 is the last step that
+was read (of the past), or the next one (of the future).
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format import anchors
+
+# Wavelengths of the sinusoids, in steps: 4 to 200,000, so that neighbours differ and what is far
+# away has a place of its own (Vaswani et al. 2017, section 3.5, with another ratio).
+WAVELENGTHS = tuple(4 * 1.6**i for i in range(24))
+FEATURES = 2 * len(WAVELENGTHS)
+_R_DISTANCE, _P_DISTANCE = 104, 105
+
+
+def sinusoids(distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """int32 [...] -> [..., FEATURES]: all sines, then all cosines, of 2 pi d / wavelength."""
+    cycles = tf.cast(distances, dtype)[..., tf.newaxis] / tf.constant(WAVELENGTHS, dtype)
+    # Whole cycles are left out first: sines of large numbers lose digits.
+    angles = 2 * math.pi * (cycles - tf.floor(cycles))
+    return tf.concat([tf.sin(angles), tf.cos(angles)], axis=-1)
+
+
+def draw_distances(
+    *, seed: int, step: int | None, farthest: int, count: int, placement: str, future: bool
+) -> np.ndarray:
+    """Distances for one batch, one in each of `count` equal stretches of 1..farthest.
+
+    A pure function of its arguments. Common to all rows of a batch: the readout then looks at each
+    distance once, and many distances cost little.
+
+    Args:
+      seed: of the run.
+      step: global step, from 0; None, for an evaluation: the middles of the stretches.
+      farthest: of what is asked, at least 1.
+      count: N.
+      placement: 'uniform': stretches of equal length; 'log_uniform': of equal ratio, so that what
+        is near is asked more often.
+      future: whether they lie ahead: past and future are drawn apart.
+
+    Returns:
+      int32 [N], ascending.
+    """
+    stretch = np.arange(count)
+    u = np.full([count], 0.5)
+    if step is not None:
+        stream = _P_DISTANCE if future else _R_DISTANCE
+        bits = anchors.mix(seed, stream, step, stretch.astype(np.uint64))
+        u = (bits >> np.uint64(11)) * 2.0**-53
+    share = (stretch + u) / count
+    if placement == 'log_uniform':
+        found = np.floor((farthest + 1) ** share)
+    else:
+        found = 1 + np.floor(share * farthest)
+    return np.clip(found, 1, farthest).astype(np.int32)

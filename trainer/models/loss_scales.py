@@ -1,0 +1,28 @@
+"""What relative losses are divided by: the cost of always saying the training split's average."""
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+from pipelines.format.value_scales import read_scales
+from trainer.config import Config
+
+
+def loss_scales(config: Config, info: RecordsInfo) -> tuple[float, ...] | None:
+    """The scales of `StepLoss`, from the records' stats.json; None where losses are as they are.
+
+    Raises:
+      LonghaulError: if an older job has not written what is needed.
+    """
+    objective = config.objective
+    if not (objective.auxiliary and objective.relative_losses):
+        return None
+    found = read_scales(config.data.records, info)
+    entropies = info.spec.kind == 'text' or objective.levels(info.spec) is not None
+    scales = found.entropy if entropies else found.variance
+    if scales is None:
+        raise LonghaulError(
+            f'ObjectiveConfig.relative_losses=True: stats.json in {config.data.records} has no '
+            f'{"entropy" if entropies else "deviation"} of the training split; write the records '
+            'again with python -m pipelines.main --overwrite, or set '
+            '--gin_param="ObjectiveConfig.relative_losses=False"'
+        )
+    return scales

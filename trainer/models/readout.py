@@ -1,0 +1,74 @@
+"""A readout: says the value at any distance from a state, without any recurrence.
+
+An auxiliary loss that needs the state: nothing is fed to it but the hidden state and how far away
+the step lies that it is asked for. It is an MLP of the state times an MLP of the distance, so that
+all distances are read from all states by one product of matrices: DeepONet (Lu et al. 2021) with
+the state as branch and the distance as trunk.
+"""
+
+import tensorflow as tf
+
+from trainer.cell import product
+from trainer.layers import Dense, Initializer
+from trainer.models.distances import FEATURES, sinusoids
+from trainer.models.step_losses import StepLoss, mean_of_valid
+
+
+class Readout(tf.Module):
+    """output(h, d) = (state(h) * distance(d)) W + w.
+
+    `state`: U -> P ReLU -> P. `distance`: sinusoids -> P ReLU -> P ReLU -> P. W is [P, O].
+    """
+
+    def __init__(
+        self,
+        make: Initializer,
+        name: str,
+        *,
+        hidden_units: int,
+        readout_units: int,
+        outputs: int,
+        loss: StepLoss,
+    ) -> None:
+        """Makes the variables: U, P and O as above; `loss` says what outputs mean."""
+        super().__init__()
+        self._loss = loss
+        name, p = f'{name}/readout', readout_units
+        self.state_hidden = Dense(make, f'{name}/state/hidden', inputs=hidden_units, units=p)
+        self.state_output = Dense(make, f'{name}/state/output', inputs=p, units=p)
+        self.distance_hidden_1 = Dense(make, f'{name}/distance/hidden_1', inputs=FEATURES, units=p)
+        self.distance_hidden_2 = Dense(make, f'{name}/distance/hidden_2', inputs=p, units=p)
+        self.distance_output = Dense(make, f'{name}/distance/output', inputs=p, units=p)
+        self.output = Dense(make, f'{name}/output', inputs=p, units=outputs)
+
+    def __call__(self, hidden: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
+        """Hidden states [R, U] and distances int32 [N] -> [R, N, O]; R and N may be dynamic."""
+        state = self.state_output(tf.nn.relu(self.state_hidden(hidden)))
+        kernel, bias = self._kernel(distances, hidden.dtype), self.output.bias
+        said = product(state, tf.reshape(kernel, [state.shape[1], -1]))
+        rows = hidden.shape[0] or tf.shape(hidden)[0]
+        return tf.reshape(said, [rows, -1, bias.shape[0]]) + bias
+
+    def _kernel(self, distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """[P, N, O]: what each distance makes of the state."""
+        x = tf.nn.relu(self.distance_hidden_1(sinusoids(distances, dtype)))
+        x = self.distance_output(tf.nn.relu(self.distance_hidden_2(x)))
+        return tf.transpose(x)[:, :, tf.newaxis] * self.output.kernel[:, tf.newaxis, :]
+
+    def recall(self, hidden: tf.Tensor, distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """What it says, as columns of `dtype`: hidden [R, U] -> [R, N, C], or int32 ids [R, N]."""
+        return self._loss.values(self(hidden, distances), dtype)
+
+    def losses(
+        self, hidden: tf.Tensor, distances: tf.Tensor, columns: tf.Tensor, valid: tf.Tensor
+    ) -> tf.Tensor:
+        """The mean over the valid distances, [R]; 0 for a row without any.
+
+        Args:
+          hidden: [R, U].
+          distances: int32 [N], common to all rows.
+          columns: float [R, N, C] or ids [R, N], what was, or is to come, there.
+          valid: bool [R, N].
+        """
+        losses = self._loss(self(hidden, distances), self._loss.targets(columns))
+        return mean_of_valid(losses, valid, axis=-1)

@@ -1,0 +1,72 @@
+"""What is said of one step against what it was: squared error or cross-entropy, and its scale."""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class StepLoss:
+    """The loss of a step, of whatever says it.
+
+    `levels`: of each channel, where outputs are logits over them; None: outputs are values, or
+    logits over a vocabulary. `scales`: of each channel (one for ids), what losses are divided by:
+    the cost of always saying the average, so that 1 is "knows nothing" and 0 is exact. A channel
+    that is always the same (scale 0) costs nothing. None: losses are as they are, squared errors or
+    nats.
+    """
+
+    levels: int | None = None
+    scales: tuple[float, ...] | None = None
+
+    def targets(self, columns: tf.Tensor) -> tf.Tensor:
+        """Columns as targets: float values or int32 ids as they are, or values as int32 levels."""
+        if self.levels is None or columns.dtype.is_integer:
+            return columns
+        return tf.cast(tf.round(columns * (self.levels - 1)), tf.int32)
+
+    def values(self, outputs: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """What is said, as columns: [..., O] -> int ids [...] or values [..., C] of `dtype`."""
+        if dtype.is_integer:
+            return tf.argmax(outputs, axis=-1, output_type=dtype)
+        if self.levels is None:
+            return outputs
+        best = tf.argmax(self._by_channel(outputs), axis=-1, output_type=tf.int32)
+        return tf.cast(best, dtype) / tf.cast(self.levels - 1, dtype)
+
+    def __call__(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Losses of many steps.
+
+        Args:
+          outputs: [..., O].
+          targets: from `targets`: float [..., C]; int32 [...] ids; or int32 [..., C] levels.
+
+        Returns:
+          [...]: the mean over channels of what is divided by their scales.
+        """
+        if not targets.dtype.is_integer:
+            return self._mean(tf.math.squared_difference(outputs, targets))
+        if self.levels is not None:
+            outputs = self._by_channel(outputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+        return self._mean(losses if self.levels is not None else losses[..., tf.newaxis])
+
+    def _mean(self, losses: tf.Tensor) -> tf.Tensor:
+        if self.scales is not None:
+            factors = [1 / scale if scale > 0 else 0.0 for scale in self.scales]
+            losses *= tf.constant(factors, losses.dtype)
+        return tf.reduce_mean(losses, axis=-1)
+
+    def _by_channel(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Logits [..., C * levels] -> [..., C, levels]; the number of rows may be unknown."""
+        channels = outputs.shape[-1] // self.levels
+        sizes = [-1 if size is None else size for size in outputs.shape[:-1]]
+        return tf.reshape(outputs, [*sizes, channels, self.levels])
+
+
+def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor, axis: int = 0) -> tf.Tensor:
+    """The mean of the valid losses along an axis, 0 where there is none; both of one shape."""
+    # `where` and not a product: an invalid step must not spread a NaN.
+    losses = tf.where(valid, losses, tf.zeros_like(losses))
+    count = tf.reduce_sum(tf.cast(valid, losses.dtype), axis=axis)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=axis), count)

@@ -1,0 +1,1 @@
+"""What a run finds out about itself while it trains."""

@@ -1,0 +1,93 @@
+"""How much of the past a state holds: what a linear probe reads from it, by distance.
+
+The judge of an auxiliary loss that asks for the past, and of any other way to train a memory: it
+looks at the states alone, so that a plain LSTM, a GRU and full BPTT are measured alike. After Alain
+and Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Sequences that probes are fitted to and judged by, half each.
+MOST_ROWS = 2_000
+_DISTANCES = 48
+# Tokens that a probe tells apart, the most frequent ones; all others are one more.
+_TOKENS = 63
+# Of the mean square of a feature; the one that leaves out best among the fitted is taken.
+_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+
+
+class MemoryCurve(NamedTuple):
+    """`distances` int [N] back from the end, 1 the last step; `explained` float [N] in 0..1, NaN
+    where all sequences are alike; `total`: over all distances together.
+
+    `explained`: the share of the variance that the probe explains on sequences that it was not
+    fitted to: 1 = all, 0 = no more than the average knows; of tokens, that of which one it is.
+    """
+
+    distances: np.ndarray
+    explained: np.ndarray
+    total: float
+
+
+def probed_distances(longest: int) -> np.ndarray:
+    """Evenly spread over 1..longest, int [N] ascending."""
+    count = min(_DISTANCES, longest)
+    return np.unique(np.linspace(1, longest, count).round().astype(np.int64))
+
+
+def memory_curve(states: np.ndarray, past: np.ndarray, distances: np.ndarray) -> MemoryCurve:
+    """Fits a ridge regression for each distance to half of the sequences, judges by the other half.
+
+    Args:
+      states: float [n, U], where n sequences end.
+      past: float [n, N, C] values or int [n, N] tokens: the step at each distance.
+      distances: int [N].
+    """
+    half = len(states) // 2
+    targets = _one_hot(past) if past.ndim == 2 else past.astype(np.float64)
+    n, count, width = targets.shape
+    fitted, judged = np.split(targets.reshape(n, count * width), [half])
+    features, features_judged = np.split(_features(states, half), [half])
+    mean = fitted.mean(axis=0)
+    said = mean + features_judged @ _ridge(features, fitted - mean)
+    errors = (judged - said) ** 2, (judged - mean) ** 2
+    missed, varies = (x.reshape(n - half, count, width).sum(axis=(0, 2)) for x in errors)
+    # What varies by rounding alone is all alike.
+    known = varies > 1e-12 * max(1.0, varies.max(initial=0))
+    explained = np.where(known, 1 - missed / np.where(known, varies, 1), np.nan)
+    total = 1 - missed[known].sum() / varies[known].sum() if known.any() else 0.0
+    return MemoryCurve(distances, np.maximum(explained, 0), max(0.0, float(total)))
+
+
+def _ridge(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Weights [F, O] with the penalty whose leave-one-out error is the least; all have mean 0."""
+    u, s, vt = np.linalg.svd(features, full_matrices=False)
+    projected, best = u.T @ targets, None
+    for penalty in _PENALTIES:
+        kept = s**2 / (s**2 + penalty * len(features))
+        left = 1 - (u**2) @ kept  # Allen 1974: errors of points that are left out.
+        error = (
+            ((targets - u @ (kept[:, np.newaxis] * projected)) / left[:, np.newaxis]) ** 2
+        ).sum()
+        if best is None or error < best[0]:
+            best = error, kept
+    return vt.T @ ((best[1] / np.maximum(s, 1e-12))[:, np.newaxis] * projected)
+
+
+def _features(states: np.ndarray, half: int) -> np.ndarray:
+    """States with mean 0 and variance 1 over the first half, float64 [n, U]."""
+    states = states.astype(np.float64)
+    mean, deviation = states[:half].mean(axis=0), states[:half].std(axis=0)
+    return (states - mean) / np.maximum(deviation, 1e-6)
+
+
+def _one_hot(tokens: np.ndarray) -> np.ndarray:
+    """Tokens [n, N] -> [n, N, 64 at most]."""
+    names, places, counts = np.unique(tokens, return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind='stable')
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    rank = np.minimum(rank, _TOKENS)
+    return np.eye(rank.max(initial=0) + 1)[rank[places].reshape(tokens.shape)]

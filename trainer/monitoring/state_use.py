@@ -1,0 +1,75 @@
+"""Whether the auxiliary losses use the state, and how hard each loss pulls at the main LSTM."""
+
+import tensorflow as tf
+
+from trainer.model import LongSequenceModel
+from trainer.objective import Batch, Objective
+
+# Below this share, in words: what decides is not the state.
+LITTLE_USE = 0.02
+
+
+def state_use(objective: Objective, model: LongSequenceModel, batch: Batch) -> dict[str, tf.Tensor]:
+    """What the states of other sequences cost an auxiliary loss.
+
+    Args:
+      objective: of the run.
+      model: of the run.
+      batch: of at least two sequences.
+
+    Returns:
+      By loss ('reconstruction', 'prediction'), float []: 1 - loss / loss with the states of other
+      rows: near 1, all that is said comes from the state; near 0, none of it does, and the loss
+      cannot teach the main LSTM anything.
+    """
+    true = objective.losses(model, batch)
+    other = objective.losses(model, batch, other_states=True)
+    found = {}
+    for name in _used(objective):
+        own, strange = (tf.reduce_mean(getattr(losses, name)) for losses in (true, other))
+        found[name] = 1 - tf.math.divide_no_nan(own, strange)
+    return found
+
+
+def gradient_norms(
+    objective: Objective, model: LongSequenceModel, batch: Batch
+) -> dict[str, tf.Tensor]:
+    """The norm of each loss's gradient, weight included, on the main LSTM's recurrent kernel.
+
+    Returns:
+      By loss in use ('supervised', 'reconstruction', 'prediction'), float [].
+    """
+    names = (['supervised'] if objective.supervised else []) + _used(objective)
+    with tf.GradientTape(persistent=True) as tape:
+        losses = objective.losses(model, batch)
+        totals = {
+            name: tf.reduce_mean(getattr(losses, name))
+            * getattr(objective.config, f'{name}_weight')
+            for name in names
+        }
+    kernel = model.main.recurrent_kernel
+    return {
+        name: tf.linalg.norm(tape.gradient(total, kernel, unconnected_gradients='zero'))
+        for name, total in totals.items()
+    }
+
+
+def _used(objective: Objective) -> list[str]:
+    """The auxiliary losses with a weight."""
+    names = ('reconstruction', 'prediction')
+    return [name for name in names if getattr(objective.config, f'{name}_weight')]
+
+
+def advice(use: dict[str, float]) -> list[str]:
+    """In words, for each loss that does not use the state: what to change."""
+    changes = {
+        'reconstruction': "set ObjectiveConfig.reconstruction_form='readout', or teacher_forcing_"
+        'rate=0 and decoder_knows_distance=True, or raise reconstruction_weight',
+        'prediction': 'raise prediction_weight, or set it to 0 and save its cost',
+    }
+    return [
+        f'the {name} loss does not use the state (states of other sequences cost it {share:.1%} '
+        f'more): it teaches the LSTM nothing about what lies back; {changes[name]}'
+        for name, share in use.items()
+        if share < LITTLE_USE
+    ]
