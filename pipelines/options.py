@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.format.errors import LonghaulError
-from pipelines.format.spec import MAX_VOCABULARY
+from pipelines.format.spec import MAX_VOCABULARY, TRAILING
+from pipelines.format.trailing import MOST_STEPS
 from pipelines.job.pixel_order import ORDERS
 
 
@@ -32,6 +33,8 @@ class JobOptions:
     permutation_seed: int | None = None
     pixel_order: str | None = None
     steps_per_pixel: int | None = None
+    trailing_steps: int = 0
+    trailing: str | None = None
     limit: int | None = None
     validation_share: float = 0.1
     test_share: float | None = None
@@ -66,6 +69,11 @@ class JobOptions:
                 choices = ' or '.join(map(str, allowed))
                 raise LonghaulError(f'--{name}={value}: {choices} is needed')
         self._check_pairs()
+        if not 0 <= self.trailing_steps <= MOST_STEPS:
+            raise LonghaulError(
+                f'--trailing_steps={self.trailing_steps}: a whole number in 0..{MOST_STEPS} is '
+                'needed'
+            )
         if self.vocabulary_size is not None and not 1 <= self.vocabulary_size <= MAX_VOCABULARY:
             raise LonghaulError(
                 f'--vocabulary_size={self.vocabulary_size}: a whole number in 1..{MAX_VOCABULARY} '
@@ -77,6 +85,11 @@ class JobOptions:
             raise LonghaulError(
                 f'--cut={self.cut}: says what --max_steps leaves of a longer sequence, and that is '
                 'missing; add --max_steps=N, or leave it out'
+            )
+        if self.trailing is not None and self.trailing_steps == 0:
+            raise LonghaulError(
+                f'--trailing={self.trailing}: says what --trailing_steps appends, and that is '
+                'missing or 0; add --trailing_steps=N, or leave it out'
             )
         if self.permutation_seed is not None and self.pixel_order not in (None, 'random'):
             raise LonghaulError(
@@ -96,6 +109,7 @@ _CHOICES = {
     'pixel_order': ORDERS,
     'steps_per_pixel': (1, 3),
     'cut': ('head', 'tail', 'both'),
+    'trailing': TRAILING,
 }
 _HELP = {
     'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
@@ -120,6 +134,10 @@ _HELP = {
     'Hilbert curve; sides that are a power of two)',
     'steps_per_pixel': '3: red, green and blue are three steps, one after another; 1 (default): a '
     'pixel is one step with all its values',
+    'trailing_steps': 'steps appended to every sequence, behind all of its own: its answer then '
+    'lies out of reach of a truncated gradient (default 0)',
+    'trailing': 'what --trailing_steps appends: blank (zeros, default) or noise (uniform over all '
+    'values, by --seed and id)',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
     'for a data set with a validation split of its own',

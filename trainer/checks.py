@@ -43,6 +43,7 @@ def _check_kind(config: Config, info: RecordsInfo) -> None:
         'image_size': spec.image_size,
         'channels': spec.channels,
         'permuted': spec.permutation is not None,
+        'trailing_steps': spec.trailing_steps,
     }
     for name, found in about.items():
         wanted = getattr(config.data, name)

@@ -255,10 +255,10 @@ class DataConfig:
 
     `batch_size` is the global one, over all replicas and workers; each replica computes its rows in
     `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`
-    ('image', 'text' or 'signal'), `image_size`, `channels`, `permuted`: what the experiment was
-    made for; other records are refused. None: anything goes. `service`: grpc://host:port of a
-    tf.data service that reads and parses training batches, see `tools.data_service`; None: this
-    process does.
+    ('image', 'text' or 'signal'), `image_size`, `channels`, `permuted`, `trailing_steps` (that the
+    job appended): what the experiment was made for; other records are refused. None: anything goes.
+    `service`: grpc://host:port of a tf.data service that reads and parses training batches, see
+    `tools.data_service`; None: this process does.
     """
 
     records: str = ''
@@ -270,6 +270,7 @@ class DataConfig:
     image_size: int | None = None
     channels: int | None = None
     permuted: bool | None = None
+    trailing_steps: int | None = None
 
     def __post_init__(self) -> None:
         _require_counts(

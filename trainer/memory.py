@@ -73,8 +73,8 @@ def longest_steps(info: RecordsInfo, split: str = 'train') -> int:
     if info.spec.fixed_length is not None:
         return info.spec.fixed_length
     longest = max((int(bound) for bound in info.lengths.get(split, {})), default=1)
-    if info.spec.max_steps is not None:
-        longest = min(longest, info.spec.max_steps)
+    if info.spec.most_steps is not None:
+        longest = min(longest, info.spec.most_steps)
     segments = bucket_segments(np.array([segment_count(longest, info.segment_steps)]))
     return int(padded_steps(segments[0], info.segment_steps))
 

@@ -86,7 +86,7 @@ def _mix_array(z: np.ndarray, stream: int | np.ndarray) -> np.ndarray:
         )
 
 
-def _uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:
+def uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Uniform integers in 0..count-1 (0 where count is 0), count < 2**32."""
     return ((bits >> np.uint64(32)) * np.asarray(count, np.uint64)) >> np.uint64(32)
 
@@ -148,7 +148,7 @@ def sample_anchors(
     steps = np.asarray(auxiliary_steps, np.int64)[:, np.newaxis, np.newaxis]
 
     def draw(stream: int, count: np.ndarray) -> np.ndarray:
-        return _uniform(mix(seed, stream, e, hashes, k), count).astype(np.int64)
+        return uniform(mix(seed, stream, e, hashes, k), count).astype(np.int64)
 
     r_anchors = steps + draw(_R_ANCHOR, total - steps + 1)
     r_starts = draw(_R_START, r_anchors - steps + 1)

@@ -19,7 +19,7 @@ def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
     Returns:
       uint8 [T, C], row by row or in the order of the permutation; with three steps per pixel, its
-      red, green and blue one after another.
+      red, green and blue one after another. Trailing steps are not appended here.
     """
     values = tf.cast(pixels, tf.float32)
     if spec.colors == 1 and pixels.shape[-1] == 3:
@@ -37,13 +37,16 @@ def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     steps = tf.reshape(steps, [side * side, spec.colors])
     if spec.permutation is not None:
         steps = tf.gather(steps, np.array(spec.permutation, np.int32))
-    return tf.reshape(steps, [spec.fixed_length, spec.channels])
+    return tf.reshape(steps, [spec.picture_steps, spec.channels])
 
 
 def pictures_of(steps: np.ndarray, spec: SequenceSpec) -> np.ndarray:
-    """The inverse: steps [..., T, C] -> pictures [..., side, side, 1 or 3], of the same dtype."""
+    """The inverse: steps [..., T, C] -> pictures [..., side, side, 1 or 3], of the same dtype.
+
+    Steps behind those of the pixels show nothing of the picture, and are left out.
+    """
     side, before = spec.image_size, steps.shape[:-2]
-    shown = steps.reshape(*before, side * side, spec.colors)
+    shown = steps[..., : spec.picture_steps, :].reshape(*before, side * side, spec.colors)
     pixels = shown
     if spec.permutation is not None:
         pixels = np.empty_like(shown)

@@ -13,6 +13,7 @@ from pipelines.format.npy import decode_npy
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import code_points, ids_of
+from pipelines.format.trailing import with_trailing
 
 
 def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = None) -> tf.Tensor:
@@ -26,12 +27,16 @@ def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = Non
     Returns:
       uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
       bytes, uint16 [T] for characters; int32 [T], the code points themselves, for characters
-      without a vocabulary.
+      without a vocabulary. Trailing steps are those of an item without an id.
 
     Raises:
       tf.errors.InvalidArgumentError: if the bytes are no image, or no array as the spec has it;
         `reason_of` says why.
     """
+    return with_trailing(_decode(data, spec, plain), spec)
+
+
+def _decode(data: tf.Tensor, spec: SequenceSpec, plain: tf.Tensor | None) -> tf.Tensor:
     if spec.kind == 'text':
         return _text(data, spec)
     if spec.kind == 'signal':

@@ -6,16 +6,25 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 
+# What the steps behind a sequence show.
+TRAILING = ('blank', 'noise')
 _KNOWN = {
     'kind': ('image', 'text', 'signal'),
     'dtype': ('uint8', 'uint16', 'float16'),
     'tokens': (None, 'bytes', 'characters'),
     'steps_per_pixel': (1, 3),
     'cut': ('head', 'tail', 'both'),
+    'trailing': TRAILING,
 }
 # Later than the first records of this format: left out of records.json where they say nothing, so
 # that older trainers go on reading what they can read.
-_LATER = {'steps_per_pixel': 1, 'cut': 'head'}
+_LATER = {
+    'steps_per_pixel': 1,
+    'cut': 'head',
+    'trailing_steps': 0,
+    'trailing': 'blank',
+    'trailing_seed': None,
+}
 # Ids are stored in two bytes, and 0 stands for all characters outside of the vocabulary.
 MAX_VOCABULARY = 65_535
 
@@ -43,6 +52,9 @@ class SequenceSpec:
         after another; 1: a pixel is one step.
       cut: what `max_steps` leaves of a longer sequence: its 'head', its 'tail', or 'both' ends
         (the first half and the last, the first one step longer where max_steps is odd).
+      trailing_steps: appended to every sequence last of all, see `pipelines.format.trailing`.
+      trailing: what these steps show, 'blank' or 'noise'.
+      trailing_seed: of the noise; None without any.
     """
 
     kind: str
@@ -57,6 +69,9 @@ class SequenceSpec:
     vocabulary: str | None = None
     steps_per_pixel: int = 1
     cut: str = 'head'
+    trailing_steps: int = 0
+    trailing: str = 'blank'
+    trailing_seed: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in _KNOWN.items():
@@ -77,6 +92,7 @@ class SequenceSpec:
             )
         if self.vocabulary is not None:
             self._check_vocabulary(self.vocabulary)
+        self._check_trailing()
 
     def _check_channels(self) -> None:
         allowed = {'image': (1, 3), 'text': (1,)}.get(self.kind)
@@ -107,6 +123,15 @@ class SequenceSpec:
                 f'vocabulary of {size} characters'
             )
 
+    def _check_trailing(self) -> None:
+        noise = self.trailing == 'noise'
+        if self.trailing_steps < 0 or noise != (self.trailing_seed is not None):
+            raise LonghaulError(
+                f'SequenceSpec.trailing_steps={self.trailing_steps}, trailing={self.trailing!r}, '
+                f'trailing_seed={self.trailing_seed}: at least 0 steps are needed, and a seed for '
+                'noise alone; use the version that wrote the records'
+            )
+
     @property
     def vocabulary_sha256(self) -> str | None:
         """Of the vocabulary as UTF-8; None without one."""
@@ -125,11 +150,25 @@ class SequenceSpec:
         return () if self.kind == 'text' else (self.channels,)
 
     @property
-    def fixed_length(self) -> int | None:
-        """Steps of every sequence, or None when they differ."""
+    def picture_steps(self) -> int | None:
+        """Steps that show an image's pixels; None for all else."""
         if self.image_size is None:
             return None
         return self.image_size**2 * self.steps_per_pixel
+
+    @property
+    def fixed_length(self) -> int | None:
+        """Steps of every sequence, trailing ones included, or None when they differ."""
+        if self.picture_steps is None:
+            return None
+        return self.picture_steps + self.trailing_steps
+
+    @property
+    def most_steps(self) -> int | None:
+        """Steps of the longest sequence that is allowed; None: of any."""
+        if self.max_steps is None:
+            return self.fixed_length
+        return self.max_steps + self.trailing_steps
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
@@ -173,6 +212,12 @@ class SequenceSpec:
         """The same for characters that have been counted; `vocabulary` as in the attributes."""
         size = len(vocabulary) + 1
         return dataclasses.replace(self, vocabulary=vocabulary, vocabulary_size=size)
+
+    def without_trailing(self) -> 'SequenceSpec':
+        """The same, nothing appended to the sequences."""
+        if not self.trailing_steps:
+            return self
+        return dataclasses.replace(self, trailing_steps=0, trailing='blank', trailing_seed=None)
 
 
 def text_spec(*, max_steps: int | None = None, cut: str = 'head') -> SequenceSpec:

@@ -15,6 +15,7 @@ from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
 from pipelines.format.values import add_up
 from pipelines.job.plan import Plan
 from pipelines.job.tally import sums_from
+from pipelines.options import JobOptions
 
 # Options that say where and how, not what: they must not change a byte of the output.
 _NOT_CONTENT = (
@@ -26,6 +27,8 @@ _NOT_CONTENT = (
     'data_dir',
     'manual_dir',
 )
+# Options that came later than the first records: not written down where they say nothing.
+_LATER = ('trailing_steps', 'trailing')
 _DECIDING = ('tensorflow', 'numpy')
 
 
@@ -65,7 +68,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
         shards={k: [s['shard'] for s in v] for k, v in by_split.items()},
         counts=stats['counts'],
         lengths=stats['lengths'],
-        options={k: v for k, v in vars(options).items() if k not in _NOT_CONTENT},
+        options=_content(options),
         versions={name: importlib.metadata.version(name) for name in _DECIDING},
         files=files,
     )
@@ -73,6 +76,12 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     path = posixpath.join(options.output, FILE_NAME)
     write_text(path, info.to_json())
     return path
+
+
+def _content(options: JobOptions) -> dict[str, Any]:
+    """The options that decide about the content."""
+    said = {k: v for k, v in vars(options).items() if k not in _NOT_CONTENT}
+    return {k: v for k, v in said.items() if v or k not in _LATER}
 
 
 _BySplit = dict[str, list[dict[str, Any]]]

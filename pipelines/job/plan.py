@@ -82,7 +82,7 @@ def make_plan(options: JobOptions) -> Plan:
     )
     own = tuple(group.split for group in source.groups())
     options = _keep_validation(options, own)
-    spec = _spec(options, source)
+    spec = _with_trailing(_spec(options, source), options)
     test_share = _test_share(options, own)
     splits = ['train']
     if 'validation' in own or options.validation_share > 0:
@@ -177,6 +177,16 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
     )
 
 
+def _with_trailing(spec: SequenceSpec, options: JobOptions) -> SequenceSpec:
+    trailing = options.trailing or 'blank'
+    return dataclasses.replace(
+        spec,
+        trailing_steps=options.trailing_steps,
+        trailing=trailing,
+        trailing_seed=options.seed if trailing == 'noise' else None,
+    )
+
+
 def _signal_spec(options: JobOptions, source: SignalSource) -> SequenceSpec:
     _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
     return signal_spec(
@@ -241,7 +251,11 @@ def _most_items(options: JobOptions, splits: int) -> int | None:
 
 def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:
     """By size; `most`: items that --limit leaves."""
-    per_item = (spec.fixed_length or 300) * spec.channels * np.dtype(spec.dtype).itemsize
+    per_item = (
+        (spec.fixed_length or 300 + spec.trailing_steps)
+        * spec.channels
+        * np.dtype(spec.dtype).itemsize
+    )
     items = source.estimated_items()
     items = items if most is None else min(items, most)
     return max(1, min(1024, -(-items * per_item // _SHARD_BYTES)))

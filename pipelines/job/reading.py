@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.trailing import tails
 from pipelines.format.values import Sums, sums_of
 from pipelines.job.encoder import encode_batch
 from pipelines.job.items import Hashed, Item, Payload, Rejected
@@ -104,9 +105,8 @@ def _batches(read: Iterable[_Read], spec: SequenceSpec) -> Iterator[list[_Read]]
 
 
 def _most_items(spec: SequenceSpec) -> int:
-    if spec.fixed_length is None:
-        return _BATCH_ITEMS
-    values = spec.fixed_length * spec.channels * np.dtype(spec.dtype).itemsize
+    steps = spec.fixed_length or spec.trailing_steps
+    values = max(1, steps * spec.channels * np.dtype(spec.dtype).itemsize)
     return max(1, min(_BATCH_ITEMS, _BATCH_BYTES // values))
 
 
@@ -118,8 +118,12 @@ def _size(payload: Payload | Rejected) -> int:
 
 def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
     numbers = [_label(h.item, payload, labels) for h, payload in batch]
-    usable = [p for (_, p), n in zip(batch, numbers, strict=True) if not isinstance(n, Rejected)]
-    found = encode_batch(usable, spec)
+    usable = [
+        (h.hash, payload)
+        for (h, payload), n in zip(batch, numbers, strict=True)
+        if not isinstance(n, Rejected)
+    ]
+    found = _values(usable, spec)
     values = iter(found)
     items = [
         Decoded(h, -1, number)
@@ -130,6 +134,20 @@ def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
     if spec.tokens is not None:
         return Batch(items, [])
     return Batch(items, sums_of([v for v in found if not isinstance(v, Rejected)]))
+
+
+def _values(usable: list[tuple[int, Payload]], spec: SequenceSpec) -> list[np.ndarray | Rejected]:
+    """Of (hash of the id, payload) pairs, the steps that are written."""
+    found = encode_batch([payload for _, payload in usable], spec.without_trailing())
+    # Characters that are still to be counted are those of the documents alone.
+    counted = spec.tokens == 'characters' and spec.vocabulary is None
+    if counted or not spec.trailing_steps:
+        return found
+    appended = tails(spec, np.array([hashed for hashed, _ in usable], np.uint64))
+    return [
+        values if isinstance(values, Rejected) else np.concatenate([values, tail])
+        for values, tail in zip(found, appended, strict=True)
+    ]
 
 
 def _label(item: Item, payload: Payload | Rejected, labels: Labels) -> int | Rejected:

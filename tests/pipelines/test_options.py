@@ -37,6 +37,8 @@ def test_defaults():
         'permutation_seed': None,
         'pixel_order': None,
         'steps_per_pixel': None,
+        'trailing_steps': 0,
+        'trailing': None,
         'limit': None,
         'validation_share': 0.1,
         'test_share': None,
@@ -106,6 +108,26 @@ def test_a_misspelt_flag_is_refused_with_the_nearest(flag, nearest):
 def test_counts_are_at_least_one(name, value):
     expected = f'--{name}={value}: a whole number of at least 1 is needed'
     assert refused(f'--{name}={value}') == expected
+
+
+@pytest.mark.parametrize('value', [-1, 1_000_001])
+def test_trailing_steps_are_none_or_so_many(value):
+    expected = f'--trailing_steps={value}: a whole number in 0..1000000 is needed'
+    assert refused(f'--trailing_steps={value}') == expected
+
+
+@pytest.mark.parametrize('flags', [(), ('--trailing_steps=0',)])
+def test_what_trails_needs_steps(flags):
+    assert refused('--trailing=noise', *flags) == (
+        '--trailing=noise: says what --trailing_steps appends, and that is missing or 0; add '
+        '--trailing_steps=N, or leave it out'
+    )
+
+
+@pytest.mark.parametrize('value', ['zeros', 'Noise', ''])
+def test_what_trails_is_blank_or_noise(value):
+    expected = f'--trailing={value}: blank or noise is needed'
+    assert refused('--trailing_steps=3', f'--trailing={value}') == expected
 
 
 @pytest.mark.parametrize('name', ['validation_share', 'test_share', 'max_rejected_share'])

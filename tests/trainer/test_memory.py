@@ -1,5 +1,6 @@
 """The estimate of a step's memory: how it grows, and (long) what a process really takes."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.format import records
+from pipelines.format.spec import text_spec
 from trainer import bindings, memory
 from trainer.memory import BASE_BYTES
 
@@ -23,6 +25,15 @@ def estimate(info, *params, replicas=1):
     return memory.estimate(
         bindings.load(gin_files=[], gin_params=[*wide, *params]), info, replicas=replicas
     )
+
+
+@pytest.mark.parametrize(('trailing', 'expected'), [(0, 12), (20, 32)])
+def test_the_longest_sequence_has_its_trailing_steps(info, trailing, expected):
+    """Documents that are cut to 11 steps, in segments of 4."""
+    spec = dataclasses.replace(text_spec(max_steps=11), trailing_steps=trailing)
+    lengths = {'train': {'64': 5}}
+    texts = dataclasses.replace(info, spec=spec, lengths=lengths, segment_steps=4)
+    assert memory.longest_steps(texts) == expected
 
 
 RECONSTRUCTION = 'ObjectiveConfig.reconstruction_weight=1.0'

@@ -17,6 +17,19 @@ def test_truth_left_reconstruction_right_the_rest_dimmed():
     np.testing.assert_allclose(picture, np.concatenate([truth, said], axis=1))
 
 
+def test_a_stretch_in_trailing_steps_is_not_shown():
+    """What lies among the pixels is; the picture is of its own size."""
+    spec = SequenceSpec('image', image_size=2, trailing_steps=3)
+    steps = np.array([[[255], [51], [102], [204], [0], [0], [0]]], np.uint8)
+    across = draw_images(spec, steps, np.array([2]), np.full([3, 1, 1], 0.5))[0, :, :, 0]
+    truth, said = 0.3 * np.array([[1, 0.2], [0.4, 0]]), 0.3 * np.array([[1, 0.2], [0.4, 0]])
+    truth[1, 1], said[1, 1] = 0.8, 0.5
+    np.testing.assert_allclose(across, np.concatenate([truth, said], axis=1))
+    behind = draw_images(spec, steps, np.array([4]), np.full([2, 1, 1], 0.5))[0, :, :, 0]
+    dimmed = 0.3 * np.array([[1, 0.2], [0.4, 0.8]])
+    np.testing.assert_allclose(behind, np.concatenate([dimmed, dimmed], axis=1))
+
+
 def test_texts_are_shown_as_code():
     row = np.frombuffer('..häuser'.encode(), np.uint8)[np.newaxis]
     said = np.frombuffer('häxser'.encode(), np.uint8)[:, np.newaxis]

@@ -208,6 +208,7 @@ def test_documents_train_evaluate_and_export(trained_on_text):
         (["DataConfig.kind='text'"], ["kind='text'", "kind='image'"]),
         (['DataConfig.image_size=28'], ['image_size=28', 'image_size=8']),
         (['DataConfig.channels=3'], ['channels=3', 'channels=1']),
+        (['DataConfig.trailing_steps=9'], ['trailing_steps=9', 'trailing_steps=0']),
         (['RunConfig.train_steps=='], ['gin configuration']),
         (
             ['ObjectiveConfig.auxiliary_bptt_steps=0', 'ObjectiveConfig.prediction_weight=1.0'],

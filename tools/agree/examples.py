@@ -90,7 +90,8 @@ def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tupl
 
 
 def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:
-    """A raw item that `sequences.decode` turns into these steps."""
+    """A raw item that `sequences.decode` turns into these steps, but for trailing noise."""
+    values = values[: len(values) - spec.trailing_steps]
     if spec.kind == 'image':
         return tf.io.encode_png(pictures_of(values, spec)).numpy()
     if spec.kind == 'signal':

@@ -32,11 +32,17 @@ def all_ways(
       grpc: HOST:PORT of a server; None: there is none.
       rest: HOST:PORT of its REST API; None: there is none.
       name: of the model there.
+
+    Raises:
+      LonghaulError: if a server cannot be asked, or no raw item can.
     """
-    ways: dict[str, Way] = {
-        'raw items': lambda batch: model.serve(_raw(batch))['probabilities'],
-        'decoded steps': lambda batch: model.call('tokens', **padded(batch))['probabilities'],
-    }
+    ways: dict[str, Way] = {}
+    if model.spec.trailing == 'noise':
+        _refuse_servers(grpc=grpc, rest=rest)
+        print('  raw items are not asked: they have no id, and so not the noise of their examples')
+    else:
+        ways['raw items'] = lambda batch: model.serve(_raw(batch))['probabilities']
+    ways['decoded steps'] = lambda batch: model.call('tokens', **padded(batch))['probabilities']
     if model.streams:
         ways['random chunks'] = lambda batch: _stream(model, batch, seed)
     lite = os.path.join(model.folder, 'model.tflite')
@@ -48,6 +54,15 @@ def all_ways(
                 ask = client.connect(server, name, None, outputs=_OUTPUTS, timeout=600)
                 ways[kind] = _asking(stack.enter_context(ask), f'--{kind.lower()}=')
         yield ways
+
+
+def _refuse_servers(**servers: str | None) -> None:
+    for flag, server in servers.items():
+        if server is not None:
+            raise LonghaulError(
+                f'--{flag}={server}: a server is asked with raw items, which have no id, and so '
+                'not the noise that the records hold behind each example; leave it out'
+            )
 
 
 def _raw(batch: list[Example]) -> list[bytes]:

@@ -36,16 +36,17 @@ def _image(info: RecordsInfo) -> str:
         order = _ORDERS.get(info.options.get('pixel_order') or 'raster', 'in one fixed order')
     if spec.steps_per_pixel > 1:
         order += f', {spec.steps_per_pixel} steps a pixel'
-    return f'Images of {spec.image_size} \u00d7 {spec.image_size} pixels, {colour}, {order}'
+    size = f'{spec.image_size} \u00d7 {spec.image_size}'
+    return f'Images of {size} pixels, {colour}, {order}{_trailing(spec)}'
 
 
 def _text(info: RecordsInfo) -> str:
     unit = 'byte by byte' if info.spec.tokens == 'bytes' else 'character by character'
-    return f'Documents, {unit}{_cut(info.spec)}'
+    return f'Documents, {unit}{_cut(info.spec)}{_trailing(info.spec)}'
 
 
 def _signal(info: RecordsInfo) -> str:
-    return f'Signals{_cut(info.spec)}'
+    return f'Signals{_cut(info.spec)}{_trailing(info.spec)}'
 
 
 def _cut(spec: SequenceSpec) -> str:
@@ -53,6 +54,12 @@ def _cut(spec: SequenceSpec) -> str:
         return ''
     left = {'head': 'the first', 'tail': 'the last', 'both': 'the first and last'}[spec.cut]
     return f', {left} {spec.max_steps:,} steps of longer ones'
+
+
+def _trailing(spec: SequenceSpec) -> str:
+    if not spec.trailing_steps:
+        return ''
+    return f', {spec.trailing_steps:,} {spec.trailing} steps behind each'
 
 
 DRAWINGS = {

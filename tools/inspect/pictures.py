@@ -12,7 +12,7 @@ from tools.inspect.stored import Records, Stored
 
 
 def places(found: Records) -> np.ndarray:
-    """The pixel (raster, row by row) that each step shows, int [T]."""
+    """The pixel (raster, row by row) that each step shows; int [T], without trailing steps."""
     spec = found.info.spec
     order = spec.permutation
     order = np.arange(spec.image_size**2) if order is None else np.array(order)
@@ -41,12 +41,15 @@ def _overlay(found: Records, marks: Marks) -> str:
     parts = []
     if found.info.spec.permutation_seed is None:
         # In a random order a segment is everywhere: only the strip can show it.
-        odd = [np.arange(*marks.segment(n)) for n in range(1, len(marks.bounds), 2)]
+        odd = [order[slice(*marks.segment(n))] for n in range(1, len(marks.bounds), 2)]
         parts.append(('segment', np.concatenate([*odd, np.zeros(0, int)])))
-    parts += [('p-stretch', np.arange(a.start, a.end)) for a in marks.p]
-    parts += [('r-stretch', np.arange(a.start, a.end)) for a in marks.r]
-    drawn = [f'<path class="{k}" d="{_region(order[t], side)}"/>' for k, t in parts if len(t)]
-    drawn += [f'<path class="r-start" d="{_region(order[[a.start]], side)}"/>' for a in marks.r]
+    # Slices: what lies in trailing steps has no pixel.
+    parts += [('p-stretch', order[a.start : a.end]) for a in marks.p]
+    parts += [('r-stretch', order[a.start : a.end]) for a in marks.r]
+    parts += [('r-start', order[a.start : a.start + 1]) for a in marks.r]
+    drawn = [
+        f'<path class="{k}" d="{_region(pixels, side)}"/>' for k, pixels in parts if len(pixels)
+    ]
     drawn += [_marker('p', a, order, side) for a in marks.p]
     drawn += [_marker('r', a, order, side) for a in marks.r]
     return ''.join(drawn)
@@ -64,7 +67,7 @@ def _region(pixels: np.ndarray, side: int) -> str:
 
 def _marker(which: str, anchor: Anchor, order: np.ndarray, side: int) -> str:
     """A disc (r) or a diamond (p) on the last pixel read; at the edge when none is."""
-    pixel = int(order[max(0, anchor.read - 1)])
+    pixel = int(order[: max(1, anchor.read)][-1])
     x, y = pixel % side + (0.5 if anchor.read else 0), pixel // side + 0.5
     size = max(0.5, side / 30)
     if which == 'r':

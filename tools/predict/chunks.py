@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.trailing import tail_of_served
 from tools.items.files import STDIN, open_file
 from tools.items.refused import one_line
 
@@ -27,7 +28,19 @@ def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
         chunks = (np.frombuffer(data, np.uint8) for data in _blocks(path))
     else:
         chunks = _characters(path, spec)
-    return chunks if spec.max_steps is None else cut(chunks, spec.max_steps, spec.cut)
+    if spec.max_steps is not None:
+        chunks = cut(chunks, spec.max_steps, spec.cut)
+    return _with_trailing(chunks, spec)
+
+
+def _with_trailing(chunks: Iterable[np.ndarray], spec: SequenceSpec) -> Iterator[np.ndarray]:
+    """As `pipelines.format.trailing.with_trailing`: nothing stays nothing."""
+    steps = 0
+    for chunk in chunks:
+        steps += len(chunk)
+        yield chunk
+    if steps and spec.trailing_steps:
+        yield tail_of_served(spec)
 
 
 def _blocks(path: str) -> Iterator[bytes]:

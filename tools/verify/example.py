@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import join, segment_count
+from pipelines.format.trailing import tails
 
 _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 _NAMES = {'id', 'label', 'length', 'segments', *_ANCHORS}
@@ -63,10 +64,10 @@ class Example:
             yield f'label {self.label}: there are {len(info.class_names)} classes'
         if self.length != spec.fixed_length and spec.fixed_length is not None:
             yield f'length {self.length}: {spec.fixed_length} is needed'
-        if spec.max_steps is not None and self.length > spec.max_steps:
-            yield f'length {self.length}: more than --max_steps={spec.max_steps}'
-        if self.length < 1:
-            yield f'length {self.length}: at least 1 is needed'
+        if spec.max_steps is not None and self.length > spec.most_steps:
+            yield f'length {self.length}: at most {spec.most_steps} is allowed'
+        if self.length < 1 + spec.trailing_steps:
+            yield f'length {self.length}: at least {1 + spec.trailing_steps} is needed'
             return
         wrong = self._wrong_segments()
         if wrong:
@@ -93,6 +94,17 @@ class Example:
         if not np.isfinite(values).all():
             step = int(np.argmin(np.isfinite(values))) // spec.channels
             yield f'step {step} holds NaN or an infinite value'
+        if spec.trailing_steps:
+            yield from self._wrong_trailing()
+
+    def _wrong_trailing(self) -> Iterator[str]:
+        spec = self._info.spec
+        (tail,) = tails(spec, np.array([anchors.id_hash(self.id)], np.uint64))
+        own = self.length - spec.trailing_steps
+        wrong = (self.values[own:] != tail.reshape([-1, spec.channels])).any(axis=1)
+        if wrong.any():
+            step = own + int(np.argmax(wrong))
+            yield f'trailing step {step} is not what {spec.trailing} steps of its id hold'
 
     def _wrong_anchors(self) -> Iterator[str]:
         """Bounds first, which say more, then the function that draws them."""

@@ -81,7 +81,7 @@ def _data(spec: SequenceSpec, class_names: tuple[str, ...]) -> str:
         colors = 'gray' if spec.colors == 1 else 'RGB'
         lines.append(
             f'Images resized to {side}x{side} ({colors}), read pixel by pixel, {order}: '
-            f'{spec.fixed_length:,} steps of {spec.channels} value(s).'
+            f'{spec.picture_steps:,} steps of {spec.channels} value(s).'
         )
     elif spec.kind == 'text':
         cut = '' if spec.max_steps is None else f', cut to {spec.max_steps:,} ({spec.cut})'
@@ -91,6 +91,9 @@ def _data(spec: SequenceSpec, class_names: tuple[str, ...]) -> str:
     else:
         cut = '' if spec.max_steps is None else f', cut to {spec.max_steps:,} steps ({spec.cut})'
         lines.append(f'Arrays of {spec.channels} channel(s), {spec.dtype}{cut}.')
+    if spec.trailing_steps:
+        what = {'blank': 'zeros', 'noise': 'noise'}[spec.trailing]
+        lines.append(f'{spec.trailing_steps:,} steps of {what} are appended to each of them.')
     shown = ', '.join(class_names[:20])
     more = f' and {len(class_names) - 20} more' if len(class_names) > 20 else ''
     lines.append(f'{len(class_names)} classes: {shown}{more}.')

@@ -136,4 +136,4 @@ def make_encoder(model: Model, spec: SequenceSpec) -> Encoder:
         return LSTMEncoder(model)
     if isinstance(model, GRUClassifier):
         return GRUEncoder(model)
-    return WholeEncoder(model, longest=spec.fixed_length or spec.max_steps or 0)
+    return WholeEncoder(model, longest=spec.most_steps or 0)

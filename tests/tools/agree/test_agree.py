@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+import types
 from pathlib import Path
 
 import exports
@@ -16,6 +17,7 @@ from typed import typed
 from whole_runs import execute
 
 from pipelines.format import records, sequences
+from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
 from tools.agree import command, examples, ways
 from tools.agree.__main__ import main
@@ -251,11 +253,28 @@ def test_a_damaged_tflite_model_is_one_line(agree, made, models, tmp_path, monke
     assert done.err.count('\n') == 1
 
 
+def test_raw_items_are_not_asked_for_noise_of_an_id(tmp_path, capsys):
+    spec = SequenceSpec('image', image_size=2, trailing_steps=3, trailing='noise', trailing_seed=0)
+    model = types.SimpleNamespace(spec=spec, streams=False, folder=str(tmp_path))
+    with ways.all_ways(model, seed=0, grpc=None, rest=None, name='') as found:
+        assert list(found) == ['decoded steps']
+    assert 'raw items are not asked' in capsys.readouterr().out
+    with (
+        pytest.raises(LonghaulError, match=r'^--rest=here:1: .*; leave it out$'),
+        ways.all_ways(model, seed=0, grpc=None, rest='here:1', name=''),
+    ):
+        pass
+
+
 RAW = {
     'gray': SequenceSpec('image', image_size=2, permutation=(3, 1, 0, 2)),
     'colours one by one': SequenceSpec('image', image_size=3, steps_per_pixel=3),
     'signal': signal_spec(dtype='float16', channels=2),
     'bytes': text_spec(),
+    'blank steps behind colours': SequenceSpec('image', image_size=3, channels=3, trailing_steps=4),
+    'blank steps behind bytes': SequenceSpec(
+        'text', tokens='bytes', vocabulary_size=256, trailing_steps=4
+    ),
     'characters': character_spec(max_steps=50, cut='both').with_vocabulary('ab\ufffd猫🙂\x00'),
 }
 
@@ -270,5 +289,6 @@ def test_a_raw_item_is_decoded_to_the_stored_steps(kind):
     else:
         shape, size = [steps, *spec.step_shape], spec.vocabulary_size or 256
         values = random.integers(0, size, shape).astype(spec.dtype)
+    values[steps - spec.trailing_steps :] = 0
     raw = examples.raw_item(values, spec)
     np.testing.assert_array_equal(sequences.decode(tf.constant(raw), spec), values)

@@ -186,6 +186,26 @@ def test_stored_signals_are_shown(signal_records, tmp_path, capsys):
     assert path.read_text().count('class="curve"') == 5 * 3
 
 
+def test_trailing_steps_have_no_pixel(tmp_path, capsys):
+    """Stretches that reach into them, or begin there, are drawn as far as there are pixels."""
+    output, page = tmp_path / 'records', tmp_path / 'page.html'
+    flags = ['--source=builtin:digits', '--image_size=8', '--limit=30', '--segment_steps=20']
+    flags += ['--trailing_steps=100', '--auxiliary_steps=40', f'--output={output}']
+    assert launcher.main(flags) == 0
+    found = Records(str(output))
+    examples = found.spread(30)
+    starts = [anchor.start for e in examples for anchor in marks.of(found, e).r]
+    assert min(starts) < 64 <= max(starts)
+    for example in examples:
+        drawn = pictures._overlay(found, marks.of(found, example))
+        stretch = next(iter(marks.of(found, example).r))
+        (shown,) = re.findall('class="r-stretch" d="([^"]+)"', drawn) or ['']
+        assert pixels(shown, 8) == list(range(min(stretch.start, 64), min(stretch.end, 64)))
+    assert inspect(capsys, output)[0] == 0
+    assert inspect(capsys, output, f'--html={page}', '--examples=9')[0] == 0
+    assert 'row by row, 100 blank steps behind each' in page.read_text()
+
+
 def test_text_stays_text():
     assert markup.text('<b>"\'&') == '&lt;b&gt;&quot;&#x27;&amp;'
     assert markup.text('a\x00b\r\x85\u202e\ud800\n\t') == 'a‹00›b‹0D›‹85›‹202E›‹D800›\n\t'

@@ -1,5 +1,6 @@
 """Files as chunks: together they are what the model's own decode gives."""
 
+import dataclasses
 import io
 import weakref
 import zipfile
@@ -69,6 +70,23 @@ def test_the_rest_of_a_head_is_not_even_read():
         raise AssertionError('read too far')
 
     assert sum(map(len, chunks.cut(stream(), 5, 'head'))) == 5
+
+
+@pytest.mark.parametrize('trailing', ['blank', 'noise'])
+@pytest.mark.parametrize('kind', ['bytes', 'characters'])
+def test_trailing_steps_come_last(tmp_path, kind, trailing):
+    seed = 3 if trailing == 'noise' else None
+    spec = dataclasses.replace(
+        specs(kind, max_steps=4, cut='both'),
+        trailing_steps=5,
+        trailing=trailing,
+        trailing_seed=seed,
+    )
+    for data in (b'', b'a', b'ab' * 9):
+        (tmp_path / 'x.txt').write_bytes(data)
+        chunked = [*chunks.read_chunks(str(tmp_path / 'x.txt'), spec), np.zeros([0], spec.dtype)]
+        want = sequences.decode(tf.constant(data), spec).numpy()
+        np.testing.assert_array_equal(np.concatenate(chunked), want)
 
 
 @pytest.mark.parametrize('cut', ['whole', 'head', 'tail', 'both'])

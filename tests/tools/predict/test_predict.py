@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import types
 from pathlib import Path
 
 import exports
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from typed import stdin_of, typed
 
+from pipelines.format.spec import SequenceSpec
 from tools.predict import chunks, command, recall
 from tools.predict.__main__ import main
 from tools.predict.model import ExportedModel
@@ -206,6 +208,22 @@ def test_a_picture_of_what_is_recalled(predict, exported, folder, tmp_path, kind
     same = (truth == recalled).all(axis=-1).ravel()
     assert same[: 36 - 12 + 1].all()
     assert not same[36 - 12 + 1 :].all()
+
+
+@pytest.mark.parametrize('begin', [2, 4, 6])
+def test_a_recalled_picture_is_without_trailing_steps(tmp_path, begin):
+    """Of 2x2 pixels with five steps behind them; wherever the stretch begins."""
+    import tensorflow as tf
+
+    spec = SequenceSpec('image', image_size=2, trailing_steps=5)
+    truth = np.array([[90], [90], [90], [90], [0], [0], [0], [0], [0]], np.uint8)
+    guess = truth.copy()
+    guess[begin:] = 250
+    path = tmp_path / 'x.png'
+    recall._write_picture(types.SimpleNamespace(spec=spec), truth, guess, begin, str(path))
+    picture = tf.io.decode_png(path.read_bytes()).numpy()[::8, ::8, 0]
+    shown = {2: ([90, 90], [250, 250])}.get(begin, ([30, 30], [30, 30]))
+    assert picture.tolist() == [[30, 30, 30, 30], [*shown[0], *shown[1]]]
 
 
 @pytest.mark.parametrize(

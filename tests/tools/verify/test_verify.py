@@ -213,6 +213,24 @@ def test_what_checksums_do_not_show_is_found(copy, capsys, change, words):
     assert [line for line in lines if words in line and ', offset ' in line], lines
 
 
+@pytest.mark.parametrize('trailing', ['blank', 'noise'])
+def test_a_trailing_step_that_is_wrong_is_found(tmp_path, capsys, trailing):
+    flags = ['--source=builtin:digits', '--image_size=8', '--auxiliary_steps=8', '--limit=20']
+    flags += ['--trailing_steps=9', f'--trailing={trailing}', f'--output={tmp_path / "records"}']
+    assert launcher.main(flags) == 0
+    assert verify(tmp_path / 'records', capsys)[0] == 0
+
+    def change(examples, rows):
+        segments = examples[0].features.feature['segments'].bytes_list.value
+        segments[-1] = segments[-1][:-3] + bytes([segments[-1][-3] ^ 1]) + segments[-1][-2:]
+
+    rewrite(tmp_path / 'records', change)
+    code, lines = verify(tmp_path / 'records', capsys)
+    assert code == 1
+    words = f'offset 0: trailing step 70 is not what {trailing} steps of its id hold'
+    assert [line for line in lines if line.endswith(words)], lines
+
+
 def test_counts_that_lie_are_found(copy, capsys):
     info = json.loads((copy / 'records.json').read_text())
     info['counts']['steps']['train'] += 1
