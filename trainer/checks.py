@@ -67,7 +67,7 @@ def _check_loss(config: Config, info: RecordsInfo) -> None:
 
 def _check_lengths(config: Config, info: RecordsInfo) -> None:
     total, steps = info.spec.fixed_length, config.objective.auxiliary_steps
-    if config.objective.auxiliary and total is not None and steps >= total:
+    if config.objective.spans_steps and total is not None and steps >= total:
         raise LonghaulError(
             f'ObjectiveConfig.auxiliary_steps={steps}, but the sequences in {config.data.records} '
             f'have {total} steps: fewer than {total} are needed, for example '

@@ -223,6 +223,12 @@ class ObjectiveConfig:
         )
 
     @property
+    def spans_steps(self) -> bool:
+        """Whether a decoder or an auxiliary LSTM is used, which span `auxiliary_steps`."""
+        decodes = self.reconstruction_weight > 0 and self.reconstruction_form == 'decoder'
+        return decodes or (self.prediction_weight > 0 and self.prediction_form == 'lstm')
+
+    @property
     def always_fed(self) -> bool:
         """Whether no decoder reads anything but the truth, in every step of the run."""
         if self.reconstruction_weight == 0 or self.reconstruction_form == 'readout':

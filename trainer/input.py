@@ -55,9 +55,7 @@ class SplitInput:
     def _anchored_steps(self) -> int:
         """L of the anchors: what a decoder or an LSTM spans, or a readout's window."""
         config, total = self._objective, self.info.spec.fixed_length
-        if len(config.readouts) < (config.reconstruction_weight > 0) + (
-            config.prediction_weight > 0
-        ):
+        if config.spans_steps:
             return config.auxiliary_steps
         # A window as long as the sequence has one place.
         longest = config.auxiliary_bptt_steps if total is None else max(1, total - 1)
@@ -173,7 +171,8 @@ class SplitInput:
         """int32 [B, N] back, [B, N] ahead, the same in all rows; N is 0 where nothing is asked."""
         config, found = self._objective, []
         total = self.info.spec.fixed_length or int(segments) * self.info.segment_steps
-        for name, farthest in (('reconstruction', total), ('prediction', config.auxiliary_steps)):
+        ahead = min(config.auxiliary_steps, total)
+        for name, farthest in (('reconstruction', total), ('prediction', ahead)):
             asked = np.zeros([0], np.int32)
             if name in config.readouts:
                 asked = draw_distances(
