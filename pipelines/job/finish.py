@@ -8,13 +8,16 @@ import posixpath
 from collections import Counter
 from typing import Any
 
+import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.histograms import entropies_of, levels_of
 from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
+from pipelines.format.spec import SequenceSpec
 from pipelines.format.values import add_up
 from pipelines.job.plan import Plan
-from pipelines.job.tally import sums_from
+from pipelines.job.tally import histogram_from, sums_from
 from pipelines.options import JobOptions
 
 # Options that say where and how, not what: they must not change a byte of the output.
@@ -107,7 +110,16 @@ def _stats(
         stats['values'] = {
             k: add_up(map(sums_from, v), plan.spec.channels).to_json() for k, v in by_split.items()
         }
+    if levels_of(plan.spec) is not None:
+        stats['entropy'] = {k: _entropies(v, plan.spec) for k, v in by_split.items()}
     return stats
+
+
+def _entropies(shards: list[dict[str, Any]], spec: SequenceSpec) -> list[float] | None:
+    total = np.zeros([spec.channels, levels_of(spec)], np.int64)
+    for shard in shards:
+        total += histogram_from(shard, spec.channels)
+    return entropies_of(total)
 
 
 def _counts(by_split: _BySplit, plan: Plan, class_names: tuple[str, ...]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.format.histograms import histogram_of, levels_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.trailing import tails
-from pipelines.format.values import Sums, sums_of
+from pipelines.format.values import Sums, sums_of, sums_of_histogram
 from pipelines.job.encoder import encode_batch
 from pipelines.job.items import Hashed, Item, Payload, Rejected
 from pipelines.job.labels import Labels
@@ -38,13 +39,15 @@ class Decoded(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Items in their order, and what those that can be used add to the sums of values.
+    """Items in their order, and what the values of those that can be used add up to.
 
-    `sums`: see `sums_of`; empty for documents.
+    `sums`: see `sums_of`; empty for documents. `histogram`: see `histogram_of`; None for floats,
+    for characters without a vocabulary, and where no item can be used.
     """
 
     items: list[Decoded]
     sums: list[Sums]
+    histogram: np.ndarray | None
 
 
 _Read = tuple[Hashed, Payload | Rejected]
@@ -131,9 +134,18 @@ def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
         else Decoded(h, number, next(values), payload.encoding)
         for (h, payload), number in zip(batch, numbers, strict=True)
     ]
-    if spec.tokens is not None:
-        return Batch(items, [])
-    return Batch(items, sums_of([v for v in found if not isinstance(v, Rejected)]))
+    return Batch(items, *_count([v for v in found if not isinstance(v, Rejected)], spec))
+
+
+def _count(values: list[np.ndarray], spec: SequenceSpec) -> tuple[list[Sums], np.ndarray | None]:
+    """The sums and the histogram of what is written, see `Batch`."""
+    levels = levels_of(spec)
+    if not values or (levels is None and spec.tokens is not None):
+        return [], None
+    if levels is None:
+        return sums_of(values), None
+    histogram = histogram_of(values, levels)
+    return [sums_of_histogram(histogram)] if spec.tokens is None else [], histogram
 
 
 def _values(usable: list[tuple[int, Payload]], spec: SequenceSpec) -> list[np.ndarray | Rejected]:

@@ -70,7 +70,7 @@ def write_shard(
       threads: that decode.
 
     Returns:
-      JSON values: what `finish` adds up.
+      What `finish` adds up, see `Tally.counts`.
 
     Raises:
       LonghaulError: for two items of one id.
@@ -121,7 +121,7 @@ def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: 
     rows['id_hash'] = [found.hashed.hash for found in good]
     index.write(rows.tobytes())
     data.write(b''.join(frames))
-    tally.add(good, lengths=lengths, drawn=drawn, sums=batch.sums)
+    tally.add(good, lengths=lengths, drawn=drawn, batch=batch)
     metrics.count('written', len(good))
     metrics.count('steps', int(lengths.sum()))
     metrics.count('bytes', int(sizes.sum()))

@@ -1,5 +1,6 @@
 """What a shard holds, counted batch by batch: the numbers that `finish` adds up."""
 
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from pipelines.format.anchors import AnchorSets
+from pipelines.format.histograms import levels_of
 from pipelines.format.values import Sums, add_up
 from pipelines.job.items import Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
-from pipelines.job.reading import Decoded
+from pipelines.job.reading import Batch, Decoded
+
+_COUNT = np.dtype('<i8')
 
 
 class Tally:
@@ -31,9 +35,10 @@ class Tally:
         self._classes: Counter[str] = Counter()
         self._lengths: Counter[str] = Counter()
         self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
-        self._unknown = 0
         self._encodings: Counter[str] = Counter()
         self._sums = add_up([], plan.spec.channels)
+        levels = levels_of(plan.spec)
+        self._histogram = None if levels is None else np.zeros([plan.spec.channels, levels], _COUNT)
 
     def reject(self, found: Decoded, reason: Rejected) -> None:
         """Notes an item that is not written."""
@@ -49,7 +54,7 @@ class Tally:
         *,
         lengths: np.ndarray,
         drawn: AnchorSets,
-        sums: Sequence[Sums],
+        batch: Batch,
     ) -> None:
         """Counts examples.
 
@@ -57,7 +62,7 @@ class Tally:
           found: N of them, in the order in which they are written.
           lengths: int64 [N], their steps.
           drawn: their anchors.
-          sums: of their values.
+          batch: that they are of; what its values add up to.
         """
         spec = self._plan.spec
         self.examples += len(found)
@@ -69,25 +74,37 @@ class Tally:
         for kind, array in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
             tenths = array.astype(np.int64) * 10 // lengths[:, np.newaxis, np.newaxis]
             self._tenths[kind] += np.bincount(np.minimum(tenths, 9).reshape(-1), minlength=10)
-        if spec.vocabulary is not None:
-            self._unknown += sum(int((f.values == 0).sum()) for f in found)
-        self._sums = add_up([self._sums, *sums], spec.channels)
+        self._sums = add_up([self._sums, *batch.sums], spec.channels)
+        if self._histogram is not None:
+            self._histogram += batch.histogram
 
     def counts(self) -> dict[str, Any]:
-        """JSON values, to be added up over the shards."""
+        """What is to be added up over the shards: JSON values, and the histogram packed."""
+        characters = self._plan.spec.vocabulary is not None
         reasons: Counter[str] = Counter(line['reason'] for line in self.rejected)
         return {
             'classes': dict(self._classes),
             'lengths': dict(self._lengths),
             'steps': self.steps,
-            'unknown': self._unknown,
+            'unknown': int(self._histogram[0, 0]) if characters else 0,
             'encodings': dict(self._encodings),
             'rejected': dict(reasons),
             'anchors': {kind: tenths.tolist() for kind, tenths in self._tenths.items()},
             'values': list(self._sums),
+            'histogram': None if self._histogram is None else _packed(self._histogram),
         }
+
+
+def _packed(histogram: np.ndarray) -> bytes:
+    """Whoever adds up holds those of all shards, and most ids of a vocabulary are rare."""
+    return zlib.compress(histogram.tobytes(), 1)
 
 
 def sums_from(counts: dict[str, Any]) -> Sums:
     """The sums of values in what `Tally.counts` gave."""
     return Sums(*counts['values'])
+
+
+def histogram_from(counts: dict[str, Any], channels: int) -> np.ndarray:
+    """The histogram in what `Tally.counts` gave, int64 [C, levels]; of floats there is none."""
+    return np.frombuffer(zlib.decompress(counts['histogram']), _COUNT).reshape([channels, -1])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.format import anchors
+from pipelines.format.histograms import entropies_of, histogram_of, levels_of
 from pipelines.format.records import RecordsInfo
 from pipelines.format.values import Sums, add_up, sums_of
 from tools.verify.example import Example
@@ -28,6 +29,7 @@ class Tally:
         self._tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
         # By split and shard: the job adds examples of a shard, then shards.
         self._sums: dict[str, dict[str, Sums]] = {}
+        self._histograms: dict[str, np.ndarray] = {}
 
     def count(self, split: str, example: Example, *, file: str, offset: int) -> str | None:
         """Adds an example; returns what is wrong if its id has been seen."""
@@ -44,6 +46,7 @@ class Tally:
         if self._info.spec.vocabulary is not None and example.values is not None:
             self._unknown[split] += int((example.values == 0).sum())
         self._add_values(split, example, file)
+        self._add_histogram(split, example)
         hashed = anchors.id_hash(example.id)
         if hashed in self._places:
             return f'id {example.id!r} is also in {self._places[hashed]}'
@@ -57,6 +60,14 @@ class Tally:
             shards = self._sums.setdefault(split, {})
             before = [shards[file]] if file in shards else []
             shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)
+
+    def _add_histogram(self, split: str, example: Example) -> None:
+        levels, values = levels_of(self._info.spec), example.values
+        # Ids beyond the vocabulary are a fault of their own.
+        if levels is None or values is None or values.max() >= levels:
+            return
+        found = histogram_of([values], levels)
+        self._histograms[split] = self._histograms.get(split, 0) + found
 
     def differences(self) -> Iterator[str]:
         """What records.json says otherwise."""
@@ -101,6 +112,10 @@ class Tally:
             for name, value in total.to_json().items():
                 if said.get(name) != value:
                     yield f'values of {split}: {name} {said.get(name)}, {value} is there'
+        for split, said in stats.get('entropy', {}).items():
+            found = entropies_of(self._histograms.get(split, np.zeros([1, 1], np.int64)))
+            if said != found:
+                yield f'entropy of {split}: {said}, {found} is there'
 
 
 def _differ(name: str, said: dict[str, int], found: dict[str, int]) -> Iterator[str]:

@@ -263,6 +263,8 @@ def lie(folder, change):
         (lambda stats: stats['values']['test']['sums'].__setitem__(0, 5), 'test: sums [5], ['),
         (lambda stats: stats['values']['test'].pop('deviation'), 'test: deviation None'),
         (lambda stats: stats['values']['train'].update(steps=1), 'train: steps 1, '),
+        (lambda stats: stats['entropy']['train'].__setitem__(0, 0.5), 'entropy of train: [0.5], ['),
+        (lambda stats: stats['entropy'].update(test=None), 'entropy of test: None, ['),
         (lambda stats: stats['anchors_by_tenth_of_the_sequence']['p'].reverse(), 'sequence, p: ['),
         (lambda stats: stats['counts']['splits'].update(train=1), 'counts are not those'),
         (lambda stats: stats['lengths']['train'].clear(), 'lengths are not those'),

@@ -1,0 +1,65 @@
+"""How much the values of a data set vary: what a loss is to be held against."""
+
+import dataclasses
+import hashlib
+import json
+import posixpath
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import STATS_NAME, RecordsInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueScales:
+    """What the best constant guess costs at a step of the training split, by channel.
+
+    `variance`: in the units that a model reads (uint8 as value / 255); its squared error. None for
+    texts. `entropy`: in nats, over the 256 values of uint8, or (one number) the ids of a text; its
+    cross-entropy. None for floats. Either is 0 for a channel that never changes (a variance of
+    floats may be off by the rounding of their sums), and None where an older version of the job has
+    not written it.
+    """
+
+    variance: tuple[float, ...] | None
+    entropy: tuple[float, ...] | None
+
+
+def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
+    """Reads them from stats.json.
+
+    Args:
+      folder: of the records, any path that tf.io.gfile understands.
+      info: from its records.json.
+
+    Raises:
+      LonghaulError: if stats.json is missing or damaged.
+    """
+    path = posixpath.join(folder, STATS_NAME)
+    if not tf.io.gfile.exists(path):
+        raise LonghaulError(
+            f'{path}: missing, and it says how much the values vary; copy it from where the '
+            'records were written, or run python -m pipelines.main again with --overwrite'
+        )
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        data = file.read()
+    damaged = 'run python -m pipelines.main again with --overwrite'
+    sha256 = hashlib.sha256(data).hexdigest()
+    # Records of before do not list it.
+    if info.files.get(STATS_NAME, sha256) != sha256:
+        raise LonghaulError(f'{path}: damaged (its sha256 is not that of records.json); {damaged}')
+    try:
+        return _scales(json.loads(data), 255 if info.spec.dtype == 'uint8' else 1)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
+
+
+def _scales(stats: dict[str, Any], largest: int) -> ValueScales:
+    deviation = stats.get('values', {}).get('train', {}).get('deviation')
+    entropy = stats.get('entropy', {}).get('train')
+    return ValueScales(
+        None if deviation is None else tuple((d / largest) ** 2 for d in deviation),
+        None if entropy is None else tuple(map(float, entropy)),
+    )
