@@ -2,8 +2,10 @@
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
-from pipelines.format.value_scales import read_scales
+from pipelines.format.scales import read_scales
 from trainer.config import Config
+
+_LEAST = 1e-10
 
 
 def loss_scales(config: Config, info: RecordsInfo) -> tuple[float, ...] | None:
@@ -25,4 +27,5 @@ def loss_scales(config: Config, info: RecordsInfo) -> tuple[float, ...] | None:
             'again with python -m pipelines.main --overwrite, or set '
             '--gin_param="ObjectiveConfig.relative_losses=False"'
         )
-    return scales
+    # The variance of a channel that is always the same may be a rounding error.
+    return tuple(scale if scale > _LEAST else 0.0 for scale in scales)
