@@ -84,11 +84,10 @@ def test_reconstructions_reach_is_what_the_equations_say(digit_records):
         columns = batch.inputs[row, start : start + steps].numpy()[:, np.newaxis] / 255.0
         columns = tf.constant(columns, tf.float32)
 
-        def loss_of(c, h, columns=columns):
+        def loss_of(c, h, columns=columns, distance=anchor - start):
             embedding = tf.convert_to_tensor(model.embedding)
-            return model.reconstruction.losses(
-                LSTMState(c, h), columns, tf.constant([steps]), embedding
-            )
+            begin = model.reconstruction.start(LSTMState(c, h), tf.constant([distance]))
+            return model.reconstruction.losses(begin, columns, tf.constant([steps]), embedding)
 
         within = min(20, anchor)
         norms = slow_reach(model, batch, row, end=anchor, steps=within, loss_of=loss_of)
