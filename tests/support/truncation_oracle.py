@@ -3,13 +3,15 @@
 Written from section 2 of the design alone. Nothing here is clever: each loss of each example is
 unrolled from its first step, `tf.stop_gradient` is put on (c, h) at that loss's cuts, and the
 gradients are added up. A cut at t lies between step t-1 and step t: the state after t steps is
-stopped on its way into step t (or into the decoder or classifier, where those read it).
+stopped on its way into step t (or into the decoder, classifier or readout, where those read it).
+A readout's window is unrolled once: all of its anchors have the one cut at its first step.
 """
 
 import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import readout_oracle
 import tensorflow as tf
 
 LOSSES = ('supervised', 'reconstruction', 'prediction')
@@ -27,7 +29,7 @@ class Case:
         np.ndarray
     ]  # per row: uint8 [T_i, C] pixels, float [T_i, C], or int32 [T_i] token ids
     labels: np.ndarray  # int32 [B]; -1 = no label
-    r_anchors: np.ndarray  # int [B, K]
+    r_anchors: np.ndarray  # int [B, K]; where a readout is used, its windows' ends
     r_starts: np.ndarray  # int [B, K]
     p_anchors: np.ndarray  # int [B, K]
     auxiliary_steps: list[int]  # L_i per row
@@ -40,6 +42,13 @@ class Case:
     dropconnect: np.ndarray | None = None  # [F, F] multiplier of classifier/hidden_2's kernel
     global_batch_size: int | None = None  # None: B
     levels: int | None = None  # pixels: cross-entropy over so many values of each channel
+    scales: np.ndarray | None = None  # [C], ids: [1]; what each channel's r and p is divided by
+    decoder_knows_distance: bool = False
+    reconstruction_form: str = 'decoder'  # or 'readout'
+    prediction_form: str = 'lstm'  # or 'readout'
+    anchors_per_window: int = 1  # M of both readouts
+    r_distances: np.ndarray | None = None  # int [N]; readout only
+    p_distances: np.ndarray | None = None  # int [N']; readout only
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +71,10 @@ def make_weights(
     reconstruction: bool = True,
     prediction: bool = True,
     levels: int | None = None,
+    reconstruction_form: str = 'decoder',
+    prediction_form: str = 'lstm',
+    readout_units: int | None = None,
+    decoder_knows_distance: bool = False,
 ) -> dict[str, np.ndarray]:
     """Random weights whose gradients reach far back.
 
@@ -69,6 +82,7 @@ def make_weights(
     that what a cut removes is a fair part of the gradient (`removed_share` measures it).
     """
     rng = np.random.default_rng(seed)
+    outputs = input_rows * (levels or 1)
     weights: dict[str, np.ndarray] = {}
 
     def dense(name: str, rows: int, columns: int) -> None:
@@ -85,22 +99,36 @@ def make_weights(
 
     def auxiliary_head(name: str) -> None:
         dense(f'{name}/hidden', hidden_units, head_units)
-        dense(f'{name}/output', head_units, input_rows * (levels or 1))
+        dense(f'{name}/output', head_units, outputs)
+
+    def readout(name: str) -> None:
+        weights.update(
+            readout_oracle.make_weights(
+                rng, name, hidden_units=hidden_units, units=readout_units, outputs=outputs
+            )
+        )
 
     weights['embedding'] = rng.normal(size=[input_rows, embedding_units])
     lstm('main', embedding_units)
     dense('classifier/hidden_1', hidden_units, head_units)
     dense('classifier/hidden_2', head_units, head_units)
     dense('classifier/output', head_units, classes)
-    if reconstruction:
+    if reconstruction and reconstruction_form == 'decoder':
         lstm('reconstruction/bottom', embedding_units)
         lstm('reconstruction/top', hidden_units)
         auxiliary_head('reconstruction/head')
         if not share_embedding:
             weights['reconstruction/embedding'] = rng.normal(size=[input_rows, embedding_units])
-    if prediction:
+        if decoder_knows_distance:
+            shape = [readout_oracle.FEATURES, 2 * hidden_units]
+            weights['reconstruction/distance/kernel'] = rng.normal(size=shape) * 0.2
+    if prediction and prediction_form == 'lstm':
         lstm('prediction/lstm', hidden_units)
         auxiliary_head('prediction/head')
+    if reconstruction and reconstruction_form == 'readout':
+        readout('reconstruction')
+    if prediction and prediction_form == 'readout':
+        readout('prediction')
     return weights
 
 
@@ -159,16 +187,22 @@ def _step_loss(case: Case, row: int, output: tf.Tensor, t: int) -> tf.Tensor:
     """The loss of what is said for step t of a row."""
     sequence = case.sequences[row]
     if _is_ids(sequence):
-        return _cross_entropy(output, int(sequence[t]))
-    if case.levels is None:
-        return tf.reduce_mean(tf.square(output - _value(sequence, t)))
-    # The stored bytes are the levels themselves.
-    return _mean(
-        [
+        channels = [_cross_entropy(output, int(sequence[t]))]
+    elif case.levels is None:
+        channels = tf.unstack(tf.square(output - _value(sequence, t))[0])
+    else:
+        # The stored bytes are the levels themselves.
+        channels = [
             _cross_entropy(output[:, c * case.levels : (c + 1) * case.levels], int(level))
             for c, level in enumerate(sequence[t])
         ]
-    )
+    if case.scales is not None:
+        # Where the scale is 0 there is nothing to tell: a loss of 0, counted in the mean.
+        channels = [
+            loss / scale if scale else tf.zeros([], tf.float64)
+            for loss, scale in zip(channels, map(float, case.scales), strict=True)
+        ]
+    return _mean(channels)
 
 
 def _said(case: Case, row: int, output: tf.Tensor) -> tf.Tensor | int:
@@ -195,7 +229,11 @@ class _Cutter:
 
     def cuts(self, case: Case, loss: str, row: int, anchor: int) -> set[int]:
         length = len(case.sequences[row])
-        if loss == 'supervised':
+        if is_readout(case, loss):
+            steps = case.auxiliary_bptt_steps
+            first, _ = readout_oracle.window(anchor, steps, length)
+            found = [first]
+        elif loss == 'supervised':
             steps = case.supervised_bptt_steps
             found = [length - steps]
         elif loss == 'reconstruction':
@@ -211,6 +249,15 @@ class _Cutter:
 
     def apply(self, state: State, t: int, cuts: set[int]) -> State:
         return self.stop(state) if t in cuts else state
+
+
+def _top_start(w: Weights, case: Case, distance: int) -> State:
+    """What the decoder's top layer starts from, `distance` steps after the first that it says."""
+    if not case.decoder_knows_distance:
+        return _zero_state(w, 'reconstruction/top')
+    features = tf.constant(readout_oracle.sinusoids(distance)[np.newaxis])
+    c, h = tf.split(features @ w['reconstruction/distance/kernel'], 2, axis=1)
+    return c, h
 
 
 def _main_states(w: Weights, sequence: np.ndarray, cuts: set[int], cutter: _Cutter) -> list[State]:
@@ -244,7 +291,7 @@ def _reconstruction(
     cuts = cutter.cuts(case, 'reconstruction', row, anchor)
     states = _main_states(w, sequence, cuts, cutter)
     bottom = cutter.apply(states[anchor], anchor, cuts)
-    top = _zero_state(w, 'reconstruction/top')
+    top = _top_start(w, case, anchor - start)
     output, losses = None, []
     for j in range(case.auxiliary_steps[row] - 1):
         if j == 0 or case.fed is None or case.fed[row, k, j]:
@@ -272,6 +319,26 @@ def _prediction(w: Weights, case: Case, row: int, anchor: int, cutter: _Cutter) 
         state = _step(w, 'prediction/lstm', h, cutter.apply(state, t, cuts))
         output = _auxiliary_head(w, 'prediction/head', state[1])
         losses.append(_step_loss(case, row, output, t + 1))
+    return _mean(losses)
+
+
+def _readout(w: Weights, case: Case, loss: str, row: int, end: int, cutter: _Cutter) -> tf.Tensor:
+    """r or p, as readouts, of one window."""
+    sequence = case.sequences[row]
+    cuts = cutter.cuts(case, loss, row, end)
+    states = _main_states(w, sequence, cuts, cutter)
+    first, size = readout_oracle.window(end, case.auxiliary_bptt_steps, len(sequence))
+    distances = case.r_distances if loss == 'reconstruction' else case.p_distances
+    losses = []
+    for anchor in readout_oracle.anchors(first, size, case.anchors_per_window):
+        _, h = cutter.apply(states[anchor], anchor, cuts)
+        found = []
+        for distance in map(int, distances):
+            t = readout_oracle.target(loss, anchor, distance, len(sequence))
+            if t is not None:
+                output = readout_oracle.output(w, loss, h, distance)
+                found.append(_step_loss(case, row, output, t))
+        losses.append(_mean(found))
     return _mean(losses)
 
 
@@ -305,14 +372,18 @@ def _evaluate(
             add('supervised', 1 / size, lambda: _supervised(w, case, row, cutter))
         for k in range(anchors):
             share = 1 / (anchors * size)
-            if factors['reconstruction']:
+            for loss in LOSSES:
+                if factors[loss] and is_readout(case, loss):
+                    end = int(case.r_anchors[source, k])  # both readouts have the same windows
+                    add(loss, share, lambda: _readout(w, case, loss, row, end, cutter))
+            if factors['reconstruction'] and not is_readout(case, 'reconstruction'):
                 both = int(case.r_anchors[source, k]), int(case.r_starts[source, k])
                 add(
                     'reconstruction',
                     share,
                     lambda: _reconstruction(w, case, row, k, both, cutter),
                 )
-            if factors['prediction']:
+            if factors['prediction'] and not is_readout(case, 'prediction'):
                 a = int(case.p_anchors[source, k])
                 add('prediction', share, lambda: _prediction(w, case, row, a, cutter))
     losses['total'] = sum(factors[name] * losses[name] for name in LOSSES)
@@ -333,6 +404,11 @@ def norm(gradients: dict[str, np.ndarray]) -> float:
     return float(np.sqrt(sum(np.sum(np.square(g)) for g in gradients.values())))
 
 
+def is_readout(case: Case, loss: str) -> bool:
+    """Whether this loss, if in use, is a readout's."""
+    return loss != 'supervised' and getattr(case, f'{loss}_form') == 'readout'
+
+
 def is_cut(case: Case, loss: str) -> bool:
     """Whether this loss is in use and cut in at least one row."""
     if loss == 'supervised':
@@ -349,14 +425,14 @@ def removed_share(case: Case, weights: dict[str, np.ndarray], loss: str) -> floa
     """What the cuts of one loss remove, as a share of its uncut gradient's norm: the least of them.
 
     Each cut is judged alone: the gradient with all the others but without this one against the
-    gradient with all of them (supervised and r have one; p has ceil(L / S)). All of them
-    together must remove as much too.
+    gradient with all of them (only p's LSTM has several, ceil(L / S)). All of them together must
+    remove as much too.
     """
     zero = {f'{other}_weight': 0.0 for other in LOSSES if other != loss}
     alone = dataclasses.replace(case, **zero)
     true = _evaluate(alone, weights, _Cutter()).gradients
     count = 1
-    if loss == 'prediction':
+    if loss == 'prediction' and not is_readout(case, loss):
         count = -(-max(case.auxiliary_steps) // case.auxiliary_bptt_steps)
     shares = []
     for without in [*range(count), 'all'] if count > 1 else [0]:
