@@ -43,6 +43,10 @@ class ExportedModel:
         self._signatures = signatures
         self.streams, self.recalls = 'advance' in signatures, 'recall' in signatures
 
+    def inputs_of(self, signature: str) -> set[str]:
+        """The names of a signature's inputs."""
+        return set(self._signatures[signature].structured_input_signature[1])
+
     def need_streaming(self, flag: str) -> None:
         """Refuses a model that reads nothing but whole sequences."""
         if not self.streams:

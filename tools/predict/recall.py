@@ -10,6 +10,8 @@ from tools.predict.model import ExportedModel
 _SCALE = 8
 # Curves in a picture: one of thousands of channels could not be drawn.
 _MOST_CHANNELS = 16
+# Distances that a readout is asked about at once.
+_AT_ONCE = 256
 
 
 def check(model: ExportedModel, path: str, file: str) -> None:
@@ -20,8 +22,8 @@ def check(model: ExportedModel, path: str, file: str) -> None:
     """
     if not model.recalls:
         raise LonghaulError(
-            f'--recall={path}: {model.folder} has no decoder, so it reconstructs nothing; export '
-            'an r-LSTM, or leave the flag out'
+            f'--recall={path}: {model.folder} has no decoder or readout, so it reconstructs '
+            'nothing; export an r-LSTM, or leave the flag out'
         )
     if file == STDIN:
         raise LonghaulError(
@@ -36,10 +38,13 @@ def check(model: ExportedModel, path: str, file: str) -> None:
 
 
 def write(model: ExportedModel, file: str, path: str) -> None:
-    """Writes the truth and what the model makes of it: the last L steps, from the first of them on.
+    """Writes the truth and what the model makes of it.
+
+    A decoder is given the first of the last L steps, and goes on from there; a readout is given
+    nothing, and says all steps.
 
     Args:
-      model: with a decoder.
+      model: with a decoder or a readout.
       file: that it reads.
       path: of the picture or text.
 
@@ -65,15 +70,28 @@ def _reconstruct(model: ExportedModel, item: bytes) -> tuple[np.ndarray, np.ndar
     if not decoded['readable'][0]:
         raise RefusedRequest('the model cannot read it')
     inputs, length = decoded['inputs'], int(decoded['lengths'][0])
+    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
+    asked, truth = model.inputs_of('recall'), inputs[0]
+    if 'distances' in asked:
+        return truth, _read_out(model, state, length), 0
     wanted = min(model.about['auxiliary_steps'], max(1, length // 2))
     begin = length - wanted
-    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
-    steps = np.int32(max(1, wanted - 1))
-    said = model.call('recall', first=inputs[:, begin], steps=steps, **state)['values'][0]
-    truth = inputs[0]
+    about = {'first': inputs[:, begin], 'steps': np.int32(max(1, wanted - 1))}
+    if 'distance' in asked:
+        about['distance'] = np.int32(wanted)
+    said = model.call('recall', **about, **state)['values'][0]
     guess = truth.copy()
     guess[begin + 1 :] = said[: wanted - 1]
     return truth, guess, begin
+
+
+def _read_out(model: ExportedModel, state: dict[str, np.ndarray], length: int) -> np.ndarray:
+    """All steps that were read, as a readout says them: [T, C] or [T]."""
+    distances = np.arange(length, 0, -1, dtype=np.int32)
+    parts = [distances[i : i + _AT_ONCE] for i in range(0, length, _AT_ONCE)]
+    return np.concatenate(
+        [model.call('recall', distances=part, **state)['values'][0] for part in parts]
+    )
 
 
 def _write(
