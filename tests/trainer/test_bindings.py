@@ -84,6 +84,17 @@ def test_parameters_win_over_files_and_records_over_both():
         ('TRAIN_STPS=3', ['TRAIN_STPS', 'no gin file has a macro']),
         ('ObjectiveConfig.teacher_forcing_final_rate=0', ['teacher_forcing_decay_steps']),
         ("ObjectiveConfig.pixel_loss='l1'", ["pixel_loss='l1'", 'cross_entropy']),
+        (
+            "ObjectiveConfig.reconstruction_form='lstm'",
+            ["form='lstm': one of ('decoder', 'readout"],
+        ),
+        ("ObjectiveConfig.prediction_form='decoder'", ["form='decoder': one of ('lstm', 'readout"]),
+        ("ObjectiveConfig.anchor_placement='late'", ["placement='late'", "'stratified', 'early'"]),
+        ("ObjectiveConfig.distance_placement='near'", ["placement='near'", "'log_uniform'"]),
+        ('ObjectiveConfig.relative_losses=1', ['relative_losses=1: True or False is needed']),
+        ('ObjectiveConfig.readout_distances=0', ['readout_distances=0', 'whole number >= 1']),
+        ('ObjectiveConfig.anchors_per_window=2', ['anchors_per_window=2', 'and 1 without one']),
+        ('ModelConfig.readout_units=0', ['ModelConfig.readout_units=0', '>= 1']),
         ('ObjectiveConfig.auxiliary_steps=True', ['auxiliary_steps=True', 'whole number']),
     ],
 )
@@ -93,6 +104,31 @@ def test_refusals_are_one_line(param, words):
     message = str(caught.value)
     assert '\n' not in message
     assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ('params', 'words'),
+    [
+        (
+            ['ObjectiveConfig.auxiliary_bptt_steps=20', 'ObjectiveConfig.anchors_per_window=21'],
+            'ObjectiveConfig.anchors_per_window=21: at most '
+            'ObjectiveConfig.auxiliary_bptt_steps=20 is allowed for a readout',
+        ),
+        (
+            ['ObjectiveConfig.auxiliary_bptt_steps=0'],
+            'ObjectiveConfig.auxiliary_bptt_steps=0: a readout needs windows of at least 1 step. '
+            'Change it in the gin file or with --gin_param="ObjectiveConfig.auxiliary_bptt_steps=',
+        ),
+    ],
+)
+def test_a_readout_needs_a_window_for_its_anchors(params, words):
+    form = "ObjectiveConfig.reconstruction_form='readout'"
+    weight = 'ObjectiveConfig.reconstruction_weight=1.0'
+    with pytest.raises(LonghaulError) as caught:
+        load(form, weight, *params)
+    assert words in str(caught.value)
+    assert load(form, params[0]).objective.readouts == ()
+    assert load(form, weight, 'ObjectiveConfig.anchors_per_window=300').objective.readouts
 
 
 def test_a_macro_is_set_on_the_command_line_and_misspelt_ones_are_refused():

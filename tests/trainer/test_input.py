@@ -1,11 +1,15 @@
 """Batches from records: right-aligned, the same on any number of replicas, anchors of the epoch."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from pipelines.format import anchors, records
 from trainer.config import ObjectiveConfig
+from trainer.data.placement import place_anchors
 from trainer.input import Rows, SplitInput
+from trainer.models.distances import draw_distances
 
 OBJECTIVE = ObjectiveConfig(auxiliary_steps=16, reconstruction_weight=1.0)
 
@@ -151,3 +155,93 @@ def test_teacher_forcing_moves_from_the_first_rate_to_the_last(digit_records):
     np.testing.assert_allclose(shares, [1, 0.75, 0.25, 0, 0], atol=0.05)
     assert shares[0] == 1
     assert shares[-2] == shares[-1] == 0
+
+
+READOUTS = ObjectiveConfig(
+    auxiliary_bptt_steps=20,
+    auxiliary_steps=16,
+    anchors_per_sequence=2,
+    reconstruction_weight=1.0,
+    prediction_weight=1.0,
+    reconstruction_form='readout',
+    prediction_form='readout',
+    readout_distances=5,
+)
+
+
+@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+def test_distances_are_those_of_the_step_for_all_rows_alike(request, data):
+    """Back as far as the batch is long, ahead as far as `auxiliary_steps`."""
+    source = split(request.getfixturevalue(data), READOUTS, seed=4)
+    for step, batch in enumerate(batches(source, 0, 3)):
+        steps = batch['inputs'].shape[1]
+        for name, farthest in (('r_distances', steps), ('p_distances', min(16, steps))):
+            want = draw_distances(
+                seed=4,
+                step=step,
+                farthest=farthest,
+                count=5,
+                placement='uniform',
+                future=name == 'p_distances',
+            )
+            np.testing.assert_array_equal(batch[name], np.tile(want, [8, 1]))
+
+
+def test_evaluations_ask_for_the_middles_and_plain_runs_for_nothing(digit_records):
+    found = split(digit_records, READOUTS).sample(3)
+    np.testing.assert_array_equal(found['r_distances'], [[7, 20, 33, 45, 58]] * 3)
+    np.testing.assert_array_equal(found['p_distances'], [[2, 5, 9, 12, 15]] * 3)
+    past = dataclasses.replace(READOUTS, prediction_form='lstm')
+    assert split(digit_records, past).sample(3)['p_distances'].shape == (3, 0)
+    assert split(digit_records).sample(3)['r_distances'].shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ('change', 'steps'),
+    [
+        ({}, 20),
+        # The window of a readout beside a decoder or an LSTM, which spans 16.
+        ({'prediction_form': 'lstm'}, 16),
+        # As long as the sequence: it has one place, and the anchor the last two.
+        ({'auxiliary_bptt_steps': 300}, 63),
+    ],
+)
+def test_a_readouts_anchors_leave_room_for_its_window(digit_records, change, steps):
+    source = split(digit_records, dataclasses.replace(READOUTS, **change))
+    found = source.anchors(0)['r_anchors']
+    assert found.shape == (200, 2)
+    assert set(found.flat) == set(range(steps, 65))
+
+
+@pytest.mark.parametrize('placement', ['stratified', 'early'])
+def test_placed_anchors_are_not_the_stored_ones(digit_records, placement):
+    objective = dataclasses.replace(OBJECTIVE, anchor_placement=placement)
+    source = split(digit_records, objective)
+    batch = batches(source, 0, 1)[0]
+    want = place_anchors(
+        placement,
+        seed=0,
+        epoch=0,
+        id_hashes=source.reader.entries['id_hash'][batch['rows']],
+        lengths=np.full([8], 64),
+        auxiliary_steps=np.full([8], 16),
+        anchors_per_sequence=1,
+    )
+    for name, array in zip(('r_anchors', 'r_starts', 'p_anchors'), want, strict=True):
+        np.testing.assert_array_equal(batch[name], array)
+
+
+def test_evaluations_are_fed_as_at_the_end_of_training(digit_records):
+    """The rate that a schedule ends with, whatever it began with."""
+
+    def fed(**rates):
+        objective = dataclasses.replace(OBJECTIVE, **rates)
+        return split(digit_records, objective).sample(64)['fed']
+
+    schedule = {'teacher_forcing_decay_steps': 100}
+    assert fed().shape == (64, 1, 0)
+    assert not fed(teacher_forcing_rate=0.0).any()
+    assert fed(teacher_forcing_rate=0.0).shape == (64, 1, 15)
+    assert not fed(teacher_forcing_final_rate=0.0, **schedule).any()
+    rising = fed(teacher_forcing_rate=0.0, teacher_forcing_final_rate=0.3, **schedule)
+    assert abs(rising.mean() - 0.3) < 0.05

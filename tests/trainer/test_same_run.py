@@ -1,6 +1,8 @@
 """A model_dir goes on with its own configuration, or is refused with the difference."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -66,3 +68,34 @@ def test_the_difference_is_shown(folder):
 def test_a_run_without_steps_is_anybodys(tmp_path):
     check_same_run(ModelDir(str(tmp_path)), CONFIG, change=False)
     check_same_run(ModelDir(str(tmp_path)), changed(model={'hidden_units': 64}), change=False)
+
+
+def test_what_an_older_version_did_not_know_it_did_as_the_defaults_say(folder):
+    """A config.json of before goes on, and is no readout."""
+    path = Path(folder.path) / 'config.json'
+    saved = json.loads(path.read_text())
+    later = ['model.readout_units', 'data.trailing_steps']
+    later += [
+        f'objective.{name}'
+        for name in (
+            'reconstruction_form',
+            'prediction_form',
+            'decoder_knows_distance',
+            'relative_losses',
+            'anchors_per_window',
+            'anchor_placement',
+            'readout_distances',
+            'distance_placement',
+        )
+    ]
+    before = {name: value for name, value in saved.items() if name not in later}
+    assert len(before) == len(saved) - 10
+    path.write_text(json.dumps(before))
+    other = changed(objective={'reconstruction_form': 'readout', 'relative_losses': True})
+    with pytest.raises(LonghaulError) as error:
+        check_same_run(folder, other, change=False)
+    text = str(error.value)
+    assert "ObjectiveConfig.reconstruction_form was 'decoder', is 'readout'" in text
+    assert 'ObjectiveConfig.relative_losses was False, is True' in text
+    check_same_run(folder, CONFIG, change=False)
+    assert json.loads(path.read_text()) == saved
