@@ -136,7 +136,8 @@ class SplitEvaluator(orbit.StandardEvaluator):
 
     Attributes:
       predictions: of the last evaluation, a batch each, see `LonghaulTask.validation_step`.
-      states: of its first examples: rows of the index int32 [B], and float [B, F], where they end.
+      states: of the index's first examples, a sample, for it is in the order of hashes: rows of the
+        index int32 [B], and float [B, F], where they end.
     """
 
     def __init__(
@@ -179,13 +180,13 @@ class SplitEvaluator(orbit.StandardEvaluator):
         )
 
     def eval_reduce(self, state: list, step_outputs: dict[str, Any]) -> list:
-        """Collects what each replica of this worker predicts, and the first examples' states."""
+        """Collects what each replica of this worker predicts, and a sample of states."""
         local = {k: self._strategy.experimental_local_results(v) for k, v in step_outputs.items()}
         columns = {k: np.concatenate([v.numpy() for v in vs]) for k, vs in local.items()}
         encoded = columns.pop('encoded')
-        if sum(len(rows) for rows, _ in self.states) < MOST_ROWS:
-            counted = columns['counted']
-            self.states.append((columns['row'][counted], encoded[counted]))
+        # Twice as many: of documents the longer half is probed.
+        kept = columns['counted'] & (columns['row'] < 2 * MOST_ROWS)
+        self.states.append((columns['row'][kept], encoded[kept]))
         state.append(columns)
         return state
 

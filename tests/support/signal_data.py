@@ -1,6 +1,7 @@
 """Small records of signals, written by the format layer alone, and the arrays that they hold."""
 
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.format import anchors, examples, records, segments
+from pipelines.format.histograms import entropies_of, histogram_of
 from pipelines.format.index import INDEX_DTYPE, frame
 from pipelines.format.spec import SequenceSpec, signal_spec
+from pipelines.format.values import add_up, sums_of
 
 AUXILIARY_STEPS, SETS = 16, 2
 CLASSES = ('slow', 'fast')
@@ -76,10 +79,23 @@ def signal_records(
             'rejected': 0,
         },
         lengths={k: dict(v) for k, v in bounds.items()},
+        files={records.STATS_NAME: _stats(folder, spec, splits)},
     )
     info = records.RecordsInfo(**vars(info) | {'sha256': info.content_sha256()})
     (folder / records.FILE_NAME).write_text(info.to_json())
     return str(folder)
+
+
+def _stats(folder: Path, spec: SequenceSpec, splits: dict[str, list[Signal]]) -> str:
+    """Writes of stats.json what the trainer reads; its sha256."""
+    values = {k: [s.values for s in v] for k, v in splits.items()}
+    sums = {k: add_up(sums_of(v), spec.channels).to_json() for k, v in values.items()}
+    stats = {'values': sums}
+    if spec.dtype == 'uint8':
+        stats['entropy'] = {k: entropies_of(histogram_of(v, 256)) for k, v in values.items()}
+    text = json.dumps(stats)
+    (folder / records.STATS_NAME).write_text(text)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _shard(folder: Path, split: str, rows: list[Signal], segment_steps: int) -> dict:

@@ -23,6 +23,8 @@ HOST_OPS = ('PyFunc', 'EagerPyFunc', 'PyFuncStateless', 'Print', 'PrintV2', 'Ass
 # Of the norm of all gradients, below which a weight's own gradient counts as zero.
 FLOOR = 1e-4
 
+_AUXILIARY = ('reconstruction', 'prediction')
+
 Function = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 
@@ -81,6 +83,8 @@ def make_inputs(
             ),
             anchors_per_sequence=k,
         )
+    asked = [objective.readout_distances * (n in objective.readouts) for n in _AUXILIARY]
+    r_distances, p_distances = (np.tile(np.arange(1, n + 1), [ROWS, 1]) for n in asked)
     unfed = 0 if objective.always_fed else steps - 1
     names = ('r_anchors', 'r_starts', 'p_anchors')
     return {
@@ -90,6 +94,8 @@ def make_inputs(
         'labels': tf.constant([3, -1]),
         'counted': tf.constant([True, False]),
         'fed': tf.constant(rng.random([ROWS, k, unfed]) < 0.5),
+        'r_distances': tf.constant(r_distances, tf.int32),
+        'p_distances': tf.constant(p_distances, tf.int32),
         **{n: tf.constant(a[:, 0], tf.int32) for n, a in zip(names, drawn, strict=True)},
     }
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainer import auxiliary
 from trainer.layers import Initializer, StepHead
+from trainer.models.step_losses import StepLoss
 
 STEPS, ROWS, UNITS, CHANNELS, LEVELS = 5, 3, 4, 2, 6
 
@@ -20,33 +21,38 @@ def make_hidden():
 
 
 def make_case(kind):
-    """A head, targets, levels, and the loss of all steps at once by TensorFlow's own functions."""
+    """A head, targets, a loss, and that of all steps at once by TensorFlow's own functions."""
     rng = np.random.default_rng(2)
     if kind == 'values':
         targets = tf.constant(rng.random([STEPS, ROWS, CHANNELS]))
-        return make_head(CHANNELS), targets, None, lambda y: tf.reduce_mean((y - targets) ** 2, -1)
+        return (
+            make_head(CHANNELS),
+            targets,
+            StepLoss(),
+            lambda y: tf.reduce_mean((y - targets) ** 2, -1),
+        )
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
     if kind == 'ids':
         targets = tf.constant(rng.integers(0, LEVELS, [STEPS, ROWS]), tf.int32)
-        return make_head(LEVELS), targets, None, lambda y: entropy(targets, y)
+        return make_head(LEVELS), targets, StepLoss(), lambda y: entropy(targets, y)
     targets = tf.constant(rng.integers(0, LEVELS, [STEPS, ROWS, CHANNELS]), tf.int32)
     shape = [STEPS, ROWS, CHANNELS, LEVELS]
     return (
         make_head(CHANNELS * LEVELS),
         targets,
-        LEVELS,
+        StepLoss(LEVELS),
         lambda y: tf.reduce_mean(entropy(targets, tf.reshape(y, shape)), -1),
     )
 
 
 @pytest.mark.parametrize('kind', ['values', 'ids', 'levels'])
 def test_equals_all_steps_at_once(kind):
-    head, targets, levels, at_once = make_case(kind)
+    head, targets, loss, at_once = make_case(kind)
     hidden = make_hidden()
     mix = tf.constant(np.random.default_rng(3).normal(size=[STEPS, ROWS]))
     results = []
     for losses_of in (
-        lambda: auxiliary.step_losses(head, hidden, targets, levels),
+        lambda: auxiliary.step_losses(head, hidden, targets, loss),
         lambda: at_once(head(hidden)),
     ):
         with tf.GradientTape() as tape:
@@ -60,13 +66,13 @@ def test_equals_all_steps_at_once(kind):
 
 def test_keeps_nothing_of_what_the_head_says():
     """Of all lists that the loops fill, only the hidden states' gradient is wider than a number."""
-    head, targets, levels, _ = make_case('ids')
+    head, targets, loss, _ = make_case('ids')
 
     @tf.function(autograph=False)
     def train(hidden):
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            total = tf.reduce_sum(auxiliary.step_losses(head, hidden, targets, levels))
+            total = tf.reduce_sum(auxiliary.step_losses(head, hidden, targets, loss))
         return tape.gradient(total, [hidden, *head.trainable_variables])
 
     graph = train.get_concrete_function(make_hidden()).graph
@@ -76,9 +82,3 @@ def test_keeps_nothing_of_what_the_head_says():
         if op.type in ('TensorListReserve', 'EmptyTensorList')
     ]
     assert sorted(shapes) == [[ROWS], [ROWS, UNITS]]
-
-
-def test_the_mean_counts_valid_steps_alone():
-    losses = tf.constant([[1.0, 5.0, float('nan')], [3.0, float('inf'), 7.0]])
-    valid = tf.constant([[True, True, False], [True, False, False]])
-    np.testing.assert_allclose(auxiliary.mean_of_valid(losses, valid), [2.0, 5.0, 0.0])

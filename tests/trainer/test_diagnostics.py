@@ -4,24 +4,12 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from small_models import small
 from whole_runs import execute
 
-from pipelines.format import records
 from tools.curves import read_values
-from trainer import bindings
 from trainer.cell import LSTMState
 from trainer.diagnostics import gradient_reach
-from trainer.input import SplitInput
-from trainer.task import LonghaulTask
-
-
-def small(folder, *params):
-    """Config, model and a batch of 8 validation rows."""
-    config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, *params], records=folder)
-    info = records.read_info(folder)
-    task = LonghaulTask(config, info)
-    inputs = SplitInput(folder, 'validation', info, config.objective, seed=0).sample(8)
-    return config, task.build_model(), task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
 
 
 def slow_reach(model, batch, row, *, end, steps, loss_of):
@@ -84,11 +72,10 @@ def test_reconstructions_reach_is_what_the_equations_say(digit_records):
         columns = batch.inputs[row, start : start + steps].numpy()[:, np.newaxis] / 255.0
         columns = tf.constant(columns, tf.float32)
 
-        def loss_of(c, h, columns=columns):
+        def loss_of(c, h, columns=columns, distance=anchor - start):
             embedding = tf.convert_to_tensor(model.embedding)
-            return model.reconstruction.losses(
-                LSTMState(c, h), columns, tf.constant([steps]), embedding
-            )
+            begin = model.reconstruction.start(LSTMState(c, h), tf.constant([distance]))
+            return model.reconstruction.losses(begin, columns, tf.constant([steps]), embedding)
 
         within = min(20, anchor)
         norms = slow_reach(model, batch, row, end=anchor, steps=within, loss_of=loss_of)

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from trainer.config import ModelConfig
+from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.layers import GateBias, Initializer
 from trainer.model import LongSequenceModel
+from trainer.models.step_losses import StepLoss
 
 
 def gates(bias):
@@ -39,8 +40,8 @@ def test_every_lstm_of_a_model_starts_with_its_own():
         input_rows=1,
         classes=2,
         seed=0,
-        reconstruction=True,
-        prediction=True,
+        objective=ObjectiveConfig(reconstruction_weight=1.0, prediction_weight=1.0),
+        loss=StepLoss(),
     )
     layers = (
         model.main,

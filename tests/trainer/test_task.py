@@ -17,6 +17,7 @@ from trainer.config import (
 from trainer.execution import Execution
 from trainer.input import Rows, SplitInput
 from trainer.model import LongSequenceModel
+from trainer.models.step_losses import StepLoss
 from trainer.optimizers import make_optimizer
 from trainer.task import LonghaulTask
 
@@ -39,15 +40,15 @@ def batches(settings, info):
     return list(dataset.take(STEPS))
 
 
-def build(settings, info, *, reconstruction=False):
+def build(settings, info):
     spec = info.spec
     return LongSequenceModel(
         settings.model,
         input_rows=spec.channels,
         classes=CLASSES,
         seed=settings.run.seed,
-        reconstruction=reconstruction,
-        prediction=False,
+        objective=settings.objective,
+        loss=StepLoss(),
         dtype=tf.float64,
     )
 

@@ -23,6 +23,7 @@ from trainer.config import (
 # Attention over so many steps takes minutes and gigabytes here, compiled or not.
 LONGEST_ATTENTION = 1100
 
+READOUTS = {'reconstruction_form': 'readout', 'prediction_form': 'readout', 'readout_distances': 5}
 R, P = {'reconstruction_weight': 1.0}, {'prediction_weight': 0.5}
 # 64 steps in segments of 20, with anchors for L = 16, as in the small records.
 CASES = {
@@ -33,6 +34,8 @@ CASES = {
     'rp_uncut': {**R, **P, 'supervised_bptt_steps': 64, 'auxiliary_bptt_steps': 1000},
     'head_alone': {**R, 'supervised_bptt_steps': 0, 'auxiliary_bptt_steps': 0},
     'unfed': {**R, 'teacher_forcing_rate': 0.5},
+    'readouts': {**R, **P, **READOUTS, 'anchors_per_window': 4, 'anchors_per_sequence': 2},
+    'told': {**R, 'decoder_knows_distance': True},
     'unfed_levels': {**R, **P, 'teacher_forcing_rate': 0.0, 'pixel_loss': 'cross_entropy'},
 }
 
@@ -57,7 +60,10 @@ def test_gradients(name):
     xla_step.check_gradients(make_step(make_config(**CASES[name])))
 
 
-@pytest.mark.parametrize(('kind', 'name'), [('text', 'rp'), ('text', 'unfed'), ('signal', 'rp')])
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [('text', 'rp'), ('text', 'unfed'), ('signal', 'rp'), ('text', 'readouts')],
+)
 def test_gradients_of_documents(kind, name):
     xla_step.check_gradients(make_step(make_config(kind=kind, **CASES[name]), segments=4))
 
@@ -67,8 +73,9 @@ def test_gradients_of_documents_without_a_cut():
     xla_step.check_gradients(make_step(config, segments=1))
 
 
-def test_gradients_of_the_auxiliary_phase():
-    xla_step.check_gradients(make_step(make_config(**R, **P), supervised=False))
+@pytest.mark.parametrize('name', ['rp', 'readouts'])
+def test_gradients_of_the_auxiliary_phase(name):
+    xla_step.check_gradients(make_step(make_config(**CASES[name]), supervised=False))
 
 
 @pytest.mark.parametrize('kind', ['image', 'text'])

@@ -38,9 +38,13 @@ def probe(split: SplitInput, states: States) -> MemoryCurve | None:
       None where there are too few sequences to fit anything.
     """
     rows, encoded = (np.concatenate(parts) for parts in zip(*states, strict=True))
+    # Evaluations go from short to long: sorted, those that are fitted to are as those that judge.
+    order = np.argsort(rows)
+    rows, encoded = rows[order], encoded[order]
     lengths = split.reader.entries['length'][rows].astype(np.int64)
     longest = int(np.median(lengths)) if len(lengths) else 0
-    most = min(MOST_ROWS, _MOST_VALUES // max(1, int(lengths.max(initial=1))))
+    values = split.info.spec.channels * int(lengths.max(initial=1))
+    most = min(MOST_ROWS, _MOST_VALUES // values)
     kept = np.flatnonzero(lengths >= longest)[:most]
     if len(kept) < _FEWEST_ROWS:
         return None

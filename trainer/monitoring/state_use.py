@@ -47,7 +47,9 @@ def gradient_norms(
             * getattr(objective.config, f'{name}_weight')
             for name in names
         }
-    kernel = model.main.recurrent_kernel
+    # Of a mirrored variable, the copy that was read here.
+    strategy = tf.distribute.get_strategy()
+    kernel = strategy.experimental_local_results(model.main.recurrent_kernel)[0]
     return {
         name: tf.linalg.norm(tape.gradient(total, kernel, unconnected_gradients='zero'))
         for name, total in totals.items()
