@@ -6,6 +6,7 @@ from pipelines.format.errors import LonghaulError
 from tools.items.files import STDIN, read_item
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
+from tools.predict.reconstruction import Reconstruction, reconstruct
 
 _SCALE = 8
 # Curves in a picture: one of thousands of channels could not be drawn.
@@ -20,8 +21,8 @@ def check(model: ExportedModel, path: str, file: str) -> None:
     """
     if not model.recalls:
         raise LonghaulError(
-            f'--recall={path}: {model.folder} has no decoder, so it reconstructs nothing; export '
-            'an r-LSTM, or leave the flag out'
+            f"--recall={path}: {model.folder} has neither r-LSTM's decoder nor its readout, so it "
+            'reconstructs nothing; export an r-LSTM, or leave the flag out'
         )
     if file == STDIN:
         raise LonghaulError(
@@ -36,10 +37,10 @@ def check(model: ExportedModel, path: str, file: str) -> None:
 
 
 def write(model: ExportedModel, file: str, path: str) -> None:
-    """Writes the truth and what the model makes of it: the last L steps, from the first of them on.
+    """Writes the truth and what the model makes of it, see `reconstruct`.
 
     Args:
-      model: with a decoder.
+      model: with a decoder or a readout.
       file: that it reads.
       path: of the picture or text.
 
@@ -47,38 +48,19 @@ def write(model: ExportedModel, file: str, path: str) -> None:
       LonghaulError: if the file cannot be read, or the picture not be written.
     """
     try:
-        truth, guess, begin = _reconstruct(model, read_item(file).data)
+        found = reconstruct(model, read_item(file).data)
     except RefusedRequest as refused:
         raise LonghaulError(f'FILE={file}: {refused}; name another one first') from refused
     try:
-        _write(model, truth, guess, begin, path)
+        _write(model, found, path)
     except OSError as error:
         raise LonghaulError(
             f'--recall={path}: cannot be written ({error.strerror}); name another file'
         ) from error
 
 
-def _reconstruct(model: ExportedModel, item: bytes) -> tuple[np.ndarray, np.ndarray, int]:
-    """Truth and reconstruction, [T, C] or [T] each, and the step that both begin with."""
-    data = np.array([item, None], object)[:-1]
-    decoded = model.call('decode', data=data)
-    if not decoded['readable'][0]:
-        raise RefusedRequest('the model cannot read it')
-    inputs, length = decoded['inputs'], int(decoded['lengths'][0])
-    wanted = min(model.about['auxiliary_steps'], max(1, length // 2))
-    begin = length - wanted
-    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
-    steps = np.int32(max(1, wanted - 1))
-    said = model.call('recall', first=inputs[:, begin], steps=steps, **state)['values'][0]
-    truth = inputs[0]
-    guess = truth.copy()
-    guess[begin + 1 :] = said[: wanted - 1]
-    return truth, guess, begin
-
-
-def _write(
-    model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
-) -> None:
+def _write(model: ExportedModel, found: Reconstruction, path: str) -> None:
+    truth, guess, begin = found
     kind = model.spec.kind
     if kind == 'text':
         _write_text(model, truth[begin:], guess[begin:], path)
@@ -99,7 +81,7 @@ def _write_text(model: ExportedModel, truth: np.ndarray, guess: np.ndarray, path
 def _write_picture(
     model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
 ) -> None:
-    """Truth left, recalled right; steps that are the same in both are dimmed."""
+    """Truth left, recalled right; steps before `begin`, the same in both, are dimmed."""
     import tensorflow as tf
 
     from pipelines.format.pixels import pictures_of

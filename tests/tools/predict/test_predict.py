@@ -210,6 +210,21 @@ def test_a_picture_of_what_is_recalled(predict, exported, folder, tmp_path, kind
     assert not same[36 - 12 + 1 :].all()
 
 
+def test_a_readout_recalls_all_of_a_picture(predict, exported, folder, tmp_path):
+    """Nothing is given, so nothing is dimmed."""
+    import tensorflow as tf
+
+    path = tmp_path / 'recalled.png'
+    done = predict(exported('readout'), folder('image') / '2.txt', f'--recall={path}')
+    assert done.code == 0, done.err
+    picture = tf.io.decode_png(path.read_bytes()).numpy()[::8, ::8]
+    assert picture.shape == (6, 12, 3)
+    assert picture[:, :6].max() > 255 // 3
+    different = (picture[:, :6] != picture[:, 6:]).any(axis=-1)
+    assert different[0].any()
+    assert different.sum() > 30
+
+
 @pytest.mark.parametrize('begin', [2, 4, 6])
 def test_a_recalled_picture_is_without_trailing_steps(tmp_path, begin):
     """Of 2x2 pixels with five steps behind them; wherever the stretch begins."""
@@ -231,7 +246,11 @@ def test_a_recalled_picture_is_without_trailing_steps(tmp_path, begin):
     [
         ('transformer', ['--stream'], ['--stream', 'attention needs all steps']),
         ('image', ['--stream'], ['--stream', 'decoded as a whole']),
-        ('bytes', ['--recall=x.txt'], ['--recall=x.txt', 'no decoder']),
+        (
+            'bytes',
+            ['--recall=x.txt'],
+            ['--recall=x.txt', "neither r-LSTM's decoder nor its readout"],
+        ),
         ('characters', ['--recall=x.png'], ['--recall=x.png', '.txt']),
         ('image', ['--recall=x.txt'], ['--recall=x.txt', '.png']),
         ('image', ['--recall=x.png', '-'], ['--recall=x.png', 'standard input']),
