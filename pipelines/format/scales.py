@@ -18,9 +18,9 @@ class ValueScales:
 
     `mean`: that guess, as a model reads values (uint8 as value / 255); None for texts. `variance`:
     in the same units, its squared error; None for texts. `entropy`: in nats, over the 256 values of
-    uint8, or (one number) the ids of a text; its cross-entropy. None for floats. Either is 0 for a channel that never changes (a variance of
-    floats may be off by the rounding of their sums), and None where an older version of the job has
-    not written it.
+    uint8, or (one number) the ids of a text; its cross-entropy. None for floats. Variance and
+    entropy are 0 for a channel that never changes (a variance of floats may be off by the rounding
+    of their sums), and None where an older version of the job has not written them.
     """
 
     variance: tuple[float, ...] | None
