@@ -1,8 +1,8 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`. What stands around
-the blocks is written by hand; no number inside of them is.
+files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`. What
+stands around the blocks is written by hand; no number inside of them is.
 """
 
 import re

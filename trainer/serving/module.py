@@ -23,6 +23,8 @@ from trainer.serving.recall import recall_at, recall_stretch
 # each of which takes time and some hundred bytes however few rows there are. Without bounds one
 # small request could take all memory, or never end.
 MAX_RECALLED, MAX_STEPS = 1 << 24, 65_536
+# What a readout says of one row: its kernel has as many columns.
+MAX_READ_OUT = 1 << 19
 _TOP = 5
 Answers = dict[str, tf.Tensor]
 
@@ -220,7 +222,12 @@ class ServingModule(export_base.ExportModule):
     def _recall_at(self, state: State, distances: tf.Tensor) -> tf.Tensor:
         least, message = tf.reduce_all(distances >= 1), 'distances: at least 1 is allowed'
         values = tf.size(state['h'][:, 0]) * self._spec.channels
-        checks = [tf.debugging.Assert(least, [message]), _few(tf.size(distances), values)]
+        most = MAX_READ_OUT // self.model.reconstruction.outputs
+        few = tf.debugging.Assert(
+            tf.size(distances) <= most,
+            [f'distances: at most {most} are allowed at once, got', tf.size(distances)],
+        )
+        checks = [tf.debugging.Assert(least, [message]), few, _few(tf.size(distances), values)]
         with tf.control_dependencies(checks):
             distances = tf.identity(distances)
         return recall_at(self.model, self._spec, LSTMState(**state), distances)
