@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_SIDE ?= 16
+DEMO_SIDE ?= 8
 DEMO_OUTPUT ?= demo_output
 # Each process imports TensorFlow, and uses what cores there are.
 TEST_PROCESSES ?= 2

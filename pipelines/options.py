@@ -36,6 +36,7 @@ class JobOptions:
     trailing_steps: int = 0
     trailing: str | None = None
     limit: int | None = None
+    labels: int | None = None
     validation_share: float = 0.1
     test_share: float | None = None
     shards: int | None = None
@@ -53,7 +54,7 @@ class JobOptions:
     def __post_init__(self) -> None:
         counts = (
             'image_size max_steps segment_steps auxiliary_steps anchors_per_sequence anchor_sets '
-            'limit shards'
+            'limit labels shards'
         )
         for name in counts.split():
             value = getattr(self, name)
@@ -139,6 +140,8 @@ _HELP = {
     'trailing': 'what --trailing_steps appends: blank (zeros, default) or noise (uniform over all '
     'values, by --seed and id)',
     'limit': 'take only so many examples of each split, chosen by hash of the id',
+    'labels': 'keep the labels of only so many training examples, chosen by hash of the id; all '
+    'others become unlabelled, validation and test keep theirs (default: all)',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
     'for a data set with a validation split of its own',
     'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',

@@ -1,11 +1,14 @@
-"""Pictures of finished runs, drawn from their TensorBoard logs alone.
+"""Pictures of finished runs, drawn from what lies in their folders alone.
 
   python -m tools.curves --output=curves.png RUN RUN...
+  python -m tools.curves --memory --output=memory.png RUN RUN...
 
-Draws each run's accuracy on the validation split over training steps, with its 95 % interval.
+Draws each run's accuracy on the validation split over training steps, with its 95 % interval; or,
+with --memory, how much of the past its last state holds, by distance.
 """
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -55,8 +58,46 @@ def draw_accuracy(runs: dict[str, Path], output: Path) -> None:
     pyplot.close(figure)
 
 
+def read_memory(model_dir: Path) -> dict[str, list] | None:
+    """The memory curve of the best weights, on the test split if it was evaluated; None: none."""
+    for split in ('test', 'validation'):
+        path = model_dir / f'evaluation-{split}.json'
+        if path.exists() and (curve := json.loads(path.read_text()).get('memory_curve')):
+            return curve
+    return None
+
+
+def draw_memory(runs: dict[str, Path], output: Path, *, trailing_steps: int = 0) -> None:
+    """Draws what share of the past a linear probe reads from the last state, by distance.
+
+    Args:
+      runs: label -> model_dir, evaluated.
+      output: the PNG file to write.
+      trailing_steps: steps at the end that are blank: nothing is to be known of them.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout='constrained')
+    for label, model_dir in runs.items():
+        curve = read_memory(model_dir)
+        shares = [np.nan if x is None else 100 * x for x in curve['explained']]
+        axes.plot(curve['distances'], shares, marker='o', markersize=3, label=label)
+    if trailing_steps:
+        axes.axvspan(0, trailing_steps, color='0.93', zorder=0)
+        axes.text(trailing_steps / 2, 50, 'blank steps', ha='center', color='0.5')
+    axes.set(xlabel='steps back from the end', ylabel='variance read from the state (%)')
+    axes.set(ylim=(0, 100), xlim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(loc='upper right')
+    figure.savefig(output, dpi=120)
+    pyplot.close(figure)
+
+
 def draw_reconstructions(model_dir: Path, output: Path) -> None:
-    """Draws the last logged reconstructions of a run on images: truth left, decoder right.
+    """Draws the last logged reconstructions of a run on images: truth left, what is said right.
 
     Args:
       model_dir: of an r-LSTM run that has been validated.
@@ -83,15 +124,20 @@ def draw_reconstructions(model_dir: Path, output: Path) -> None:
 
 
 def main() -> None:
-    """Draws the accuracy of the runs named."""
+    """Draws the accuracy, or the memory, of the runs named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('runs', nargs='+', help='model_dirs that were trained with validation')
     parser.add_argument('--output', default='curves.png', help='PNG file (default curves.png)')
+    parser.add_argument('--memory', action='store_true', help='draw what the last state holds')
     flags = parser.parse_args()
-    for run in flags.runs:
-        if not list(Path(run, 'validation').glob('events.*')):
+    runs = {run: Path(run) for run in flags.runs}
+    for run, folder in runs.items():
+        if flags.memory and read_memory(folder) is None:
+            sys.exit(f'error: {run}: holds no evaluation with a memory curve; run --mode=eval')
+        if not flags.memory and not list((folder / 'validation').glob('events.*')):
             sys.exit(f'error: {run}: holds no validation log; train with --mode=train_and_eval')
-    draw_accuracy({run: Path(run) for run in flags.runs}, Path(flags.output))
+    draw = draw_memory if flags.memory else draw_accuracy
+    draw(runs, Path(flags.output))
     print(flags.output)
 
 

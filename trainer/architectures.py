@@ -19,7 +19,7 @@ def make_model(
     spec: SequenceSpec,
     *,
     classes: int,
-    scales: tuple[float, ...] | None = None,
+    loss: StepLoss | None = None,
 ) -> Model:
     """The run's model, with the auxiliary parts that its objective uses.
 
@@ -27,7 +27,7 @@ def make_model(
       config: of the run.
       spec: of the sequences.
       classes: number of classes.
-      scales: of the auxiliary losses, see `StepLoss`; they change no output.
+      loss: of a step, for the auxiliary losses; None: nothing is to be trained, only asked.
 
     Returns:
       A new model with its initial values.
@@ -49,7 +49,7 @@ def make_model(
     return LongSequenceModel(
         config.model,
         objective=config.objective,
-        loss=StepLoss(config.objective.levels(spec), scales),
+        loss=loss or StepLoss(config.objective.levels(spec)),
         **sizes,
     )
 

@@ -6,6 +6,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
+from trainer.data.labelled_order import labelled_rows
 
 
 def check(config: Config, info: RecordsInfo) -> None:
@@ -18,6 +19,7 @@ def check(config: Config, info: RecordsInfo) -> None:
     _check_loss(config, info)
     _check_lengths(config, info)
     _check_phases(config, info)
+    _check_labels(config, info)
 
 
 def _check_phases(config: Config, info: RecordsInfo) -> None:
@@ -34,6 +36,17 @@ def _check_phases(config: Config, info: RecordsInfo) -> None:
             'classifier needs at least one; run the job on a source with labels, or train the '
             'auxiliary losses alone with RunConfig.train_steps=0 and RunConfig.pretrain_steps > 0'
         )
+
+
+def _check_labels(config: Config, info: RecordsInfo) -> None:
+    """Before an auxiliary phase, which needs no labels, has been trained for nothing."""
+    data = config.data
+    if data.labelled_share is None or not config.run.train_steps:
+        return
+    unlabelled = info.counts['classes']['train'].get('', 0)
+    labelled = info.counts['splits']['train'] - unlabelled
+    counts = {'labelled': labelled, 'unlabelled': unlabelled}
+    labelled_rows(data.labelled_share, batch_size=data.batch_size, **counts)
 
 
 def _check_kind(config: Config, info: RecordsInfo) -> None:

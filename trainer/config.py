@@ -264,7 +264,9 @@ class DataConfig:
     ('image', 'text' or 'signal'), `image_size`, `channels`, `permuted`, `trailing_steps` (that the
     job appended): what the experiment was made for; other records are refused. None: anything goes.
     `service`: grpc://host:port of a tf.data service that reads and parses training batches, see
-    `tools.data_service`; None: this process does.
+    `tools.data_service`; None: this process does. `labelled_share`: of labelled examples in each
+    batch of the phase that trains all losses, see `trainer.data.labelled_order`; 1: labelled ones
+    alone; None: as they come.
     """
 
     records: str = ''
@@ -272,6 +274,7 @@ class DataConfig:
     eval_batch_size: int = 128
     accumulation_steps: int = 1
     service: str | None = None
+    labelled_share: float | None = None
     kind: str | None = None
     image_size: int | None = None
     channels: int | None = None
@@ -292,6 +295,8 @@ class DataConfig:
         if self.service is not None:
             address = str(self.service).startswith('grpc://')
             _require(self, 'service', address, 'grpc://host:port is needed')
+        if self.labelled_share is not None:
+            _require_range(self, 'labelled_share', 0, 1)
 
 
 @gin.configurable

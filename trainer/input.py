@@ -7,6 +7,7 @@ costs no reading of what came before.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,11 +16,17 @@ from pipelines.format import anchors, examples
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
 from trainer.config import ObjectiveConfig
+from trainer.data.labelled_order import LabelledOrder
 from trainer.data.placement import place_anchors
 from trainer.models.distances import draw_distances
 from trainer.order import StepRows, TrainingOrder, bucket_segments, evaluation_batches
 
 _COINS = 103
+
+
+def _features(serialized: bytes) -> Any:
+    """The features of one example, by name."""
+    return tf.train.Example.FromString(serialized).features.feature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +73,28 @@ class SplitInput:
         """Segments of each example, int64 [N]."""
         return self.reader.entries['segments'].astype(np.int64)
 
-    def order(self, batch_size: int) -> TrainingOrder:
-        """The training order of this split."""
-        hashes = self.reader.entries['id_hash']
-        return TrainingOrder(
-            id_hashes=hashes, segments=self.segments, batch_size=batch_size, seed=self._seed
+    def order(self, batch_size: int, *, labelled_share: float | None = None) -> TrainingOrder:
+        """The training order of this split.
+
+        Args:
+          batch_size: the global one.
+          labelled_share: see `DataConfig`; unless it is None, all records are read once.
+        """
+        place = {
+            'id_hashes': self.reader.entries['id_hash'],
+            'segments': self.segments,
+            'batch_size': batch_size,
+            'seed': self._seed,
+        }
+        if labelled_share is None:
+            return TrainingOrder(**place)
+        return LabelledOrder(**place, labelled=self._labelled(), share=labelled_share)
+
+    def _labelled(self) -> np.ndarray:
+        """Which examples have labels, bool [N]: the index does not say."""
+        rows = range(len(self.reader))
+        return np.array(
+            [_features(self.reader.read(i))['label'].int64_list.value[0] >= 0 for i in rows]
         )
 
     def training(
@@ -129,8 +153,8 @@ class SplitInput:
         \\xe9."""
         found = []
         for serialized in self.reader.read_batch(rows):
-            features = tf.train.Example.FromString(serialized).features.feature
-            found.append(features['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace'))
+            name = _features(serialized)['id']
+            found.append(name.bytes_list.value[0].decode('utf-8', 'backslashreplace'))
         return found
 
     def anchors(self, epoch: int, *, most: int = 10_000) -> dict[str, np.ndarray]:

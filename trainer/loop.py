@@ -94,6 +94,7 @@ class PhaseTrainer(orbit.AbstractTrainer):
         while not stopped and (missing := last - int(self._global_step.numpy())):
             stopped = self._take(missing)
         logs = {m.name: float(m.result()) for m in self._metrics}
+        logs |= self._task.auxiliary_units(logs)
         logs['learning_rate'] = float(tf.convert_to_tensor(self._optimizer.learning_rate))
         return logs
 

@@ -22,6 +22,8 @@ _FLOAT = 4
 _LSTM_KEPT = 6
 # Where each step's hidden state is wanted: its gradient, and a copy on the way to who wants it.
 _OUTPUTS = 2
+# What a readout says, its error, and their gradients.
+_READ_OUT = 4
 # Measured, per unit and step with gradient: tf_keras's GRU is differentiated by TensorFlow itself.
 _GRU_KEPT = 12.5
 # Copies of the attention weights beside the one that each layer keeps: 2.4 to 3 were measured.
@@ -122,9 +124,12 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> Estimate:
         parts.append(_gru(config, sizes))
     else:
         parts += [_sweep(config, sizes), _supervised(config, sizes)]
-    if objective.reconstruction_weight:
+    readouts = objective.readouts
+    if readouts:
+        parts += _readouts(config, sizes)
+    if objective.reconstruction_weight and 'reconstruction' not in readouts:
         parts += _reconstruction(config, sizes)
-    if objective.prediction_weight:
+    if objective.prediction_weight and 'prediction' not in readouts:
         parts.append(_prediction(config, sizes))
     return Estimate(sorted(parts, key=lambda part: -part.bytes))
 
@@ -193,6 +198,21 @@ def _reconstruction(config: Config, sizes: _Sizes) -> list[Part]:
     return [
         Part('windows before r anchors', numbers * _FLOAT, 'ObjectiveConfig.auxiliary_bptt_steps'),
         Part('decoder', rows * decoder * _FLOAT, 'ObjectiveConfig.auxiliary_steps'),
+    ]
+
+
+def _readouts(config: Config, sizes: _Sizes) -> list[Part]:
+    """The windows, and what each readout says at all anchors: outputs, targets and errors."""
+    objective = config.objective
+    rows = sizes.batch * objective.anchors_per_sequence
+    window = min(objective.auxiliary_bptt_steps, sizes.steps)
+    numbers = rows * _window(config, sizes, steps=window, outputs=True)
+    said = objective.readout_distances * sizes.outputs
+    said = rows * objective.anchors_per_window * (_READ_OUT * said + 4 * config.model.readout_units)
+    lower = 'ObjectiveConfig.readout_distances'
+    return [
+        Part('windows of readouts', numbers * _FLOAT, 'ObjectiveConfig.auxiliary_bptt_steps'),
+        Part('readouts', len(objective.readouts) * said * _FLOAT, lower),
     ]
 
 

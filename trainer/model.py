@@ -44,7 +44,7 @@ class LongSequenceModel(tf.Module):
           dtype: of all variables.
         """
         super().__init__()
-        self.config = config
+        self.config, self.step_loss = config, loss
         make = Initializer(seed=seed, dtype=dtype)
         gates = GateBias(config.forget_bias, config.chrono_steps)
         self.embedding = make.normal('embedding', [input_rows, config.embedding_units])

@@ -15,8 +15,11 @@ from trainer import truncation
 from trainer.config import ObjectiveConfig
 from trainer.model import LongSequenceModel
 from trainer.models.readout_anchors import ReadoutAnchors
+from trainer.models.step_losses import mean_of_valid
 from trainer.recurrent import LSTMState, LSTMWeights
 from trainer.truncation import Sequences
+
+_AUXILIARY = ('reconstruction', 'prediction', 'reconstruction_average', 'prediction_average')
 
 
 class Batch(NamedTuple):
@@ -43,7 +46,8 @@ class Batch(NamedTuple):
 class Losses(NamedTuple):
     """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
 
-    `encoded`: [B, F], what the logits were computed from.
+    `encoded`: [B, F], what the logits were computed from. `reconstruction_average`,
+    `prediction_average`: [B], what always saying the average costs at the steps that were asked.
     """
 
     supervised: tf.Tensor
@@ -51,6 +55,8 @@ class Losses(NamedTuple):
     prediction: tf.Tensor
     logits: tf.Tensor | None
     encoded: tf.Tensor | None = None
+    reconstruction_average: tf.Tensor | None = None
+    prediction_average: tf.Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,7 +247,7 @@ class _Composer:
         read = self._read()
         zeros = tf.zeros([self.rows], self.model.dtype)
         logits, encoded = None, None
-        found = dict.fromkeys(('supervised', 'reconstruction', 'prediction'), zeros)
+        found = dict.fromkeys(('supervised', *_AUXILIARY), zeros)
         if 'supervised' in self.windows:
             encoded = read['supervised'].h
             logits = self.model.classifier(encoded, dropconnect)
@@ -249,10 +255,9 @@ class _Composer:
         if 'readout' in self.windows:
             found |= self._readout_losses(read['readout'])
         if 'reconstruction' in self.windows:
-            losses = self._reconstruction_losses(read['reconstruction'])
-            found['reconstruction'] = self._over_anchors(losses)
+            found |= self._reconstruction_losses(read['reconstruction'])
         if 'prediction' in self.windows:
-            found['prediction'] = self._over_anchors(self._prediction_losses())
+            found |= self._prediction_losses()
         return Losses(**found, logits=logits, encoded=encoded)
 
     def shuffle(self, states: tf.Tensor) -> tf.Tensor:
@@ -261,10 +266,6 @@ class _Composer:
             return states
         by_row = tf.reshape(states, [-1, self.rows, states.shape[1]])
         return tf.reshape(tf.roll(by_row, 1, axis=1), states.shape)
-
-    def _over_anchors(self, losses: tf.Tensor) -> tf.Tensor:
-        """[K*B] -> mean over the anchors, [B]."""
-        return tf.reduce_mean(tf.reshape(losses, [self.anchors, self.rows]), axis=0)
 
     def _read(self) -> dict[str, LSTMState | tf.Tensor]:
         """Reads the windows that end somewhere, with gradient, those of one length by one LSTM.
@@ -314,11 +315,19 @@ class _Composer:
             distances = self.batch.p_distances if future else self.batch.r_distances
             columns, valid = anchors.asked(self.sequences, distances, future=future)
             losses = getattr(self.model, name).losses(hidden, distances, columns, valid)
-            losses = tf.reduce_mean(tf.reshape(losses, [-1, self.anchors * self.rows]), axis=0)
-            found[name] = self._over_anchors(losses)
+            average = mean_of_valid(self._of_average(columns), valid, axis=-1)
+            found |= self._named(name, losses, average)
         return found
 
-    def _reconstruction_losses(self, state: LSTMState) -> tf.Tensor:
+    def _of_average(self, columns: tf.Tensor) -> tf.Tensor:
+        return self.model.step_loss.of_average(columns, self.model.dtype)
+
+    def _named(self, name: str, losses: tf.Tensor, average: tf.Tensor) -> dict[str, tf.Tensor]:
+        """[n*B] each -> means over the n, [B]."""
+        means = (tf.reduce_mean(tf.reshape(x, [-1, self.rows]), axis=0) for x in (losses, average))
+        return dict(zip((name, f'{name}_average'), means, strict=True))
+
+    def _reconstruction_losses(self, state: LSTMState) -> dict[str, tf.Tensor]:
         starts = self._padded(self.batch.r_starts)
         fed = self.batch.fed
         if fed is not None:
@@ -326,15 +335,20 @@ class _Composer:
             fed = tf.reshape(fed, [self.steps - 1, self.anchors * self.rows])
         distances = truncation.stack_rows(self.batch.r_anchors - self.batch.r_starts)
         decoder = self.model.reconstruction
-        return decoder.losses(
+        columns = truncation.gather_columns(self.sequences, starts, self.steps)
+        lengths = tf.tile(self._row_steps(), [self.anchors])
+        losses = decoder.losses(
             decoder.start(LSTMState(*map(self.shuffle, state)), distances),
-            truncation.gather_columns(self.sequences, starts, self.steps),
-            tf.tile(self._row_steps(), [self.anchors]),
+            columns,
+            lengths,
             tf.convert_to_tensor(self.model.embedding),
             fed,
         )
+        valid = tf.range(1, self.steps)[:, tf.newaxis] < lengths
+        average = mean_of_valid(self._of_average(columns[1:]), valid)
+        return self._named('reconstruction', losses, average)
 
-    def _prediction_losses(self) -> tf.Tensor:
+    def _prediction_losses(self) -> dict[str, tf.Tensor]:
         """Reads from each p anchor on; cuts lie at a, a+S, a+2S, ... for both LSTMs alike."""
         starts, steps, _ = self.windows['prediction']
         anchors = self._padded(self.batch.p_anchors)
@@ -349,7 +363,10 @@ class _Composer:
         )
         targets = truncation.gather_columns(self.sequences, starts + 1, steps)
         valid = self._predicted(starts, first, steps)
-        return self.model.prediction.losses(hidden, targets, valid, first=first, bptt_steps=cuts)
+        predictor = self.model.prediction
+        losses = predictor.losses(hidden, targets, valid, first=first, bptt_steps=cuts)
+        average = mean_of_valid(self._of_average(targets), valid)
+        return self._named('prediction', losses, average)
 
     def _predicted(self, starts: tf.Tensor, first: tf.Tensor | None, steps: int) -> tf.Tensor:
         """Which columns of the p windows have a target, bool [steps, K*B]."""

@@ -89,6 +89,10 @@ class TrainingOrder:
             whole = len(rows) // self._batch * self._batch
             batches += [(part, bucket) for part in rows[:whole].reshape(-1, self._batch)]
             carried = rows[whole:]
+        return self._shuffled(batches, epoch)
+
+    def _shuffled(self, batches: list[tuple[np.ndarray, int]], epoch: int) -> list[StepRows]:
+        """An epoch's batches (rows int64 [B], segments), of all lengths in turn."""
         numbers = np.arange(len(batches), dtype=np.uint64)
         shuffled = np.argsort(anchors.mix(self._seed, _BATCHES, epoch, numbers), kind='stable')
         counted = np.ones([self._batch], bool)

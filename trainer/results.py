@@ -79,6 +79,7 @@ def make_result(
     over: bool,
     seconds: float,
     evaluations: dict[str, dict[str, Any]],
+    measured: dict[str, Any],
 ) -> dict[str, Any]:
     """The operative numbers of a run.
 
@@ -92,6 +93,7 @@ def make_result(
       over: whether it has ended early, because it got no better.
       seconds: that they took.
       evaluations: of 'validation' and 'test', where there are such splits.
+      measured: the run's last validation, with what `trainer.monitoring.measures` has added.
 
     Returns:
       JSON values; an accuracy that there is not is None.
@@ -111,4 +113,13 @@ def make_result(
         'validation_accuracy': validation.get('accuracy') if validation.get('labelled') else None,
         'test_accuracy': test.get('accuracy') if test.get('labelled') else None,
         'test_interval': interval if test.get('labelled') else None,
+        'state_use': _by_loss(measured, 'state_use'),
+        'recurrent_gradient': _by_loss(measured, 'recurrent_gradient'),
+        'memory_curve': test.get('memory_curve') or validation.get('memory_curve'),
     }
+
+
+def _by_loss(measured: dict[str, Any], suffix: str) -> dict[str, float]:
+    """'reconstruction_state_use' -> 'reconstruction'."""
+    found = {k.removesuffix(f'_{suffix}'): v for k, v in measured.items() if k.endswith(suffix)}
+    return {name: round(value, 4) for name, value in found.items()}

@@ -211,6 +211,7 @@ class Run:
         splits = ('validation', 'test') if self.config.run.evaluate_test else ('validation',)
         evaluations = {split: self.evaluate(split) for split in splits if counts.get(split)}
         gin_files, gin_params = self.dir.command()
+        validations = ValidationLog(self.dir)
         result = results.make_result(
             self.config,
             gin_files=gin_files,
@@ -218,9 +219,10 @@ class Run:
             commits=self.dir.commits(),
             steps_per_epoch=self._shared.steps_per_epoch(),
             global_step=self.dir.latest_step(),
-            over=training.is_over(self.config.run, ValidationLog(self.dir)),
+            over=training.is_over(self.config.run, validations),
             seconds=self.dir.latest_seconds(),
             evaluations=evaluations,
+            measured=validations.last,
         )
         write_atomically(self.dir / results.FILE_NAME, json.dumps(result) + '\n')
         return result

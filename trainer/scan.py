@@ -104,7 +104,8 @@ def read(
 
         def backward(*d: tf.Tensor) -> tuple:
             """Gradients of what comes out -> gradients of what goes in."""
-            *d_outputs, d_c, d_h = d
+            # Whoever picks some of the outputs gives gradients of those alone.
+            *d_outputs, d_c, d_h = map(tf.convert_to_tensor, d)
             return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
 
         outputs = [saved.h.stack()] if options.outputs else []

@@ -17,13 +17,14 @@ from trainer.architectures import Model, make_model, make_objective
 from trainer.config import Config
 from trainer.execution import SCAN, Execution
 from trainer.input import Rows, SplitInput
-from trainer.models.loss_scales import loss_scales
+from trainer.models.loss_scales import step_loss
 from trainer.objective import Batch, Losses, Objective
 from trainer.order import TrainingOrder
 from trainer.replicas import local_parts
 from trainer.service import ServiceBatches
 
 _TOP = 5
+_AUXILIARY_LOSSES = ('reconstruction_loss', 'prediction_loss')
 _TOP_ACCURACY = f'top_{_TOP}_accuracy'
 
 
@@ -89,8 +90,8 @@ class LonghaulTask(base_task.Task):
     def build_model(self) -> Model:
         """The model, with the auxiliary parts that the objective uses."""
         classes = max(1, len(self.info.class_names))
-        scales = loss_scales(self.config, self.info)
-        return make_model(self.config, self.info.spec, classes=classes, scales=scales)
+        loss = step_loss(self.config, self.info)
+        return make_model(self.config, self.info.spec, classes=classes, loss=loss)
 
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
@@ -115,6 +116,7 @@ class LonghaulTask(base_task.Task):
             names.append('reconstruction_loss')
         if self.config.objective.prediction_weight:
             names.append('prediction_loss')
+        names += [n.replace('_loss', '_average') for n in names if n in _AUXILIARY_LOSSES]
         if training:
             names.append('gradient_norm')
         if not self.objective.supervised:
@@ -125,14 +127,18 @@ class LonghaulTask(base_task.Task):
     def auxiliary_units(self, logs: dict[str, float]) -> dict[str, float]:
         """The auxiliary losses of an evaluation in the units that people compare.
 
-        Of relative losses the share that is explained, 1 - loss. Else bits per step (over all
+        Of relative losses the share that is explained: 1 - loss / what always saying the average
+        costs at the same steps (1 if all steps of the data are alike). Else bits per step (over all
         channels of it) where the loss is a cross-entropy, or the squared error, mean over channels:
         of values in 0..1 where they are stored as uint8, else of values as they are.
         """
         spec, found = self.info.spec, {}
         if self.config.objective.relative_losses:
             names = [n for n in ('reconstruction', 'prediction') if f'{n}_loss' in logs]
-            return {f'{name}_explained': 1 - logs[f'{name}_loss'] for name in names}
+            return {
+                f'{name}_explained': 1 - logs[f'{name}_loss'] / max(logs[f'{name}_average'], 1e-9)
+                for name in names
+            }
         bits = spec.kind == 'text' or self.config.objective.levels(spec) is not None
         for name in ('reconstruction', 'prediction'):
             loss = logs.get(f'{name}_loss')
@@ -330,6 +336,8 @@ class LonghaulTask(base_task.Task):
             'reconstruction_loss': (losses.reconstruction, counted),
             'prediction_loss': (losses.prediction, counted),
             'supervised_loss': (losses.supervised, labelled),
+            'reconstruction_average': (losses.reconstruction_average, counted),
+            'prediction_average': (losses.prediction_average, counted),
         }
         if losses.logits is not None:
             predicted = tf.argmax(losses.logits, axis=-1, output_type=tf.int32)

@@ -121,7 +121,9 @@ class PhaseTraining:
         )
         optimizer.build(shared.model.trainable_variables)
         split = shared.split('train')
-        order = split.order(shared.config.data.batch_size)
+        data = shared.config.data
+        share = data.labelled_share if self._phase.supervised else None
+        order = split.order(data.batch_size, labelled_share=share)
         skipped = SkippedBatches(
             shared.folder,
             split=split,

@@ -27,6 +27,11 @@ class ValidationLog:
         """The validated steps, ascending."""
         return [line['step'] for line in self._lines]
 
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last validation; empty before the first one."""
+        return self._lines[-1] if self._lines else {}
+
     def is_best(self, accuracy: float, step: int) -> bool:
         """Whether an accuracy is higher than all before a step."""
         return accuracy > max(self._accuracies(step), default=-1.0)

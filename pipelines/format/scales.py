@@ -16,15 +16,16 @@ from pipelines.format.records import STATS_NAME, RecordsInfo
 class ValueScales:
     """What the best constant guess costs at a step of the training split, by channel.
 
-    `variance`: in the units that a model reads (uint8 as value / 255); its squared error. None for
-    texts. `entropy`: in nats, over the 256 values of uint8, or (one number) the ids of a text; its
-    cross-entropy. None for floats. Either is 0 for a channel that never changes (a variance of
-    floats may be off by the rounding of their sums), and None where an older version of the job has
-    not written it.
+    `mean`: that guess, as a model reads values (uint8 as value / 255); None for texts. `variance`:
+    in the same units, its squared error; None for texts. `entropy`: in nats, over the 256 values of
+    uint8, or (one number) the ids of a text; its cross-entropy. None for floats. Variance and
+    entropy are 0 for a channel that never changes (a variance of floats may be off by the rounding
+    of their sums), and None where an older version of the job has not written them.
     """
 
     variance: tuple[float, ...] | None
     entropy: tuple[float, ...] | None
+    mean: tuple[float, ...] | None = None
 
 
 def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
@@ -57,9 +58,11 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
 
 
 def _scales(stats: dict[str, Any], largest: int) -> ValueScales:
-    deviation = stats.get('values', {}).get('train', {}).get('deviation')
+    values = stats.get('values', {}).get('train', {})
+    deviation, mean = values.get('deviation'), values.get('mean')
     entropy = stats.get('entropy', {}).get('train')
     return ValueScales(
         None if deviation is None else tuple((d / largest) ** 2 for d in deviation),
         None if entropy is None else tuple(map(float, entropy)),
+        None if mean is None else tuple(m / largest for m in mean),
     )

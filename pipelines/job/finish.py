@@ -31,7 +31,7 @@ _NOT_CONTENT = (
     'manual_dir',
 )
 # Options that came later than the first records: not written down where they say nothing.
-_LATER = ('trailing_steps', 'trailing')
+_LATER = ('trailing_steps', 'trailing', 'labels')
 _DECIDING = ('tensorflow', 'numpy')
 
 

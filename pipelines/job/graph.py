@@ -10,6 +10,7 @@ from apache_beam.transforms.window import GlobalWindows
 from pipelines.format import anchors
 from pipelines.job import metrics
 from pipelines.job.encoder import set_up_worker
+from pipelines.job.few_labels import SmallestKeys, add_last_key
 from pipelines.job.finish import finish
 from pipelines.job.items import Group, Hashed
 from pipelines.job.labels import resolve
@@ -23,7 +24,7 @@ from pipelines.job.writing import refuses_full_disk
 _HELD_ITEMS = 20_000
 # So that counting takes no time.
 _COUNTED_ITEMS = 1000
-_LABELS = 'labels'
+_LABELS, _KEYS = 'labels', 'keys'
 
 
 class _List(beam.DoFn):
@@ -45,21 +46,26 @@ class _List(beam.DoFn):
 
 
 class _Pack(beam.DoFn):
-    """(split, Hashed) -> ((split, shard), many of them packed), and (split, label) as `labels`."""
+    """(split, Hashed) -> ((split, shard), many of them packed).
 
-    def __init__(self, shards: int) -> None:
-        self._shards = shards
+    Beside them (split, label) as `labels`, and the smallest keys of `few_labels` as `keys`.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
 
     def start_bundle(self) -> None:
         """Begins with nothing."""
         self._held: dict[tuple[str, int], list[Hashed]] = {}
         self._labels: set[tuple[str, str]] = set()
+        self._keys = SmallestKeys(self._plan)
         self._count = 0
 
     def process(self, keyed: tuple[str, Hashed]) -> Iterable[tuple[tuple[str, int], bytes]]:
         """Keeps an item, until there are many."""
         split, hashed = keyed
-        self._held.setdefault((split, shard_of(hashed.hash, self._shards)), []).append(hashed)
+        self._held.setdefault((split, shard_of(hashed.hash, self._plan.shards)), []).append(hashed)
+        self._keys.add(split, hashed)
         if hashed.item.label is not None:
             self._labels.add((split, hashed.item.label))
         self._count += 1
@@ -72,19 +78,21 @@ class _Pack(beam.DoFn):
         self._held, self._count = {}, 0
 
     def finish_bundle(self) -> Iterable[Any]:
-        """What is left, and all labels."""
+        """What is left, all labels, and the keys."""
         window = GlobalWindows.windowed_value
         for element in self._packed():
             yield window(element)
         for pair in self._labels:
             yield TaggedOutput(_LABELS, window(pair))
+        if smallest := self._keys.smallest():
+            yield TaggedOutput(_KEYS, window(smallest))
 
 
 class _ListPacked(_Pack):
     """Group -> what `_Pack` makes of its items: a runner's way from one to the next costs more."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.shards)
+        super().__init__(plan)
         self._list = _List(plan)
 
     def process(self, group: Group) -> Iterable[tuple[tuple[str, int], bytes]]:
@@ -108,10 +116,12 @@ class _Write(beam.DoFn):
         keyed: tuple[tuple[str, int], Iterable[bytes]],
         labels: list[tuple[str, str]],
         vocabulary: str | None,
+        last_label_key: int | None,
     ) -> Iterable[dict[str, Any]]:
         """Writes a shard."""
         (split, shard), packed = keyed
-        plan, resolved = self._plan.resolved(vocabulary), resolve(labels, self._class_names())
+        plan = self._plan.resolved(vocabulary, last_label_key)
+        resolved = resolve(labels, self._class_names())
         with refuses_full_disk(plan.options.output):
             written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
         yield written
@@ -132,8 +142,8 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
     if plan.options.limit is None:
         step, packing = _ListPacked(plan), groups
     else:
-        step, packing = _Pack(plan.shards), _smallest(groups, plan)
-    packed = packing | 'Pack' >> beam.ParDo(step).with_outputs(_LABELS, main='items')
+        step, packing = _Pack(plan), _smallest(groups, plan)
+    packed = packing | 'Pack' >> beam.ParDo(step).with_outputs(_LABELS, _KEYS, main='items')
     labels = packed[_LABELS] | 'Distinct' >> beam.Distinct()
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
     # Every shard is written, an empty one too: one name too few would look like a loss.
@@ -143,7 +153,8 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
     )
     pairs = beam.pvalue.AsList(labels)
     vocabulary = beam.pvalue.AsSingleton(add_vocabulary(pipeline, shards, pairs, plan, threads))
-    written = shards | 'Write' >> beam.ParDo(_Write(plan, threads), pairs, vocabulary)
+    last_key = beam.pvalue.AsSingleton(add_last_key(pipeline, packed[_KEYS], plan))
+    written = shards | 'Write' >> beam.ParDo(_Write(plan, threads), pairs, vocabulary, last_key)
     _ = (
         pipeline
         | 'Once' >> beam.Create([None])

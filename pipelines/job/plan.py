@@ -28,7 +28,8 @@ class Plan:
     """What every worker is told. Picklable, and free of anything that is bound elsewhere.
 
     `vocabulary_size`: how many characters get an id at most, while `spec` waits for them; None for
-    anything but characters.
+    anything but characters. `last_label_key`: what decides which training items keep their labels,
+    see `few_labels`; None while it is not known, and where all keep them.
     """
 
     options: JobOptions
@@ -39,12 +40,14 @@ class Plan:
     splits: tuple[str, ...]
     test_share: float
     vocabulary_size: int | None = None
+    last_label_key: int | None = None
 
-    def resolved(self, vocabulary: str | None) -> 'Plan':
-        """The plan with the vocabulary that the job has counted; None: it needs none."""
+    def resolved(self, vocabulary: str | None, last_label_key: int | None = None) -> 'Plan':
+        """The plan with what the job has counted; None: it needs none."""
+        found = dataclasses.replace(self, last_label_key=last_label_key)
         if vocabulary is None:
-            return self
-        return dataclasses.replace(self, spec=self.spec.with_vocabulary(vocabulary))
+            return found
+        return dataclasses.replace(found, spec=self.spec.with_vocabulary(vocabulary))
 
     def split_of(self, own_split: str, id_hash: int) -> str:
         """The split of an item: the source's own, or cut out of its train by hash."""

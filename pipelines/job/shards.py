@@ -18,6 +18,7 @@ from pipelines.format.anchors import AnchorSets
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
 from pipelines.job import metrics
+from pipelines.job.few_labels import without_others
 from pipelines.job.items import Hashed, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
@@ -82,6 +83,8 @@ def write_shard(
     data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
     tally = Tally(plan, labels)
     for batch in decoded(hashed, plan, labels, threads):
+        if split == 'train':
+            batch = without_others(batch, plan)
         _write_batch(batch, plan, tally, data=data, index=index)
     return {
         'split': split,

@@ -40,6 +40,7 @@ def test_defaults():
         'trailing_steps': 0,
         'trailing': None,
         'limit': None,
+        'labels': None,
         'validation_share': 0.1,
         'test_share': None,
         'shards': None,
@@ -101,6 +102,7 @@ def test_a_misspelt_flag_is_refused_with_the_nearest(flag, nearest):
         'anchors_per_sequence',
         'anchor_sets',
         'limit',
+        'labels',
         'shards',
     ],
 )

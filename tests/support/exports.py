@@ -32,6 +32,14 @@ SPECS = {
 }
 _ARCHITECTURES = {'bytes': 'gru', 'transformer': 'transformer'}
 KINDS = tuple(SPECS)
+# Further ways to recall, which only tests of recalling ask for; behind their pixels comes a tail.
+RECALLING = {
+    'readout': {'reconstruction_form': 'readout'},
+    'told': {'decoder_knows_distance': True},
+}
+SPECS |= {
+    kind: SequenceSpec('image', image_size=6, channels=3, trailing_steps=20) for kind in RECALLING
+}
 
 
 def config_of(kind: str) -> Config:
@@ -44,7 +52,11 @@ def config_of(kind: str) -> Config:
             head_units=7,
             transformer_inner_units=8,
         ),
-        ObjectiveConfig(auxiliary_steps=STEPS, reconstruction_weight=float(architecture == 'lstm')),
+        ObjectiveConfig(
+            auxiliary_steps=STEPS,
+            reconstruction_weight=float(architecture == 'lstm'),
+            **RECALLING.get(kind, {}),
+        ),
         DataConfig(),
         OptimizerConfig(),
         RunConfig(),
@@ -102,7 +114,7 @@ def items_of(kind: str, count: int, *, seed: int = 0) -> list[bytes]:
 
 
 def _item(kind: str, random: np.random.Generator, size: int) -> bytes:
-    if kind == 'image':
+    if SPECS[kind].kind == 'image':
         pixels = random.integers(0, 256, [size + 1, 7, 3], np.uint8)
         return tf.io.encode_png(pixels).numpy()
     if kind == 'characters':

@@ -45,7 +45,7 @@ def test_an_experiment_is_what_its_name_says(path):
     losses = objective.reconstruction_weight > 0, objective.prediction_weight > 0
     assert losses == LOSSES.get(model, (False, False))
     assert config.model.architecture == (model if model in ('gru', 'transformer') else 'lstm')
-    bptt_steps = {'digits': 102}.get(path.parent.name, 300)
+    bptt_steps = {'digits': 102, 'study': 50}.get(path.parent.name, 300)
     if detail == 'full':
         bptt_steps = side**2
     elif 'dogs' in str(path):

@@ -18,6 +18,7 @@ class ExportedModel:
       spec: of the sequences it reads.
       streams: whether it reads sequences chunk by chunk.
       recalls: whether it reconstructs what it has read.
+      recall_inputs: names of what `recall` takes: 'distances' for a readout.
     """
 
     def __init__(self, folder: str) -> None:
@@ -42,10 +43,9 @@ class ExportedModel:
             ) from error
         self._signatures = signatures
         self.streams, self.recalls = 'advance' in signatures, 'recall' in signatures
-
-    def inputs_of(self, signature: str) -> set[str]:
-        """The names of a signature's inputs."""
-        return set(self._signatures[signature].structured_input_signature[1])
+        self.recall_inputs: frozenset[str] = frozenset()
+        if self.recalls:
+            self.recall_inputs = frozenset(signatures['recall'].structured_input_signature[1])
 
     def need_streaming(self, flag: str) -> None:
         """Refuses a model that reads nothing but whole sequences."""

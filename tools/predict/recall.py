@@ -6,12 +6,11 @@ from pipelines.format.errors import LonghaulError
 from tools.items.files import STDIN, read_item
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
+from tools.predict.reconstruction import Reconstruction, reconstruct
 
 _SCALE = 8
 # Curves in a picture: one of thousands of channels could not be drawn.
 _MOST_CHANNELS = 16
-# Distances that a readout is asked about at once.
-_AT_ONCE = 256
 
 
 def check(model: ExportedModel, path: str, file: str) -> None:
@@ -22,8 +21,8 @@ def check(model: ExportedModel, path: str, file: str) -> None:
     """
     if not model.recalls:
         raise LonghaulError(
-            f'--recall={path}: {model.folder} has no decoder or readout, so it reconstructs '
-            'nothing; export an r-LSTM, or leave the flag out'
+            f"--recall={path}: {model.folder} has neither r-LSTM's decoder nor its readout, so it "
+            'reconstructs nothing; export an r-LSTM, or leave the flag out'
         )
     if file == STDIN:
         raise LonghaulError(
@@ -38,10 +37,7 @@ def check(model: ExportedModel, path: str, file: str) -> None:
 
 
 def write(model: ExportedModel, file: str, path: str) -> None:
-    """Writes the truth and what the model makes of it.
-
-    A decoder is given the first of the last L steps, and goes on from there; a readout is given
-    nothing, and says all steps.
+    """Writes the truth and what the model makes of it, see `reconstruct`.
 
     Args:
       model: with a decoder or a readout.
@@ -52,51 +48,19 @@ def write(model: ExportedModel, file: str, path: str) -> None:
       LonghaulError: if the file cannot be read, or the picture not be written.
     """
     try:
-        truth, guess, begin = _reconstruct(model, read_item(file).data)
+        found = reconstruct(model, read_item(file).data)
     except RefusedRequest as refused:
         raise LonghaulError(f'FILE={file}: {refused}; name another one first') from refused
     try:
-        _write(model, truth, guess, begin, path)
+        _write(model, found, path)
     except OSError as error:
         raise LonghaulError(
             f'--recall={path}: cannot be written ({error.strerror}); name another file'
         ) from error
 
 
-def _reconstruct(model: ExportedModel, item: bytes) -> tuple[np.ndarray, np.ndarray, int]:
-    """Truth and reconstruction, [T, C] or [T] each, and the step that both begin with."""
-    data = np.array([item, None], object)[:-1]
-    decoded = model.call('decode', data=data)
-    if not decoded['readable'][0]:
-        raise RefusedRequest('the model cannot read it')
-    inputs, length = decoded['inputs'], int(decoded['lengths'][0])
-    state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
-    asked, truth = model.inputs_of('recall'), inputs[0]
-    if 'distances' in asked:
-        return truth, _read_out(model, state, length), 0
-    wanted = min(model.about['auxiliary_steps'], max(1, length // 2))
-    begin = length - wanted
-    about = {'first': inputs[:, begin], 'steps': np.int32(max(1, wanted - 1))}
-    if 'distance' in asked:
-        about['distance'] = np.int32(wanted)
-    said = model.call('recall', **about, **state)['values'][0]
-    guess = truth.copy()
-    guess[begin + 1 :] = said[: wanted - 1]
-    return truth, guess, begin
-
-
-def _read_out(model: ExportedModel, state: dict[str, np.ndarray], length: int) -> np.ndarray:
-    """All steps that were read, as a readout says them: [T, C] or [T]."""
-    distances = np.arange(length, 0, -1, dtype=np.int32)
-    parts = [distances[i : i + _AT_ONCE] for i in range(0, length, _AT_ONCE)]
-    return np.concatenate(
-        [model.call('recall', distances=part, **state)['values'][0] for part in parts]
-    )
-
-
-def _write(
-    model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
-) -> None:
+def _write(model: ExportedModel, found: Reconstruction, path: str) -> None:
+    truth, guess, begin = found
     kind = model.spec.kind
     if kind == 'text':
         _write_text(model, truth[begin:], guess[begin:], path)
@@ -117,7 +81,7 @@ def _write_text(model: ExportedModel, truth: np.ndarray, guess: np.ndarray, path
 def _write_picture(
     model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
 ) -> None:
-    """Truth left, recalled right; steps that are the same in both are dimmed."""
+    """Truth left, recalled right; steps before `begin`, the same in both, are dimmed."""
     import tensorflow as tf
 
     from pipelines.format.pixels import pictures_of

@@ -6,6 +6,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+# The 97.5 % quantile of Student's t for 2, 3, ... values; the last one for more.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Group:
@@ -39,6 +42,18 @@ class Group:
         ends = f' ({min(values):.2%} to {max(values):.2%})' if len(values) > 1 else ''
         return f'{mean:.2%}{ends}'
 
+    def interval(self, name: str) -> str:
+        """The mean over the seeds and, of several, its 95 % interval (Student's t), in percent."""
+        mean = self.mean(name)
+        if mean is None:
+            return '-'
+        values = [line[name] for line in self.lines]
+        if len(values) == 1:
+            return f'{mean:.1%}'
+        t = _STUDENT[min(len(values), len(_STUDENT) + 1) - 2]
+        half = t * statistics.stdev(values) / math.sqrt(len(values))
+        return f'{mean:.1%} ± {100 * half:.1f}'
+
 
 def own_params(line: dict[str, Any]) -> tuple[str, ...]:
     """A line's parameters but for its seed and for what the queue added."""
@@ -53,11 +68,11 @@ def finished_groups(lines: list[dict[str, Any]]) -> list[Group]:
     ended = {line['run']: line for line in lines if line['kind'] == 'run' and line['finished']}
     found: dict[tuple, list[dict[str, Any]]] = {}
     for line in ended.values():
-        key = (line['gin_file'], own_params(line), line['budget'])
+        key = (line['gin_file'], own_params(line), line['budget'], line.get('records'))
         found.setdefault(key, []).append(line)
     return [
         Group(gin_file, params, tuple(sorted(members, key=lambda line: line['seed'])))
-        for (gin_file, params, _), members in found.items()
+        for (gin_file, params, *_), members in found.items()
     ]
 
 

@@ -41,7 +41,8 @@ class Plan:
                 f'RunConfig.pretrain_steps={steps.pretrain}',
                 f'RunConfig.train_steps={steps.train}',
             ]
-        params.append(f'RunConfig.eval_interval={self.steps_per_epoch}')
+        if not any(p.startswith('RunConfig.eval_interval') for p in params):
+            params.append(f'RunConfig.eval_interval={self.steps_per_epoch}')
         if self.entry.validation_only:
             params.append('RunConfig.evaluate_test=False')
         return params

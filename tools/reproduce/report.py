@@ -1,8 +1,8 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `epochs`, `seconds`, `plot`. What stands around
-the blocks is written by hand; no number inside of them is.
+files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`. What
+stands around the blocks is written by hand; no number inside of them is.
 """
 
 import re
@@ -16,7 +16,7 @@ from tools.reproduce.queue import read_queue
 _BLOCK = re.compile(
     r'(<!-- results: ([^\n]*?) -->\n)(?:(?!<!-- results:).)*?(<!-- end -->)', re.DOTALL
 )
-_KINDS = 'paper, runs NAME, epochs NAME, seconds NAME, plot NAME'
+_KINDS = 'paper, runs NAME, means NAME, epochs NAME, seconds NAME, plot NAME'
 
 
 def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
@@ -62,12 +62,14 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         for path in sorted(results.glob('*.jsonl')):
             found += lines.read(path)
         return tables.paper_table(paper.read_experiments(gin), found)
-    if kind not in ('runs', 'epochs', 'seconds', 'plot'):
+    if kind not in ('runs', 'means', 'epochs', 'seconds', 'plot'):
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
     found = lines.read(results / f'{name}.jsonl')
     entries = read_queue(results / f'{name}.queue')
     if kind == 'runs':
         return tables.runs_table(entries, found)
+    if kind == 'means':
+        return tables.means_table(found)
     if kind == 'plot':
         picture = docs / f'results_{name}.png'
         plot.draw(found, picture)

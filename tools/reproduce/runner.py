@@ -120,6 +120,7 @@ class Runner:
         common = {
             'run': plan.entry.run,
             'gin_file': plan.entry.gin_file,
+            'records': plan.entry.records,
             'params': params,
             'seed': plan.seed,
             'budget': str(plan.entry.budget or ''),

@@ -1,6 +1,7 @@
 """Tables of results, in Markdown."""
 
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,38 @@ def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
         test,
         _paper(entry.gin_file),
         f'`{line["commit"]}`',
+    ]
+
+
+def means_table(lines: list[dict[str, Any]]) -> str:
+    """Means over seeds, a row for all runs that differ in nothing else, by data, then by length.
+
+    Args:
+      lines: of a queue's results.
+    """
+    groups = finished_groups(lines)
+    data = list(dict.fromkeys(g.lines[0].get('records') or '-' for g in groups))
+    groups.sort(key=lambda g: (data.index(g.lines[0].get('records') or '-'), g.lines[0]['steps']))
+    head = ['data', 'run', 'steps', 'seeds', 'test', 'memory', 'state use', 'wall time']
+    return _table(head, [_means_row(group) for group in groups])
+
+
+def _means_row(group: Group) -> list[str]:
+    line = group.lines[0]
+    hidden = ('MEMORY_STEPS', 'TRAIN_STEPS')
+    params = tuple(p for p in group.params if p.partition('=')[0].strip() not in hidden)
+    curves = [one.get('memory_curve') for one in group.lines]
+    known = [curve['total'] for curve in curves if curve]
+    uses = [use for one in group.lines for use in (one.get('state_use') or {}).values()]
+    return [
+        f'`{line.get("records", "-")}`',
+        _said(group.method, params),
+        f'{line["steps"]:,}',
+        str(len(group.lines)),
+        group.interval('test_accuracy'),
+        f'{statistics.fmean(known):.0%}' if known else '-',
+        f'{statistics.fmean(uses):.0%}' if uses else '-',
+        duration(group.mean('seconds')),
     ]
 
 

@@ -19,4 +19,4 @@ class SupervisedObjective(Objective):
         logits = model.classifier(encoded, dropconnect)
         losses = supervised_losses(logits, batch.labels)
         zeros = tf.zeros_like(losses)
-        return Losses(losses, zeros, zeros, logits, encoded)
+        return Losses(losses, zeros, zeros, logits, encoded, zeros, zeros)

@@ -4,6 +4,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.format.scales import read_scales
 from trainer.config import Config
+from trainer.models.step_losses import StepLoss
 
 _LEAST = 1e-10
 
@@ -29,3 +30,16 @@ def loss_scales(config: Config, info: RecordsInfo) -> tuple[float, ...] | None:
         )
     # The variance of a channel that is always the same may be a rounding error.
     return tuple(scale if scale > _LEAST else 0.0 for scale in scales)
+
+
+def step_loss(config: Config, info: RecordsInfo) -> StepLoss:
+    """The loss of a step of these records.
+
+    Raises:
+      LonghaulError: see `loss_scales`.
+    """
+    levels, scales = config.objective.levels(info.spec), loss_scales(config, info)
+    averages = None
+    if scales is not None and levels is None:
+        averages = read_scales(config.data.records, info).mean
+    return StepLoss(levels, scales, averages)

@@ -41,13 +41,18 @@ class Readout(tf.Module):
         self.distance_output = Dense(make, f'{name}/distance/output', inputs=p, units=p)
         self.output = Dense(make, f'{name}/output', inputs=p, units=outputs)
 
+    @property
+    def outputs(self) -> int:
+        """O."""
+        return self.output.bias.shape[0]
+
     def __call__(self, hidden: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
         """Hidden states [R, U] and distances int32 [N] -> [R, N, O]; R and N may be dynamic."""
         state = self.state_output(tf.nn.relu(self.state_hidden(hidden)))
         kernel, bias = self._kernel(distances, hidden.dtype), self.output.bias
         said = product(state, tf.reshape(kernel, [state.shape[1], -1]))
         rows = hidden.shape[0] or tf.shape(hidden)[0]
-        return tf.reshape(said, [rows, -1, bias.shape[0]]) + bias
+        return tf.reshape(said, [rows, -1, self.outputs]) + bias
 
     def _kernel(self, distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         """[P, N, O]: what each distance makes of the state."""

@@ -8,12 +8,6 @@ from trainer import truncation
 from trainer.truncation import Sequences
 
 
-@tf.custom_gradient
-def _dense(hidden: tf.Tensor) -> tuple:
-    """As it is; a gather's gradient is sparse, and whatever reads the windows takes dense ones."""
-    return hidden, tf.convert_to_tensor
-
-
 class ReadoutAnchors(NamedTuple):
     """M anchors in each of W windows of B rows.
 
@@ -51,7 +45,7 @@ class ReadoutAnchors(NamedTuple):
         """The anchors' own of the windows' hidden states: [S, W*B, U] -> [M*W*B, U]."""
         count, rows = self.places.shape
         if self.fixed:
-            found = tf.gather(_dense(hidden), self.places[:, 0])
+            found = tf.gather(hidden, self.places[:, 0])
         else:
             by_row = tf.transpose(hidden, [1, 0, 2])
             found = tf.gather(by_row, tf.transpose(self.places), batch_dims=1)

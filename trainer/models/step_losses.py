@@ -13,11 +13,12 @@ class StepLoss:
     logits over a vocabulary. `scales`: of each channel (one for ids), what losses are divided by:
     the cost of always saying the average, so that 1 is "knows nothing" and 0 is exact. A channel
     that is always the same (scale 0) costs nothing. None: losses are as they are, squared errors or
-    nats.
+    nats. `averages`: of each channel's values, where errors are squared and there are scales.
     """
 
     levels: int | None = None
     scales: tuple[float, ...] | None = None
+    averages: tuple[float, ...] | None = None
 
     def targets(self, columns: tf.Tensor) -> tf.Tensor:
         """Columns as targets: float values or int32 ids as they are, or values as int32 levels."""
@@ -50,6 +51,18 @@ class StepLoss:
             outputs = self._by_channel(outputs)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
         return self._mean(losses if self.levels is not None else losses[..., tf.newaxis])
+
+    def of_average(self, columns: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """What always saying the average costs at these very steps: columns [...(, C)] -> [...].
+
+        Of tokens and levels it is what it costs on average, 1: which of them are rare is not known
+        here.
+        """
+        if columns.dtype.is_integer:
+            return tf.ones(tf.shape(columns), dtype)
+        if self.levels is not None or self.averages is None:
+            return tf.ones(tf.shape(columns)[:-1], dtype)
+        return self._mean(tf.math.squared_difference(columns, tf.constant(self.averages, dtype)))
 
     def _mean(self, losses: tf.Tensor) -> tf.Tensor:
         if self.scales is not None:

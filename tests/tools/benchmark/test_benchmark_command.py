@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
         ('step --batch=1', 'error: --batch=1: a whole number >= 2 is needed'),
         ('step --lengths=784,x', "error: --lengths: '784,x': whole numbers are needed, such as"),
         ('step --lengths=1', 'error: --lengths=1: a whole number >= 2 is needed'),
-        ('step --models=q', 'error: --models=q: name some of r, p, rp, plain, full'),
+        ('step --models=q', 'error: --models=q: name some of r, p, rp, readout, plain, full'),
         ('step --implementations=jax', 'error: --implementations=jax: name some of longhaul,'),
         ('step --implementations=products', 'error: --implementations=products: name some of'),
         ('sweep --implementations=keras3', 'error: --implementations=keras3: name some of longh'),
@@ -130,15 +130,21 @@ ONCE = ('--repeats=1', '--steps=1')
 
 
 def test_a_real_run(tmp_path, capsys):
-    """Two children: ours, and PyTorch where it is installed."""
+    """Three children: two of ours, and PyTorch where it is installed."""
     path = tmp_path / 'rows.json'
-    names = ('--models=plain', '--implementations=longhaul,torch_full', '--no-tune')
+    names = ('--models=plain,readout', '--implementations=longhaul,torch_full', '--no-tune')
     assert command.main(['step', *TINY, *ONCE, *names, f'--json={path}']) == 0
-    ours, other = json.loads(path.read_text())
-    assert ours['settings']['objective']['supervised_bptt_steps'] == 8
-    assert_measured(ours)
+    plain, readout, other = json.loads(path.read_text())
+    for ours in (plain, readout):
+        assert ours['settings']['objective']['supervised_bptt_steps'] == 8
+        assert_measured(ours)
+    asked = readout['settings']['objective']
+    # A window of 8 steps has no more anchors.
+    assert (asked['anchors_per_window'], asked['readout_distances']) == (8, 64)
+    # The same classifier of the same batch, and what the readout says of it.
+    assert readout['settings']['loss'] > plain['settings']['loss']
     assert other['status'] in ('ok', 'not installed')
-    assert len(capsys.readouterr().out.splitlines()) == 7
+    assert len(capsys.readouterr().out.splitlines()) == 8
 
 
 def assert_measured(row):
@@ -152,7 +158,7 @@ def assert_measured(row):
 @pytest.mark.parametrize('kind', implementations.NAMES)
 def test_all_that_can_be_measured(kind, tmp_path):
     path = tmp_path / 'rows.json'
-    tiny = (*TINY, '--models=r,p,rp,full') if kind == 'step' else TINY[:-1]
+    tiny = (*TINY, '--models=r,p,rp,readout,full') if kind == 'step' else TINY[:-1]
     assert command.main([kind, *tiny, *ONCE, f'--json={path}']) == 0
     rows = json.loads(path.read_text())
     assert {r['implementation'] for r in rows} == set(implementations.NAMES[kind])

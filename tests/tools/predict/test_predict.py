@@ -1,6 +1,5 @@
 """`python -m tools.predict`, in this process."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -211,49 +210,19 @@ def test_a_picture_of_what_is_recalled(predict, exported, folder, tmp_path, kind
     assert not same[36 - 12 + 1 :].all()
 
 
-@pytest.fixture
-def export_with(monkeypatch, tmp_path):
-    """Exports a model whose objective differs from that of others of its kind."""
-    plain = exports.config_of
-
-    def make(kind, **objective):
-        config = plain(kind)
-        config = dataclasses.replace(
-            config, objective=dataclasses.replace(config.objective, **objective)
-        )
-        monkeypatch.setattr(exports, 'config_of', lambda kind: config)
-        return exports.export_of(kind, tmp_path / 'run')
-
-    return make
-
-
-def test_a_readout_is_given_nothing_and_says_all(
-    predict, models, export_with, folder, tmp_path, monkeypatch
-):
-    """In several calls, last step first."""
+def test_a_readout_recalls_all_of_a_picture(predict, exported, folder, tmp_path):
+    """Nothing is given, so nothing is dimmed."""
     import tensorflow as tf
 
-    monkeypatch.setattr(recall, '_AT_ONCE', 10)
-    export, place = export_with('image', reconstruction_form='readout'), folder('image')
     path = tmp_path / 'recalled.png'
-    done = predict(export, place / '2.txt', f'--recall={path}')
+    done = predict(exported('readout'), folder('image') / '2.txt', f'--recall={path}')
     assert done.code == 0, done.err
     picture = tf.io.decode_png(path.read_bytes()).numpy()[::8, ::8]
-    data = np.array([(place / '2.txt').read_bytes()], object)
-    state = models(export).call('encode', data=data)
-    del state['readable']
-    distances = np.arange(36, 0, -1, dtype=np.int32)
-    said = models(export).call('recall', distances=distances, **state)['values'][0]
-    np.testing.assert_array_equal(picture[:, 6:].reshape(36, 3), said)
-    truth = models(export).call('decode', data=data)['inputs'][0]
-    np.testing.assert_array_equal(picture[:, :6].reshape(36, 3), truth)
-
-
-def test_a_decoder_is_told_how_far_back_it_begins(predict, export_with, folder, tmp_path):
-    export, place = export_with('characters', decoder_knows_distance=True), folder('characters')
-    done = predict(export, place / '2.txt', f'--recall={tmp_path / "recalled.txt"}')
-    assert done.code == 0, done.err
-    assert 'recalled:\n' in (tmp_path / 'recalled.txt').read_text()
+    assert picture.shape == (6, 12, 3)
+    assert picture[:, :6].max() > 255 // 3
+    different = (picture[:, :6] != picture[:, 6:]).any(axis=-1)
+    assert different[0].any()
+    assert different.sum() > 30
 
 
 @pytest.mark.parametrize('begin', [2, 4, 6])
@@ -277,7 +246,11 @@ def test_a_recalled_picture_is_without_trailing_steps(tmp_path, begin):
     [
         ('transformer', ['--stream'], ['--stream', 'attention needs all steps']),
         ('image', ['--stream'], ['--stream', 'decoded as a whole']),
-        ('bytes', ['--recall=x.txt'], ['--recall=x.txt', 'no decoder or readout']),
+        (
+            'bytes',
+            ['--recall=x.txt'],
+            ['--recall=x.txt', "neither r-LSTM's decoder nor its readout"],
+        ),
         ('characters', ['--recall=x.png'], ['--recall=x.png', '.txt']),
         ('image', ['--recall=x.txt'], ['--recall=x.txt', '.png']),
         ('image', ['--recall=x.png', '-'], ['--recall=x.png', 'standard input']),

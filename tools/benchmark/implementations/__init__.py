@@ -29,7 +29,7 @@ class Built(NamedTuple):
     settings: dict[str, Any]
 
 
-MODELS = ('r', 'p', 'rp', 'plain', 'full')
+MODELS = ('r', 'p', 'rp', 'readout', 'plain', 'full')
 NAMES = {
     'step': ('longhaul', 'keras3', 'tf_keras', 'transformer', 'torch_truncated', 'torch_full'),
     'sweep': ('longhaul', 'products'),

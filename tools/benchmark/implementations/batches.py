@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CLASSES = 10
+# Those that span L steps.
 AUXILIARY_MODELS = ('r', 'p', 'rp')
 
 
@@ -20,7 +21,7 @@ def made_up_batch(spec: Spec) -> dict[str, 'np.ndarray']:
     Returns:
       'inputs' uint8 [B, T, 1]; 'labels' int32 [B]; and int32 [B, K], each uniform where it may lie:
       'r_anchors' in L..T, 'r_starts' in 0..anchor - L, 'p_anchors' in 0..T - L - 1. They are 0 for
-      models without auxiliary losses.
+      models without auxiliary losses; L is a readout's window, S.
     """
     import numpy as np
 
@@ -29,7 +30,9 @@ def made_up_batch(spec: Spec) -> dict[str, 'np.ndarray']:
     labels = np.arange(spec.batch, dtype=np.int32) % CLASSES
     shape, steps = [spec.batch, spec.anchors], spec.auxiliary_steps
     r_anchors = r_starts = p_anchors = np.zeros(shape, np.int32)
-    if spec.model in AUXILIARY_MODELS:
+    if spec.model == 'readout':
+        steps = min(spec.bptt_steps, spec.length - 1)
+    if spec.model in (*AUXILIARY_MODELS, 'readout'):
         r_anchors = rng.integers(steps, spec.length + 1, shape, np.int32)
         r_starts = rng.integers(0, r_anchors - steps + 1, dtype=np.int32)
         p_anchors = rng.integers(0, spec.length - steps, shape, np.int32)

@@ -12,11 +12,13 @@ from tools.benchmark.rows import Candidate, Spec
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from trainer.config import ObjectiveConfig
     from trainer.task import LonghaulTask
 
 LIBRARIES = ('tensorflow', 'tf_keras', 'tf-models-official')
 # Weights of the reconstruction and the prediction loss.
-_WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0)}
+_WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0), 'readout': (1.0, 0.0)}
+_ANCHORS_PER_WINDOW, _DISTANCES = 13, 64
 
 
 def candidates(spec: Spec) -> list[Candidate]:
@@ -36,6 +38,24 @@ def build(spec: Spec) -> Built:
     return build_sweep(spec) if spec.command == 'sweep' else build_training(spec)
 
 
+def _objective(spec: Spec) -> 'ObjectiveConfig':
+    from trainer.config import ObjectiveConfig
+
+    reconstruction, prediction = _WEIGHTS.get(spec.model, (0.0, 0.0))
+    readout = spec.model == 'readout'
+    return ObjectiveConfig(
+        supervised_bptt_steps=spec.length if spec.model == 'full' else spec.bptt_steps,
+        auxiliary_bptt_steps=spec.bptt_steps,
+        auxiliary_steps=spec.auxiliary_steps,
+        anchors_per_sequence=spec.anchors,
+        reconstruction_weight=reconstruction,
+        prediction_weight=prediction,
+        reconstruction_form='readout' if readout else 'decoder',
+        anchors_per_window=min(_ANCHORS_PER_WINDOW, spec.bptt_steps) if readout else 1,
+        readout_distances=_DISTANCES,
+    )
+
+
 def make_task(
     spec: Spec, *, architecture: str = 'lstm', dropconnect_rate: float = 0.5
 ) -> 'LonghaulTask':
@@ -46,15 +66,6 @@ def make_task(
     from trainer import execution
     from trainer.task import LonghaulTask
 
-    reconstruction, prediction = _WEIGHTS.get(spec.model, (0.0, 0.0))
-    objective = c.ObjectiveConfig(
-        supervised_bptt_steps=spec.length if spec.model == 'full' else spec.bptt_steps,
-        auxiliary_bptt_steps=spec.bptt_steps,
-        auxiliary_steps=spec.auxiliary_steps,
-        anchors_per_sequence=spec.anchors,
-        reconstruction_weight=reconstruction,
-        prediction_weight=prediction,
-    )
     model = c.ModelConfig(
         architecture=architecture,
         embedding_units=spec.units,
@@ -63,7 +74,7 @@ def make_task(
         dropconnect_rate=dropconnect_rate,
     )
     data = c.DataConfig(batch_size=spec.batch)
-    config = c.Config(model, objective, data, c.OptimizerConfig(), c.RunConfig())
+    config = c.Config(model, _objective(spec), data, c.OptimizerConfig(), c.RunConfig())
     info = RecordsInfo(
         # Any side will do: how long the sequences are is read off the batch.
         spec=SequenceSpec('image', image_size=math.isqrt(spec.length)),
@@ -84,14 +95,29 @@ def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
     """The made-up batch, as the input pipeline gives it."""
     import tensorflow as tf
 
+    asked = _distances(spec)
     return {
         'rows': tf.range(spec.batch),
         'lengths': tf.fill([spec.batch], spec.length),
         'counted': tf.fill([spec.batch], True),
         # None of it: all decoder inputs are the truth.
         'fed': tf.zeros([spec.batch, spec.anchors, 0], tf.bool),
+        'r_distances': tf.tile(asked[tf.newaxis], [spec.batch, 1]),
+        'p_distances': tf.zeros([spec.batch, 0], tf.int32),
         **{name: tf.constant(values) for name, values in made_up_batch(spec).items()},
     }
+
+
+def _distances(spec: Spec) -> 'tf.Tensor':
+    """What a readout is asked for, int32 [N]; nothing for the other models."""
+    import tensorflow as tf
+
+    from trainer.models.distances import draw_distances
+
+    if spec.model != 'readout':
+        return tf.zeros([0], tf.int32)
+    place = {'farthest': spec.length, 'placement': 'uniform', 'future': False}
+    return tf.constant(draw_distances(seed=0, step=None, count=_DISTANCES, **place))
 
 
 def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
