@@ -23,8 +23,9 @@ from trainer.serving.recall import recall_at, recall_stretch
 # each of which takes time and some hundred bytes however few rows there are. Without bounds one
 # small request could take all memory, or never end.
 MAX_RECALLED, MAX_STEPS = 1 << 24, 65_536
-# What a readout says of one row: its kernel has as many columns.
-MAX_READ_OUT = 1 << 19
+# What a readout says of one row: its kernel has as many columns. And of all rows (256 MB): of texts
+# and levels, a number for each that it might be.
+MAX_READ_OUT, MAX_SAID = 1 << 19, 1 << 26
 _TOP = 5
 Answers = dict[str, tf.Tensor]
 
@@ -221,13 +222,14 @@ class ServingModule(export_base.ExportModule):
 
     def _recall_at(self, state: State, distances: tf.Tensor) -> tf.Tensor:
         least, message = tf.reduce_all(distances >= 1), 'distances: at least 1 is allowed'
-        values = tf.size(state['h'][:, 0]) * self._spec.channels
-        most = MAX_READ_OUT // self.model.reconstruction.outputs
+        outputs = self.model.reconstruction.outputs
+        said, most = tf.shape(state['h'])[0] * outputs, MAX_READ_OUT // outputs
         few = tf.debugging.Assert(
             tf.size(distances) <= most,
             [f'distances: at most {most} are allowed at once, got', tf.size(distances)],
         )
-        checks = [tf.debugging.Assert(least, [message]), few, _few(tf.size(distances), values)]
+        in_all = _few('distances', tf.size(distances), said, most=MAX_SAID)
+        checks = [tf.debugging.Assert(least, [message]), few, in_all]
         with tf.control_dependencies(checks):
             distances = tf.identity(distances)
         return recall_at(self.model, self._spec, LSTMState(**state), distances)
@@ -237,7 +239,7 @@ class ServingModule(export_base.ExportModule):
         distance = tensors.get('distance', tf.constant(1))
         message = 'distance: at least 1 is allowed, got'
         checks = [
-            _few(steps, tf.size(first)),
+            _few('steps', steps, tf.size(first), most=MAX_RECALLED),
             tf.debugging.Assert(distance >= 1, [message, distance]),
             _same_rows('first', tf.shape(first)[0], tf.shape(state['h'])[0]),
             *self._values('first', first),
@@ -313,11 +315,11 @@ def _same_rows(name: str, found: tf.Tensor, wanted: tf.Tensor) -> tf.Operation:
     return tf.debugging.Assert(tf.equal(found, wanted), [message, found, wanted])
 
 
-def _few(steps: tf.Tensor, values: tf.Tensor) -> tf.Operation:
+def _few(name: str, steps: tf.Tensor, values: tf.Tensor, *, most: int) -> tf.Operation:
     """Refuses to recall too many steps of so many values each."""
     all_values = tf.cast(values, tf.int64) * tf.cast(steps, tf.int64)
-    within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, all_values <= MAX_RECALLED])
-    message = f'steps: 1 to {MAX_STEPS}, and {MAX_RECALLED} values in all rows, are allowed; steps:'
+    within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, all_values <= most])
+    message = f'{name}: 1 to {MAX_STEPS}, and {most} values in all rows, are allowed; {name}:'
     return tf.debugging.Assert(within, [message, steps])
 
 

@@ -74,11 +74,14 @@ def test_what_is_no_distance_is_refused(monkeypatch):
             served.recall({**state, 'distances': tf.constant(wrong)})
     with pytest.raises(tf.errors.InvalidArgumentError, match='distances: 1 to 65536'):
         served.recall({**state, 'distances': tf.zeros([0], tf.int32)})
-    # Three rows, and five units of its own, with three channels each.
-    monkeypatch.setattr(module, 'MAX_READ_OUT', 10 * 8 * 3)
+    # Three rows of three channels each.
+    monkeypatch.setattr(module, 'MAX_SAID', 10 * 3 * 3)
     assert served.recall({**state, 'distances': tf.range(1, 11)})['values'].shape == (3, 10, 3)
-    with pytest.raises(tf.errors.InvalidArgumentError, match='240 values in all rows'):
+    with pytest.raises(tf.errors.InvalidArgumentError, match='90 values in all rows'):
         served.recall({**state, 'distances': tf.range(1, 12)})
+    monkeypatch.setattr(module, 'MAX_READ_OUT', 9 * 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='at most 9 are allowed at once'):
+        served.recall({**state, 'distances': tf.range(1, 11)})
     told = served_with('image', decoder_knows_distance=True)
     first = tf.zeros([3, 3], tf.uint8)
     about = {'first': first, 'steps': tf.constant(2), 'distance': tf.constant(0)}
