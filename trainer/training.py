@@ -274,7 +274,7 @@ class PhaseTraining:
         def draw(picture: np.ndarray) -> None:
             """Writes the curve for TensorBoard."""
             with shared.logs.surviving(), writer.as_default(step=shared.global_step):
-                tf.summary.image('memory', picture)
+                tf.summary.image('memory_curve', picture)
 
         return Measures(
             split=shared.split('validation'),
