@@ -4,16 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
-import small_data
 import tensorflow as tf
+from small_models import READOUTS, config_of
 
 from pipelines.format import records
-from trainer import averages, bindings
+from trainer import averages
 from trainer.execution import Execution
 from trainer.input import Rows, SplitInput
 from trainer.task import LonghaulTask
 
-BOTH = 'ObjectiveConfig.prediction_weight=1.0'
+BOTH = ['ObjectiveConfig.prediction_weight=1.0']
 REST = [
     ('digit_records', False, 2),
     ('digit_records', True, 1),
@@ -41,17 +41,19 @@ def gradients(config, folder, execution):
 
 
 @pytest.mark.parametrize(
-    ('data', 'compiles', 'parts'),
+    ('data', 'compiles', 'parts', 'params'),
     [
-        ('digit_records', False, 1),
-        ('text_records', True, 2),
+        ('digit_records', False, 1, BOTH),
+        ('text_records', True, 2, BOTH),
+        ('text_records', False, 2, READOUTS),
         # Each is traced and compiled twice, 9 s.
-        *(pytest.param(*rest, marks=pytest.mark.long) for rest in REST),
+        *(pytest.param(*rest, BOTH, marks=pytest.mark.long) for rest in REST),
+        pytest.param('digit_records', True, 2, READOUTS, marks=pytest.mark.long),
     ],
 )
-def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, parts):
+def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, parts, params):
     folder = request.getfixturevalue(data)
-    config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, BOTH], records=folder)
+    config = config_of(folder, *params)
     few = dataclasses.replace(config, data=dataclasses.replace(config.data, accumulation_steps=4))
     path = 'compiled_scan' if compiles else 'scan'
     execution = Execution(path, parts, compiles)
@@ -77,7 +79,7 @@ def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, p
 def test_mixed_precision_is_near(request, data, compiles):
     """bfloat16 has 8 bits: a hundredth of the largest value, and not nothing."""
     folder = request.getfixturevalue(data)
-    config = bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, BOTH], records=folder)
+    config = config_of(folder, *BOTH)
     mixed = dataclasses.replace(
         config, run=dataclasses.replace(config.run, precision='mixed_bfloat16')
     )

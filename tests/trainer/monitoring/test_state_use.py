@@ -2,9 +2,10 @@
 
 import pytest
 import tensorflow as tf
-from small_models import READOUTS, small
+from small_models import READOUTS, config_of, small, task_of
 
 from trainer.config import OptimizerConfig
+from trainer.monitoring.measures import AuxiliaryMeasures
 from trainer.monitoring.state_use import advice, gradient_norms, state_use
 from trainer.objective import Objective
 from trainer.optimizers import make_optimizer
@@ -70,6 +71,21 @@ def test_gradient_norms_are_those_of_each_weighted_loss(readouts):
         assert float(found[name]) == pytest.approx(weight * float(tf.norm(gradient)), rel=1e-4)
     alone = Objective(objective.config, 20, supervised=False)
     assert gradient_norms(alone, model, batch).keys() == set(NAMES)
+
+
+def test_of_mirrored_weights_the_same(readouts, digit_records, strategies):
+    """Outside of replicas, as a validation measures."""
+    objective, model, batch = readouts
+    two = strategies['two']
+    with two.scope():
+        mirrored = task_of(config_of(digit_records, *READOUTS)).build_model()
+        for new, old in zip(mirrored.trainable_variables, model.trainable_variables, strict=True):
+            assert new.name == old.name
+            new.assign(old)
+        use, norms = AuxiliaryMeasures(objective, mirrored, batch)()
+    for found, alone in ((use, state_use), (norms, gradient_norms)):
+        want = {k: pytest.approx(float(v), rel=1e-3) for k, v in alone(*readouts).items()}
+        assert found == want
 
 
 def test_a_decoder_gets_other_states_too(digit_records):
