@@ -21,6 +21,8 @@ from trainer.objective import Batch, Objective
 # Stored values that a probe looks at, all sequences together.
 _MOST_VALUES = 1 << 27
 _FEWEST_ROWS = 20
+# Of a memory curve.
+_POINTS = 16
 
 States = list[tuple[np.ndarray, np.ndarray]]
 
@@ -50,7 +52,8 @@ def probe(split: SplitInput, states: States) -> MemoryCurve | None:
         return None
     inputs = split.read(rows[kept].astype(np.int64))['inputs']
     distances = probed_distances(longest)
-    return memory_curve(encoded[kept], inputs[:, inputs.shape[1] - distances], distances)
+    past = inputs[:, inputs.shape[1] - distances]
+    return memory_curve(encoded[kept], past, distances, pooled=-(-len(distances) // _POINTS))
 
 
 def curve_json(curve: MemoryCurve | None) -> dict[str, Any] | None:

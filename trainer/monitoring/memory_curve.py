@@ -19,8 +19,9 @@ _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 class MemoryCurve(NamedTuple):
-    """`distances` int [N] back from the end, 1 the last step; `explained` float [N] in 0..1, NaN
-    where all sequences are alike; `total`: over all distances together.
+    """`distances` float [N] back from the end, 1 the last step, each the middle of those that are
+    pooled; `explained` float [N] in 0..1, NaN where all sequences are alike; `total`: over all
+    distances together.
 
     `explained`: the share of the variance that the probe explains on sequences that it was not
     fitted to: 1 = all, 0 = no more than the average knows; of tokens, that of which one it is.
@@ -37,13 +38,17 @@ def probed_distances(longest: int) -> np.ndarray:
     return np.unique(np.linspace(1, longest, count).round().astype(np.int64))
 
 
-def memory_curve(states: np.ndarray, past: np.ndarray, distances: np.ndarray) -> MemoryCurve:
+def memory_curve(
+    states: np.ndarray, past: np.ndarray, distances: np.ndarray, *, pooled: int = 1
+) -> MemoryCurve:
     """Fits a ridge regression for each distance to half of the sequences, judges by the other half.
 
     Args:
       states: float [n, U], where n sequences end.
       past: float [n, N, C] values or int [n, N] tokens: the step at each distance.
-      distances: int [N].
+      distances: int [N], ascending.
+      pooled: how many neighbouring distances share a point of the curve: a single step may hardly
+        vary, and its share says little then.
     """
     half = len(states) // 2
     targets = _one_hot(past) if past.ndim == 2 else past.astype(np.float64)
@@ -54,11 +59,14 @@ def memory_curve(states: np.ndarray, past: np.ndarray, distances: np.ndarray) ->
     said = mean + features_judged @ _ridge(features, fitted - mean)
     errors = (judged - said) ** 2, (judged - mean) ** 2
     missed, varies = (x.reshape(n - half, count, width).sum(axis=(0, 2)) for x in errors)
+    first = np.arange(0, count, pooled)
+    missed, varies = (np.add.reduceat(x, first) for x in (missed, varies))
+    middles = np.array([part.mean() for part in np.split(distances, first[1:])])
     # What varies by rounding alone is all alike.
     known = varies > 1e-12 * max(1.0, varies.max(initial=0))
     explained = np.where(known, 1 - missed / np.where(known, varies, 1), np.nan)
     total = 1 - missed[known].sum() / varies[known].sum() if known.any() else 0.0
-    return MemoryCurve(distances, np.maximum(explained, 0), max(0.0, float(total)))
+    return MemoryCurve(middles, np.maximum(explained, 0), max(0.0, float(total)))
 
 
 def _ridge(features: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -27,8 +27,9 @@ def test_a_probe_finds_what_states_hold_whatever_their_order(digit_records):
     split = split_of(digit_records)
     rows = np.arange(len(split.reader))
     curve = probe(split, last_steps(split, rows, 4))
-    assert curve.distances[0] == 1
-    assert curve.distances[-1] == 64
+    assert len(curve.distances) == 16
+    assert curve.distances[0] == np.mean([1, 2, 4])
+    assert 61 < curve.distances[-1] < 64
     near = curve.distances <= 4
     assert np.nanmin(curve.explained[near]) > 0.95
     assert np.nanmean(curve.explained[~near]) < 0.5
@@ -44,7 +45,8 @@ def test_of_documents_the_longer_half_is_probed(request, data):
     rows = np.argsort(lengths, kind='stable')  # As evaluations go.
     rows = rows if len(rows) > 60 else np.tile(rows, 3)
     curve = probe(split, last_steps(split, rows, 1))
-    assert curve.distances[-1] == np.median(lengths[rows]).astype(int)
+    longest = np.median(lengths[rows]).astype(int)
+    assert longest * 0.9 < curve.distances[-1] <= longest
     assert 0 <= curve.total <= 1
 
 
