@@ -8,6 +8,9 @@ import truncation_oracle
 from truncation_oracle import LOSSES
 from truncation_setups import FOUND, SABOTAGED, SETUPS, Setup, errors, made, sabotaged, truth
 
+# It judges; what it judges by does not change from day to day.
+pytestmark = pytest.mark.long
+
 
 def _cut_losses() -> list[tuple[str, str]]:
     return [
