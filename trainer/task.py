@@ -116,7 +116,8 @@ class LonghaulTask(base_task.Task):
             names.append('reconstruction_loss')
         if self.config.objective.prediction_weight:
             names.append('prediction_loss')
-        names += [n.replace('_loss', '_average') for n in names if n in _AUXILIARY_LOSSES]
+        if self.config.objective.relative_losses:
+            names += [n.replace('_loss', '_average') for n in names if n in _AUXILIARY_LOSSES]
         if training:
             names.append('gradient_norm')
         if not self.objective.supervised:
