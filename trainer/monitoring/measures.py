@@ -114,10 +114,11 @@ class Measures:
           states: gives `SplitEvaluator.states` of the validation before.
           auxiliary: None where the model has no auxiliary loss.
           draw: takes the picture of a memory curve.
-          say: takes advice, a line each; each is given once.
+          say: takes advice, a line each; each is given once, from the second validation on.
         """
         self._split, self._states, self._auxiliary = split, states, auxiliary
         self._draw, self._say, self._said = draw, say, set()
+        self._validated = False
 
     def __call__(self, logs: dict[str, Any]) -> None:
         """Measures, and adds numbers to the logs."""
@@ -130,7 +131,9 @@ class Measures:
         use, norms = self._auxiliary()
         logs.update({f'{name}_state_use': value for name, value in use.items()})
         logs.update({f'{name}_recurrent_gradient': value for name, value in norms.items()})
-        for line in advice(use):
+        # The first validation may find weights that have hardly begun to learn.
+        for line in advice(use) if self._validated else []:
             if line not in self._said:
                 self._say(line)
             self._said.add(line)
+        self._validated = True

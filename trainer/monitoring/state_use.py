@@ -27,7 +27,7 @@ def state_use(objective: Objective, model: LongSequenceModel, batch: Batch) -> d
     found = {}
     for name in _used(objective):
         own, strange = (tf.reduce_mean(getattr(losses, name)) for losses in (true, other))
-        found[name] = 1 - tf.math.divide_no_nan(own, strange)
+        found[name] = tf.where(strange > 0, 1 - tf.math.divide_no_nan(own, strange), 0.0)
     return found
 
 
@@ -65,13 +65,14 @@ def _used(objective: Objective) -> list[str]:
 def advice(use: dict[str, float]) -> list[str]:
     """In words, for each loss that does not use the state: what to change."""
     changes = {
-        'reconstruction': "set ObjectiveConfig.reconstruction_form='readout', or teacher_forcing_"
-        'rate=0 and decoder_knows_distance=True, or raise reconstruction_weight',
-        'prediction': 'raise prediction_weight, or set it to 0 and save its cost',
+        'reconstruction': "set ObjectiveConfig.reconstruction_form='readout' (a decoder: "
+        'teacher_forcing_rate=0 and decoder_knows_distance=True), raise reconstruction_weight, or '
+        'train longer',
+        'prediction': 'raise ObjectiveConfig.prediction_weight, or set it to 0 and save its cost',
     }
     return [
-        f'the {name} loss does not use the state (states of other sequences cost it {share:.1%} '
-        f'more): it teaches the LSTM nothing about what lies back; {changes[name]}'
+        f'the {name} loss hardly uses the state ({share:.1%}; with the states of other sequences '
+        f'it is as good): it teaches the LSTM nothing about what lies back; {changes[name]}'
         for name, share in use.items()
         if share < LITTLE_USE
     ]

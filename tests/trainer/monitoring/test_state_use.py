@@ -33,7 +33,7 @@ def test_a_readout_that_does_not_look_does_not_use_it(readouts):
             kernel.assign(value)
     assert found == {name: pytest.approx(0, abs=1e-6) for name in NAMES}
     past, future = advice(found)
-    assert past.startswith('the reconstruction loss does not use the state')
+    assert past.startswith('the reconstruction loss hardly uses the state')
     assert "ObjectiveConfig.reconstruction_form='readout'" in past
     assert 'prediction_weight' in future
 
