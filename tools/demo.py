@@ -18,7 +18,7 @@ from pathlib import Path
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 # Steps of training by side of the digits: what two cores do in about five minutes.
-_STEPS = {8: 2000, 16: 600}
+_STEPS = {8: 1200, 16: 400}
 # Model: gin file, and whether the gradient reaches all steps.
 _MODELS = {
     'plain LSTM': ('lstm', False),
