@@ -63,6 +63,15 @@ def signal_records(
     bounds = {
         k: Counter(str(1 << (len(s.values) - 1).bit_length()) for s in v) for k, v in splits.items()
     }
+    described = {
+        'counts': {
+            'splits': counts,
+            'classes': {k: dict(v) for k, v in labels.items()},
+            'steps': {k: sum(len(s.values) for s in v) for k, v in splits.items()},
+            'rejected': 0,
+        },
+        'lengths': {k: dict(v) for k, v in bounds.items()},
+    }
     info = records.RecordsInfo(
         spec=spec,
         segment_steps=segment_steps,
@@ -72,25 +81,33 @@ def signal_records(
         seed=0,
         class_names=CLASSES,
         shards={k: [_shard(folder, k, v, segment_steps)] for k, v in splits.items()},
-        counts={
-            'splits': counts,
-            'classes': {k: dict(v) for k, v in labels.items()},
-            'steps': {k: sum(len(s.values) for s in v) for k, v in splits.items()},
-            'rejected': 0,
-        },
-        lengths={k: dict(v) for k, v in bounds.items()},
-        files={records.STATS_NAME: _stats(folder, spec, splits)},
+        **described,
+        files={records.STATS_NAME: _stats(folder, spec, splits, described)},
     )
     info = records.RecordsInfo(**vars(info) | {'sha256': info.content_sha256()})
     (folder / records.FILE_NAME).write_text(info.to_json())
     return str(folder)
 
 
-def _stats(folder: Path, spec: SequenceSpec, splits: dict[str, list[Signal]]) -> str:
-    """Writes of stats.json what the trainer reads; its sha256."""
-    values = {k: [s.values for s in v] for k, v in splits.items()}
+def _stats(
+    folder: Path, spec: SequenceSpec, splits: dict[str, list[Signal]], described: dict
+) -> str:
+    """Writes stats.json as the job does; its sha256."""
+    # As they lie in the shards: sums of floats depend on the order.
+    values = {k: [row.values for _, row in _hashed(v)] for k, v in splits.items()}
     sums = {k: add_up(sums_of(v), spec.channels).to_json() for k, v in values.items()}
-    stats = {'values': sums}
+    tenths = {kind: np.zeros(10, np.int64) for kind in 'rp'}
+    for id_hash, row in (pair for v in splits.values() for pair in _hashed(v)):
+        drawn = _anchors(id_hash, row)
+        for kind, found in (('r', drawn.r_anchors), ('p', drawn.p_anchors)):
+            tenth = np.minimum(found.reshape(-1).astype(np.int64) * 10 // len(row.values), 9)
+            tenths[kind] += np.bincount(tenth, minlength=10)
+    stats = {
+        **described,
+        'rejected': {},
+        'values': sums,
+        'anchors_by_tenth_of_the_sequence': {k: v.tolist() for k, v in tenths.items()},
+    }
     if spec.dtype == 'uint8':
         stats['entropy'] = {k: entropies_of(histogram_of(v, 256)) for k, v in values.items()}
     text = json.dumps(stats)
@@ -98,25 +115,32 @@ def _stats(folder: Path, spec: SequenceSpec, splits: dict[str, list[Signal]]) ->
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _hashed(rows: list[Signal]) -> list[tuple[int, Signal]]:
+    """In the order of a shard."""
+    return sorted(((anchors.id_hash(row.id), row) for row in rows), key=lambda pair: pair[0])
+
+
+def _anchors(id_hash: int, row: Signal) -> anchors.AnchorSets:
+    lengths = np.array([len(row.values)])
+    return anchors.sample_anchors(
+        seed=0,
+        sets=range(SETS),
+        id_hashes=np.array([id_hash], np.uint64),
+        lengths=lengths,
+        auxiliary_steps=anchors.auxiliary_length(lengths, AUXILIARY_STEPS, fixed_length=False),
+        anchors_per_sequence=1,
+    )
+
+
 def _shard(folder: Path, split: str, rows: list[Signal], segment_steps: int) -> dict:
     name = records.shard_name(split, 0, 1)
     data, index = b'', []
-    hashed = sorted((anchors.id_hash(row.id), row) for row in rows)
-    for id_hash, row in hashed:
-        lengths = np.array([len(row.values)])
-        drawn = anchors.sample_anchors(
-            seed=0,
-            sets=range(SETS),
-            id_hashes=np.array([id_hash], np.uint64),
-            lengths=lengths,
-            auxiliary_steps=anchors.auxiliary_length(lengths, AUXILIARY_STEPS, fixed_length=False),
-            anchors_per_sequence=1,
-        )
+    for id_hash, row in _hashed(rows):
         record = examples.serialize_example(
             example_id=row.id,
             label=row.label,
             values=row.values,
-            anchors=drawn,
+            anchors=_anchors(id_hash, row),
             segment_steps=segment_steps,
         )
         count = segments.segment_count(len(row.values), segment_steps)
