@@ -5,34 +5,12 @@ in `trainer.checks`. The defaults are the paper's (Trinh et al. 2018, section 4)
 """
 
 import dataclasses
-from typing import Any
 
 import gin
 
-from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from trainer.data.placement import PLACEMENTS
-
-
-def _require(owner: Any, name: str, allowed: bool, rule: str) -> None:
-    if not allowed:
-        raise LonghaulError(
-            f'{type(owner).__name__}.{name}={getattr(owner, name)!r}: {rule}. Change it in the gin '
-            f'file or with --gin_param="{type(owner).__name__}.{name}=..."'
-        )
-
-
-def _require_counts(owner: Any, *, least: dict[str, int]) -> None:
-    for name, minimum in least.items():
-        value = getattr(owner, name)
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        _require(owner, name, whole and value >= minimum, f'a whole number >= {minimum} is needed')
-
-
-def _require_range(owner: Any, name: str, low: float, high: float) -> None:
-    value = getattr(owner, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    _require(owner, name, number and low <= value <= high, f'a number in {low}..{high} is needed')
+from trainer.require import require, require_bools, require_counts, require_range
 
 
 @gin.configurable
@@ -65,7 +43,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         names = ('lstm', 'gru', 'transformer')
-        _require(self, 'architecture', self.architecture in names, f'one of {names} is needed')
+        require(self, 'architecture', self.architecture in names, f'one of {names} is needed')
         least = {
             'embedding_units': 1,
             'hidden_units': 1,
@@ -75,23 +53,23 @@ class ModelConfig:
             'transformer_heads': 1,
             'transformer_inner_units': 1,
         }
-        _require_counts(self, least=least)
-        _require_range(self, 'dropconnect_rate', 0, 0.99)
+        require_counts(self, least=least)
+        require_range(self, 'dropconnect_rate', 0, 0.99)
         if self.chrono_steps is not None:
-            _require_counts(self, least={'chrono_steps': 3})
+            require_counts(self, least={'chrono_steps': 3})
         if self.architecture == 'transformer':
             self._check_transformer()
 
     def _check_transformer(self) -> None:
         units, heads = self.embedding_units, self.transformer_heads
-        _require(
+        require(
             self,
             'embedding_units',
             units % heads == 0,
             f'a multiple of ModelConfig.transformer_heads={heads} is needed',
         )
         # The sinusoids are pairs, and the ratio of their wavelengths needs two of them.
-        _require(
+        require(
             self,
             'embedding_units',
             units % 2 == 0 and units >= 4,
@@ -165,16 +143,15 @@ class ObjectiveConfig:
             'anchors_per_window': 1,
             'readout_distances': 1,
         }
-        _require_counts(self, least=least)
+        require_counts(self, least=least)
         for name in ('supervised_weight', 'reconstruction_weight', 'prediction_weight'):
-            _require_range(self, name, 0, 1e6)
+            require_range(self, name, 0, 1e6)
         self._check_teacher_forcing()
         for name, choices in _OBJECTIVE_CHOICES.items():
             allowed = getattr(self, name) in choices
-            _require(self, name, allowed, f'one of {choices} is needed')
-        for name in ('decoder_knows_distance', 'relative_losses'):
-            _require(self, name, isinstance(getattr(self, name), bool), 'True or False is needed')
-        _require(
+            require(self, name, allowed, f'one of {choices} is needed')
+        require_bools(self, 'decoder_knows_distance', 'relative_losses')
+        require(
             self,
             'auxiliary_bptt_steps',
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
@@ -183,10 +160,9 @@ class ObjectiveConfig:
         self._check_readouts()
 
     def _check_readouts(self) -> None:
-        window = self.auxiliary_bptt_steps
-        rule = 'a readout needs windows of at least 1 step'
-        _require(self, 'auxiliary_bptt_steps', window > 0 or not self.readouts, rule)
-        _require(
+        window, rule = self.auxiliary_bptt_steps, 'a readout needs windows of at least 1 step'
+        require(self, 'auxiliary_bptt_steps', window > 0 or not self.readouts, rule)
+        require(
             self,
             'anchors_per_window',
             self.anchors_per_window <= window if self.readouts else self.anchors_per_window == 1,
@@ -195,13 +171,13 @@ class ObjectiveConfig:
         )
 
     def _check_teacher_forcing(self) -> None:
-        _require_range(self, 'teacher_forcing_rate', 0, 1)
+        require_range(self, 'teacher_forcing_rate', 0, 1)
         if self.teacher_forcing_final_rate is not None:
-            _require_range(self, 'teacher_forcing_final_rate', 0, 1)
+            require_range(self, 'teacher_forcing_final_rate', 0, 1)
         if self.teacher_forcing_decay_steps is not None:
-            _require_counts(self, least={'teacher_forcing_decay_steps': 1})
+            require_counts(self, least={'teacher_forcing_decay_steps': 1})
         scheduled = self.teacher_forcing_final_rate is not None
-        _require(
+        require(
             self,
             'teacher_forcing_decay_steps',
             scheduled == (self.teacher_forcing_decay_steps is not None),
@@ -282,21 +258,19 @@ class DataConfig:
     trailing_steps: int | None = None
 
     def __post_init__(self) -> None:
-        _require_counts(
-            self, least={'batch_size': 1, 'eval_batch_size': 1, 'accumulation_steps': 1}
-        )
-        _require(
+        require_counts(self, least={'batch_size': 1, 'eval_batch_size': 1, 'accumulation_steps': 1})
+        require(
             self,
             'batch_size',
             self.batch_size % self.accumulation_steps == 0,
             f'a multiple of DataConfig.accumulation_steps={self.accumulation_steps} is needed',
         )
-        _require(self, 'records', isinstance(self.records, str), 'a folder name is needed')
+        require(self, 'records', isinstance(self.records, str), 'a folder name is needed')
         if self.service is not None:
             address = str(self.service).startswith('grpc://')
-            _require(self, 'service', address, 'grpc://host:port is needed')
+            require(self, 'service', address, 'grpc://host:port is needed')
         if self.labelled_share is not None:
-            _require_range(self, 'labelled_share', 0, 1)
+            require_range(self, 'labelled_share', 0, 1)
 
 
 @gin.configurable
@@ -323,18 +297,18 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         names, schedules = ('rmsprop', 'adam', 'adamw'), ('constant', 'cosine', 'exponential')
-        _require(self, 'name', self.name in names, f'one of {names} is needed')
-        _require(self, 'schedule', self.schedule in schedules, f'one of {schedules} is needed')
-        _require_range(self, 'learning_rate', 0, 1e3)
-        _require_range(self, 'rho', 0, 1)
-        _require_range(self, 'weight_decay', 0, 1e3)
-        _require_counts(self, least={'warmup_steps': 0})
+        require(self, 'name', self.name in names, f'one of {names} is needed')
+        require(self, 'schedule', self.schedule in schedules, f'one of {schedules} is needed')
+        require_range(self, 'learning_rate', 0, 1e3)
+        require_range(self, 'rho', 0, 1)
+        require_range(self, 'weight_decay', 0, 1e3)
+        require_counts(self, least={'warmup_steps': 0})
         if self.decay_steps is not None:
-            _require_counts(self, least={'decay_steps': 1})
+            require_counts(self, least={'decay_steps': 1})
         if self.ema_decay is not None:
-            _require_range(self, 'ema_decay', 0, 1 - 1e-7)
+            require_range(self, 'ema_decay', 0, 1 - 1e-7)
         if self.global_clipnorm is not None:
-            _require_range(self, 'global_clipnorm', 1e-12, 1e12)
+            require_range(self, 'global_clipnorm', 1e-12, 1e12)
 
 
 @gin.configurable
@@ -376,16 +350,14 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
-        _require(self, 'warm_start', text, 'the model_dir of another run is needed')
-        for name in ('evaluate_test', 'diagnostics'):
-            is_bool = isinstance(getattr(self, name), bool)
-            _require(self, name, is_bool, 'True or False is needed')
+        require(self, 'warm_start', text, 'the model_dir of another run is needed')
+        require_bools(self, 'evaluate_test', 'diagnostics')
         self._check_profile()
         precisions = ('float32', 'mixed_bfloat16')
         rule = f'one of {precisions} is needed'
-        _require(self, 'precision', self.precision in precisions, rule)
+        require(self, 'precision', self.precision in precisions, rule)
         paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
-        _require(self, 'path', self.path in paths, f'one of {paths} is needed')
+        require(self, 'path', self.path in paths, f'one of {paths} is needed')
         least = {
             'train_steps': 0,
             'pretrain_steps': 0,
@@ -398,9 +370,9 @@ class RunConfig:
         }
         if self.patience is not None:
             least['patience'] = 1
-        _require_counts(self, least=least)
+        require_counts(self, least=least)
         if self.skip_loss_above is not None:
-            _require_range(self, 'skip_loss_above', 0, 1e12)
+            require_range(self, 'skip_loss_above', 0, 1e12)
 
     def _check_profile(self) -> None:
         first, last = self.profile_from, self.profile_until
@@ -408,7 +380,7 @@ class RunConfig:
             return
         rule = 'profile_from and profile_until are needed both, the former first'
         whole = isinstance(first, int) and isinstance(last, int)
-        _require(self, 'profile_until', whole and 0 <= first < last, rule)
+        require(self, 'profile_until', whole and 0 <= first < last, rule)
 
     @property
     def total_steps(self) -> int:
@@ -434,7 +406,7 @@ class Config:
             (self.objective, 'prediction_weight'),
             (self.run, 'pretrain_steps'),
         )
-        _require(
+        require(
             self.run,
             'precision',
             self.run.precision == 'float32',
@@ -445,7 +417,7 @@ class Config:
             "needed, or architecture='lstm'"
         )
         for owner, name in auxiliary:
-            _require(owner, name, getattr(owner, name) == 0, rule)
+            require(owner, name, getattr(owner, name) == 0, rule)
 
 
 def resolve() -> Config:

@@ -58,11 +58,21 @@ class LongSequenceModel(tf.Module):
         self.classifier = Classifier(
             make, inputs=config.hidden_units, head_units=config.head_units, classes=classes
         )
+        units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
+        shared = {'input_rows': input_rows, 'gates': gates, 'loss': loss, **units}
         self.reconstruction = self.prediction = None
-        if objective.reconstruction_weight:
-            self.reconstruction = _reconstruction(make, config, objective, input_rows, loss)
-        if objective.prediction_weight:
-            self.prediction = _prediction(make, config, objective, input_rows, loss)
+        for name in objective.readouts:
+            setattr(self, name, _readout(make, name, config, input_rows, loss))
+        if objective.reconstruction_weight and self.reconstruction is None:
+            self.reconstruction = Reconstruction(
+                make,
+                embedding_units=config.embedding_units,
+                share_embedding=config.share_embedding,
+                knows_distance=objective.decoder_knows_distance,
+                **shared,
+            )
+        if objective.prediction_weight and self.prediction is None:
+            self.prediction = Prediction(make, **shared)
 
     @property
     def dtype(self) -> tf.DType:
@@ -98,46 +108,5 @@ def _readout(
         hidden_units=config.hidden_units,
         readout_units=config.readout_units,
         outputs=input_rows * (loss.levels or 1),
-        loss=loss,
-    )
-
-
-def _reconstruction(
-    make: Initializer,
-    config: ModelConfig,
-    objective: ObjectiveConfig,
-    input_rows: int,
-    loss: StepLoss,
-) -> Reconstruction | Readout:
-    if objective.reconstruction_form == 'readout':
-        return _readout(make, 'reconstruction', config, input_rows, loss)
-    return Reconstruction(
-        make,
-        input_rows=input_rows,
-        embedding_units=config.embedding_units,
-        hidden_units=config.hidden_units,
-        head_units=config.head_units,
-        gates=GateBias(config.forget_bias, config.chrono_steps),
-        share_embedding=config.share_embedding,
-        loss=loss,
-        knows_distance=objective.decoder_knows_distance,
-    )
-
-
-def _prediction(
-    make: Initializer,
-    config: ModelConfig,
-    objective: ObjectiveConfig,
-    input_rows: int,
-    loss: StepLoss,
-) -> Prediction | Readout:
-    if objective.prediction_form == 'readout':
-        return _readout(make, 'prediction', config, input_rows, loss)
-    return Prediction(
-        make,
-        input_rows=input_rows,
-        hidden_units=config.hidden_units,
-        head_units=config.head_units,
-        gates=GateBias(config.forget_bias, config.chrono_steps),
         loss=loss,
     )

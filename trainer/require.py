@@ -1,0 +1,35 @@
+"""What the values of a configuration are held against; refusals name class, field and value."""
+
+from typing import Any
+
+from pipelines.format.errors import LonghaulError
+
+
+def require(owner: Any, name: str, allowed: bool, rule: str) -> None:
+    """Refuses a value of a configuration, by the rule that it breaks."""
+    if not allowed:
+        raise LonghaulError(
+            f'{type(owner).__name__}.{name}={getattr(owner, name)!r}: {rule}. Change it in the gin '
+            f'file or with --gin_param="{type(owner).__name__}.{name}=..."'
+        )
+
+
+def require_counts(owner: Any, *, least: dict[str, int]) -> None:
+    """Refuses what is no whole number of at least `least`, by name."""
+    for name, minimum in least.items():
+        value = getattr(owner, name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        require(owner, name, whole and value >= minimum, f'a whole number >= {minimum} is needed')
+
+
+def require_bools(owner: Any, *names: str) -> None:
+    """Refuses what is neither True nor False."""
+    for name in names:
+        require(owner, name, isinstance(getattr(owner, name), bool), 'True or False is needed')
+
+
+def require_range(owner: Any, name: str, low: float, high: float) -> None:
+    """Refuses what is no number in low..high."""
+    value = getattr(owner, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    require(owner, name, number and low <= value <= high, f'a number in {low}..{high} is needed')
