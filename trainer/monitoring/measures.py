@@ -62,7 +62,7 @@ def curve_json(curve: MemoryCurve | None) -> dict[str, Any] | None:
         return None
     explained = [None if np.isnan(x) else round(float(x), 4) for x in curve.explained]
     return {
-        'distances': curve.distances.tolist(),
+        'distances': [round(float(d), 2) for d in curve.distances],
         'explained': explained,
         'total': round(curve.total, 4),
     }
