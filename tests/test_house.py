@@ -13,6 +13,18 @@ NEVER = {
     'pipelines': {'trainer', 'tools', 'official', 'orbit', 'tf_keras', 'gin'},
     'trainer': {'apache_beam', 'pipelines.job', 'pipelines.options', 'pipelines.launcher', 'tools'},
 }
+# Rooms of trainer/ that a room imports; all import the door's `config` and nothing else of it.
+ROOMS = {
+    'bptt': set(),
+    'data': set(),
+    'devices': set(),
+    'models': {'bptt'},
+    'run_dir': {'data', 'devices'},
+    'monitoring': {'bptt', 'data', 'models', 'run_dir'},
+    'serving': {'bptt', 'devices', 'models', 'run_dir'},
+    'training': {'bptt', 'data', 'devices', 'models', 'monitoring', 'run_dir'},
+}
+DOOR = {'bindings', 'commands', 'config', 'main', 'require'}
 
 
 def imported(path: Path) -> set[str]:
@@ -34,6 +46,27 @@ def test_arrows_point_one_way(package):
         for name in imported(path):
             banned = [n for n in NEVER[package] if name == n or name.startswith(f'{n}.')]
             assert not banned, f'{path.relative_to(ROOT)} imports {name}'
+
+
+@pytest.mark.parametrize('room', ROOMS)
+def test_a_room_of_the_trainer_imports_its_neighbours_alone(room):
+    files = sorted((ROOT / 'trainer' / room).rglob('*.py'))
+    assert files
+    for path in files:
+        names = {n.split('.')[1] for n in imported(path) if n.startswith('trainer.')}
+        extra = names - ROOMS[room] - {room, 'config'}
+        assert not extra, f'{path.relative_to(ROOT)} imports trainer.{extra.pop()}'
+
+
+def test_every_module_of_the_trainer_has_a_room():
+    found = {p.stem if p.is_file() else p.name for p in (ROOT / 'trainer').iterdir()}
+    assert found - {'__init__', '__pycache__'} == set(ROOMS) | DOOR
+
+
+def test_the_configuration_knows_no_room():
+    for name in ('config', 'require', 'bindings'):
+        for found in imported(ROOT / 'trainer' / f'{name}.py'):
+            assert found.split('.')[0] != 'trainer' or found.split('.')[1] in DOOR, found
 
 
 def test_keras_is_tf_keras():

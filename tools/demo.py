@@ -167,7 +167,7 @@ def _counts(evaluation: dict) -> tuple[int, int]:
 
 
 def _row(name: str, counts: tuple[int, int], *rest: str) -> str:
-    from trainer.statistics import wilson_interval
+    from trainer.monitoring.interval import wilson_interval
 
     low, high = wilson_interval(*counts)
     interval = f'{low:.1%} to {high:.1%}'

@@ -9,20 +9,15 @@ import tensorflow as tf
 
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
-from trainer import (
-    bindings,
-    cluster,
-    execution,
-    export,
-    progress,
-    run,
-    stopping,
-    strategies,
-    workers,
-)
-from trainer.cluster import ClusterFlags
+from trainer import bindings
 from trainer.config import Config
-from trainer.model_dir import GIN_FILE, ModelDir
+from trainer.devices import cluster, execution, strategies, workers
+from trainer.devices.cluster import ClusterFlags
+from trainer.monitoring import progress
+from trainer.run_dir import worker_folder
+from trainer.run_dir.folder import GIN_FILE, ModelDir
+from trainer.serving import export
+from trainer.training import run, stopping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +95,7 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
     strategy = strategies.make_strategy(command.cluster)
     execution.start_compiler(how)
     create = command.mode != 'eval' and not command.dry_run
-    with workers.joined(strategy, command.model_dir, create=create) as folder:
+    with worker_folder.joined(strategy, command.model_dir, create=create) as folder:
         names = ('mode', 'split', 'dry_run')
         workers.agree(strategy, {f'--{name}': getattr(command, name) for name in names})
         this = run.Run(

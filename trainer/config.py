@@ -1,7 +1,7 @@
 """All that gin binds: frozen dataclasses, one per part of a run.
 
 Each checks its own values when it is made; what concerns a run and its records together is checked
-in `trainer.checks`. The defaults are the paper's (Trinh et al. 2018, section 4).
+in `trainer.data.checks`. The defaults are the paper's (Trinh et al. 2018, section 4).
 """
 
 import dataclasses
@@ -9,7 +9,6 @@ import dataclasses
 import gin
 
 from pipelines.format.spec import SequenceSpec
-from trainer.data.placement import PLACEMENTS
 from trainer.require import require, require_bools, require_counts, require_range
 
 
@@ -19,7 +18,7 @@ class ModelConfig:
     """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel.
 
     `chrono_steps`: initial biases of the LSTMs' gates for memories of up to so many steps, in place
-    of `forget_bias`, see `trainer.layers.GateBias`.
+    of `forget_bias`, see `trainer.models.layers.GateBias`.
 
     `architecture`: lstm (the paper's; the only one with auxiliary losses), or a baseline with the
     same embedding and classifier: gru (`hidden_units` wide) or transformer (`embedding_units` wide;
@@ -81,7 +80,7 @@ _OBJECTIVE_CHOICES = {
     'pixel_loss': ('squared_error', 'cross_entropy'),
     'reconstruction_form': ('decoder', 'readout'),
     'prediction_form': ('lstm', 'readout'),
-    'anchor_placement': PLACEMENTS,
+    'anchor_placement': ('uniform', 'stratified', 'early'),
     'distance_placement': ('uniform', 'log_uniform'),
 }
 
@@ -111,7 +110,7 @@ class ObjectiveConfig:
     `auxiliary_bptt_steps` steps, about `readout_distances` distances: back to the first step, or
     ahead up to `auxiliary_steps`. `anchor_placement`: 'uniform', 'stratified' or 'early', see
     `trainer.data.placement`; `distance_placement`: 'uniform' or 'log_uniform', see
-    `trainer.models.distances`.
+    `trainer.data.distances`.
     """
 
     supervised_bptt_steps: int = 300
@@ -326,8 +325,8 @@ class RunConfig:
     TensorBoard gets gradient norms by distance, predictions and histograms of anchors.
     `profile_from`, `profile_until`: global steps; the loops between them are profiled. `path`:
     what reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
-    `trainer.execution`. `precision`: float32, or mixed_bfloat16: training multiplies in bfloat16,
-    while weights, states and losses stay float32.
+    `trainer.devices.execution`. `precision`: float32, or mixed_bfloat16: training multiplies in
+    bfloat16, while weights, states and losses stay float32.
     """
 
     train_steps: int = 10_000

@@ -58,7 +58,8 @@ def main(argv: list[str]) -> None:
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
     # TensorFlow talks before anybody can ask it not to; --help needs none of it.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    from trainer import cluster, commands
+    from trainer import commands
+    from trainer.devices import cluster
 
     if len(argv) > 1:
         raise app.UsageError(f'unexpected arguments: {argv[1:]}')

@@ -7,8 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
-from trainer import export
-from trainer.architectures import Model, make_model
 from trainer.config import (
     Config,
     DataConfig,
@@ -17,7 +15,9 @@ from trainer.config import (
     OptimizerConfig,
     RunConfig,
 )
-from trainer.model_dir import ModelDir
+from trainer.models.choice import Model, make_model
+from trainer.run_dir.folder import ModelDir
+from trainer.serving import export
 
 UNITS, STEPS = 6, 12
 CLASSES = ('cat', 'dog', 'Kuh', 'Огонь', '猫', 'emu', 'a b')

@@ -20,7 +20,10 @@ from tensorflow.python.checkpoint import checkpoint_management, functional_saver
 from tensorflow.python.lib.io import file_io
 from tensorflow.python.ops import gen_io_ops
 
-from trainer import commands, loop, model_dir, strategies, training, validations
+from trainer import commands
+from trainer.devices import strategies
+from trainer.run_dir import folder, validations
+from trainer.training import loop, phase
 
 
 class Killer:
@@ -39,8 +42,8 @@ class Killer:
         """Patches the places that moments are named after."""
         self._around(loop.PhaseTrainer, '_take', 'loop:before', 'loop:after')
         self._around(orbit.Controller, 'restore_checkpoint', None, 'restored')
-        self._around(training.KeepPretrained, '__call__', 'pretrained:before', 'pretrained:after')
-        self._around(training.KeepBest, '__call__', 'best:before', 'best:after')
+        self._around(phase.KeepPretrained, '__call__', 'pretrained:before', 'pretrained:after')
+        self._around(phase.KeepBest, '__call__', 'best:before', 'best:after')
         self._around(validations.ValidationLog, 'add', None, 'validated')
         self._around(loop.SplitEvaluator, 'eval_step', None, 'evaluating')
         self._around(loop.SplitEvaluator, 'eval_end', 'evaluated', None)
@@ -49,7 +52,7 @@ class Killer:
         self._around(gen_io_ops, 'merge_v2_checkpoints', 'save:tensors', None)
         self._around(file_io, 'rename', 'state:written', None)
         self._around(checkpoint_management.CheckpointManager, '_sweep', 'save:sweep', None)
-        self._around(model_dir.tf.io.gfile, 'rename', 'file:written', None)
+        self._around(folder.tf.io.gfile, 'rename', 'file:written', None)
 
     def _around(self, owner: object, name: str, before: str | None, after: str | None) -> None:
         inner = getattr(owner, name)

@@ -5,9 +5,9 @@ import tensorflow as tf
 from truncation_oracle import Case, Result
 
 from trainer.config import ModelConfig, ObjectiveConfig
-from trainer.model import LongSequenceModel
+from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.objective import Batch, Objective
 from trainer.models.step_losses import StepLoss
-from trainer.objective import Batch, Objective
 
 
 def _sizes(weights: dict[str, np.ndarray]) -> ModelConfig:

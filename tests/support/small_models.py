@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from pipelines.format import records
 from trainer import bindings
-from trainer.architectures import Model
 from trainer.config import Config
-from trainer.input import SplitInput
-from trainer.objective import Batch
-from trainer.task import LonghaulTask
+from trainer.data.batches import SplitInput
+from trainer.models.choice import Model
+from trainer.models.objective import Batch
+from trainer.training.task import LonghaulTask
 
 # Both losses as readouts, small, on top of TINY_RUN.
 READOUTS = [

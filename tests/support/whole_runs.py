@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainer import commands
 from trainer.commands import Command
-from trainer.model_dir import ModelDir
+from trainer.run_dir.folder import ModelDir
 
 
 def execute(
@@ -55,6 +55,6 @@ def killed_after(stop: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr('trainer.training.ProgressLine', Killer)
+        patch.setattr('trainer.training.phase.ProgressLine', Killer)
         with pytest.raises(KilledError):
             yield

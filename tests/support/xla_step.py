@@ -14,7 +14,7 @@ from pipelines.format import anchors
 from pipelines.format.records import RecordsInfo
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 from trainer.config import Config
-from trainer.task import LonghaulTask
+from trainer.training.task import LonghaulTask
 
 ROWS, CLASSES, UNITS, CHANNELS = 2, 7, 4, 3
 # Digits say nothing of their size in gin; documents come in buckets of segments.

@@ -14,7 +14,7 @@ from experiments import EXPERIMENTS, ROOT, name_of
 from trainer import bindings, commands
 from trainer.commands import Command
 from trainer.config import DataConfig
-from trainer.model_dir import ModelDir
+from trainer.run_dir.folder import ModelDir
 
 
 @pytest.fixture(scope='module')

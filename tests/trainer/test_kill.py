@@ -13,7 +13,7 @@ import pytest
 import small_data
 import tensorflow as tf
 
-from trainer.model_dir import ModelDir
+from trainer.run_dir.folder import ModelDir
 
 ROOT = Path(__file__).parents[2]
 PARAMS = (

@@ -7,9 +7,10 @@ from whole_runs import execute, killed_after, variables
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from trainer import bindings, checks
-from trainer.input import Rows, SplitInput
-from trainer.task import LonghaulTask
+from trainer import bindings
+from trainer.data import checks
+from trainer.data.batches import Rows, SplitInput
+from trainer.training.task import LonghaulTask
 
 PARAMS = [
     *small_data.TINY_RUN,

@@ -9,8 +9,9 @@ import tensorflow as tf
 from whole_runs import execute, killed_after
 
 from pipelines.format import records
-from trainer import bindings, memory
-from trainer.model_dir import ModelDir
+from trainer import bindings
+from trainer.run_dir.folder import ModelDir
+from trainer.training import memory
 
 PARAMS = [
     *small_data.TINY_RUN,

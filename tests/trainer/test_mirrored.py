@@ -7,8 +7,8 @@ import small_data
 import tensorflow as tf
 
 from trainer import bindings
-from trainer.model_dir import ModelDir
-from trainer.run import Run
+from trainer.run_dir.folder import ModelDir
+from trainer.training.run import Run
 
 STEPS = 8
 PARAMS = [

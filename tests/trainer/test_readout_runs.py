@@ -11,8 +11,8 @@ from small_models import READOUTS, config_of, task_of
 from whole_runs import execute, killed_after, variables
 
 from tools.curves import read_values
-from trainer.model_dir import ModelDir
-from trainer.run import Run
+from trainer.run_dir.folder import ModelDir
+from trainer.training.run import Run
 
 STEPS = ('RunConfig.pretrain_steps=1', 'RunConfig.train_steps=3', 'RunConfig.evaluate_test=False')
 # The readouts' windows are read alone; all that is placed is.

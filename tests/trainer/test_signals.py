@@ -14,9 +14,11 @@ from pipelines.format import anchors, records
 from pipelines.format.spec import signal_spec
 from tools.curves import read_values
 from tools.verify import folder as verifier
-from trainer import bindings, figures, memory
+from trainer import bindings
 from trainer.config import ObjectiveConfig
-from trainer.input import Rows, SplitInput
+from trainer.data.batches import Rows, SplitInput
+from trainer.monitoring import figures
+from trainer.training import memory
 
 
 @pytest.fixture(scope='module')

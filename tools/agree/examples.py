@@ -84,7 +84,7 @@ def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tupl
         feature = tf.train.Example.FromString(reader.read(i)).features.feature
         values = np.frombuffer(b''.join(feature['segments'].bytes_list.value), dtype)
         shaped = values if spec.kind == 'text' else values.reshape(-1, spec.channels)
-        # As `trainer.input.SplitInput.ids` says it.
+        # As `trainer.data.batches.SplitInput.ids` says it.
         name = feature['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace')
         yield name, shaped.astype(spec.dtype)
 

@@ -154,14 +154,15 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     import tensorflow as tf
 
     from pipelines.format import records
-    from trainer import bindings, execution
-    from trainer.loop import PhaseTrainer, distribute
-    from trainer.model_dir import ModelDir
-    from trainer.optimizers import make_optimizer
-    from trainer.progress import Reporter
-    from trainer.shared import Shared
-    from trainer.stopping import StopRequest
-    from trainer.task import InputRequest
+    from trainer import bindings
+    from trainer.devices import execution
+    from trainer.monitoring.progress import Reporter
+    from trainer.run_dir.folder import ModelDir
+    from trainer.training.loop import PhaseTrainer, distribute
+    from trainer.training.optimizers import make_optimizer
+    from trainer.training.shared import Shared
+    from trainer.training.stopping import StopRequest
+    from trainer.training.task import InputRequest
 
     data, steps = asked['data'], asked['steps']
     config = bindings.load(

@@ -9,7 +9,7 @@ from tools.reproduce import lines as results
 from tools.reproduce.groups import Group, best_within, finished_groups, own_params
 from tools.reproduce.paper import Experiment, read_experiment
 from tools.reproduce.queue import Entry
-from trainer.progress import duration
+from trainer.monitoring.progress import duration
 
 _EPOCHS, _MINUTES = (1, 2, 5, 10, 20, 40, 80), (2, 5, 10, 20, 40, 80, 160)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from trainer.order import StepRows, TrainingOrder
+from trainer.data.order import StepRows, TrainingOrder
 
 # Streams of `anchors.mix`.
 _LABELLED, _UNLABELLED = 109, 110

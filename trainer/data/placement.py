@@ -8,7 +8,6 @@ import numpy as np
 from pipelines.format import anchors
 from pipelines.format.anchors import AnchorSets
 
-PLACEMENTS = ('uniform', 'stratified', 'early')
 _R_ANCHOR, _R_START, _P_ANCHOR = 106, 107, 108
 
 

@@ -8,9 +8,9 @@ the state as branch and the distance as trunk.
 
 import tensorflow as tf
 
-from trainer.cell import product
-from trainer.layers import Dense, Initializer
-from trainer.models.distances import FEATURES, sinusoids
+from trainer.bptt.cell import product
+from trainer.models.layers import Dense, Initializer
+from trainer.models.sinusoids import FEATURES, sinusoids
 from trainer.models.step_losses import StepLoss, mean_of_valid
 
 

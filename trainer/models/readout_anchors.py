@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer import truncation
-from trainer.truncation import Sequences
+from trainer.bptt import truncation
+from trainer.bptt.truncation import Sequences
 
 
 class ReadoutAnchors(NamedTuple):

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.figures import new_figure, pixels_of
-from trainer.input import SplitInput
-from trainer.model import LongSequenceModel
+from trainer.data.batches import SplitInput
+from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.objective import Batch, Objective
+from trainer.monitoring.figures import new_figure, pixels_of
 from trainer.monitoring.memory_curve import (
     MOST_ROWS,
     MemoryCurve,
@@ -16,7 +17,6 @@ from trainer.monitoring.memory_curve import (
     probed_distances,
 )
 from trainer.monitoring.state_use import advice, gradient_norms, state_use
-from trainer.objective import Batch, Objective
 
 # Stored values that a probe looks at, all sequences together.
 _MOST_VALUES = 1 << 27

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from trainer.model import LongSequenceModel
-from trainer.objective import Batch, Objective
+from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.objective import Batch, Objective
 
 # Below this share, in words: what decides is not the state.
 LITTLE_USE = 0.02

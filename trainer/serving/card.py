@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
-from trainer.model_dir import GIN_FILE, ModelDir
+from trainer.run_dir.folder import GIN_FILE, ModelDir
 
 _SPLITS = ('test', 'validation')
 _PLACES = ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')

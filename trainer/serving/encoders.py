@@ -10,12 +10,12 @@ import abc
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
-from trainer import recurrent, truncation
-from trainer.architectures import Model
-from trainer.baselines.gru import GRUClassifier
-from trainer.model import LongSequenceModel
-from trainer.recurrent import LSTMState
-from trainer.truncation import Sequences
+from trainer.bptt import lstm, truncation
+from trainer.bptt.lstm import LSTMState
+from trainer.bptt.truncation import Sequences
+from trainer.models.baselines.gru import GRUClassifier
+from trainer.models.choice import Model
+from trainer.models.long_sequence import LongSequenceModel
 
 State = dict[str, tf.Tensor]
 # Of a layer's attention, 1 GB of them: one long document could take all memory otherwise.
@@ -76,12 +76,12 @@ class LSTMEncoder(RecurrentEncoder):
 
     def start(self, rows: tf.Tensor) -> State:
         """See `RecurrentEncoder.start`."""
-        return recurrent.zero_state(rows, self._model.main_weights())._asdict()
+        return lstm.zero_state(rows, self._model.main_weights())._asdict()
 
     def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
         """See `RecurrentEncoder.advance`."""
         columns, weights = self._columns(inputs), self._model.main_weights()
-        return recurrent.final_state(columns, weights, LSTMState(**state), last=lengths)._asdict()
+        return lstm.final_state(columns, weights, LSTMState(**state), last=lengths)._asdict()
 
 
 class GRUEncoder(RecurrentEncoder):

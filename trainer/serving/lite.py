@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
-from trainer import quiet
+from trainer.devices import quiet
 from trainer.serving.module import ServingModule
 
 FILE_NAME = 'model.tflite'

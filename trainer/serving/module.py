@@ -12,9 +12,9 @@ import tensorflow as tf
 from official.core import export_base
 
 from pipelines.format.spec import SequenceSpec
-from trainer.architectures import Model
+from trainer.bptt.lstm import LSTMState
+from trainer.models.choice import Model
 from trainer.models.readout import Readout
-from trainer.recurrent import LSTMState
 from trainer.serving.decoding import MAX_BATCH, decode_batch
 from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
 from trainer.serving.recall import recall_at, recall_stretch

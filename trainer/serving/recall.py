@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
-from trainer.model import LongSequenceModel
-from trainer.recurrent import LSTMState
-from trainer.truncation import Sequences
+from trainer.bptt.lstm import LSTMState
+from trainer.bptt.truncation import Sequences
+from trainer.models.long_sequence import LongSequenceModel
 
 
 def recall_stretch(

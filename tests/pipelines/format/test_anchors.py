@@ -205,7 +205,7 @@ def test_fixed_lengths_need_room_for_an_anchor(steps):
 def test_the_job_stores_them_and_the_trainer_draws_them(digit_records):
     """The stored sets are the reference's; what the trainer hands on, stored or drawn, too."""
     from trainer.config import ObjectiveConfig
-    from trainer.input import Rows, SplitInput
+    from trainer.data.batches import Rows, SplitInput
 
     stored = source_data.by_id(digit_records)
     for example in stored.values():

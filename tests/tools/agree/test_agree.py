@@ -24,8 +24,8 @@ from tools.agree.__main__ import main
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from trainer import bindings
-from trainer.architectures import make_model
-from trainer.model_dir import ModelDir
+from trainer.models.choice import make_model
+from trainer.run_dir.folder import ModelDir
 
 ALL = ['raw items', 'decoded steps', 'random chunks', 'TFLite']
 STEP = 7

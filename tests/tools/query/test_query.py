@@ -77,7 +77,7 @@ def test_no_tensorflow_is_imported(server, tmp_path):
         'import sys; from tools.query.__main__ import main\n'
         'for flags in (["--server=" + sys.argv[2]], ["--rest", "--server=" + sys.argv[3]]):\n'
         '    assert main([sys.argv[1], "--model=bytes", *flags]) == 0\n'
-        'print(sorted({"tensorflow", "tf_keras", "trainer.export"} & set(sys.modules)))'
+        'print(sorted({"tensorflow", "tf_keras", "trainer.serving.export"} & set(sys.modules)))'
     )
     done = subprocess.run(
         [sys.executable, '-c', code, str(tmp_path), server.grpc, server.rest],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.format import anchors
-from trainer.data.placement import PLACEMENTS, place_anchors
+from trainer.data.placement import place_anchors
 
 # Of runs that there are: whoever changes these changes what a seed means.
 GOLDEN = {
@@ -62,7 +62,7 @@ def test_uniform_is_what_the_job_stores():
         np.testing.assert_array_equal(got, all_sets[:, 0])
 
 
-@pytest.mark.parametrize('placement', PLACEMENTS)
+@pytest.mark.parametrize('placement', ['uniform', 'stratified', 'early'])
 def test_all_of_the_range_and_nothing_else(placement):
     """The shortest rows have one place; of others each place is found."""
     found = place(placement, [1, 2, 3], [1, 1, 1])

@@ -12,7 +12,7 @@ from small_models import config_of, task_of
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from trainer.input import SplitInput
+from trainer.data.batches import SplitInput
 from trainer.models.loss_scales import loss_scales
 
 RELATIVE = 'ObjectiveConfig.relative_losses=True'

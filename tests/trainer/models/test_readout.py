@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from trainer.config import OptimizerConfig
-from trainer.layers import Initializer
-from trainer.models.distances import WAVELENGTHS
+from trainer.models.layers import Initializer
 from trainer.models.readout import Readout
+from trainer.models.sinusoids import WAVELENGTHS
 from trainer.models.step_losses import StepLoss
-from trainer.optimizers import make_optimizer
+from trainer.training.optimizers import make_optimizer
 
 UNITS, ROWS = 5, 4
 DISTANCES = np.array([1, 3, 40], np.int32)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.bptt.truncation import right_aligned
 from trainer.models.readout_anchors import ReadoutAnchors
-from trainer.truncation import right_aligned
 
 TOTAL, STEPS, UNITS = 20, 6, 2
 # Of rows of 20 steps: two windows each; of shorter ones the window lies in the padding partly.

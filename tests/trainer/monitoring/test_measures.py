@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import config_of, task_of
 
-from trainer.input import SplitInput
+from trainer.data.batches import SplitInput
 from trainer.monitoring.measures import Measures, curve_json, probe
 from trainer.monitoring.memory_curve import MemoryCurve
 

@@ -5,10 +5,10 @@ import tensorflow as tf
 from small_models import READOUTS, config_of, small, task_of
 
 from trainer.config import OptimizerConfig
+from trainer.models.objective import Objective
 from trainer.monitoring.measures import AuxiliaryMeasures
 from trainer.monitoring.state_use import advice, gradient_norms, state_use
-from trainer.objective import Objective
-from trainer.optimizers import make_optimizer
+from trainer.training.optimizers import make_optimizer
 
 NAMES = ('reconstruction', 'prediction')
 

@@ -7,7 +7,7 @@ import exports
 import pytest
 
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
-from trainer.model_dir import ModelDir
+from trainer.run_dir.folder import ModelDir
 from trainer.serving import card
 
 EVALUATION = {

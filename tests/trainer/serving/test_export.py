@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
-from trainer import export
-from trainer.model_dir import ModelDir, versions
+from trainer.run_dir.folder import ModelDir, versions
+from trainer.serving import export
 
 KIND = 'characters'
 
@@ -53,7 +53,7 @@ def test_what_lies_in_an_export(exported):
 def test_it_does_not_say_where_it_was_made(exported, kind):
     """No path of the sources, of the libraries or of the run, in no file of it."""
     folder = Path(exported(kind))
-    places = [Path(export.__file__).parents[1], Path(tf.__file__).parents[1], folder.parents[1]]
+    places = [Path(export.__file__).parents[2], Path(tf.__file__).parents[1], folder.parents[1]]
     for path in folder.rglob('*'):
         content = path.read_bytes() if path.is_file() else b''
         assert not [place for place in places if str(place).encode() in content], path
@@ -65,7 +65,7 @@ def test_an_error_in_the_middle_leaves_nothing(run, monkeypatch, place):
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f'trainer.export.{place}', fail)
+    monkeypatch.setattr(f'trainer.serving.export.{place}', fail)
     with pytest.raises(KeyboardInterrupt):
         write(run)
     assert left(run) == []

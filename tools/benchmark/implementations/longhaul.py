@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from trainer.config import ObjectiveConfig
-    from trainer.task import LonghaulTask
+    from trainer.training.task import LonghaulTask
 
 LIBRARIES = ('tensorflow', 'tf_keras', 'tf-models-official')
 # Weights of the reconstruction and the prediction loss.
@@ -63,8 +63,8 @@ def make_task(
     from pipelines.format.records import RecordsInfo
     from pipelines.format.spec import SequenceSpec
     from trainer import config as c
-    from trainer import execution
-    from trainer.task import LonghaulTask
+    from trainer.devices import execution
+    from trainer.training.task import LonghaulTask
 
     model = c.ModelConfig(
         architecture=architecture,
@@ -112,7 +112,7 @@ def _distances(spec: Spec) -> 'tf.Tensor':
     """What a readout is asked for, int32 [N]; nothing for the other models."""
     import tensorflow as tf
 
-    from trainer.models.distances import draw_distances
+    from trainer.data.distances import draw_distances
 
     if spec.model != 'readout':
         return tf.zeros([0], tf.int32)
@@ -124,11 +124,11 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
     """One step of the trainer's own inner loop on one device."""
     import tensorflow as tf
 
-    from trainer import strategies
-    from trainer.cluster import ClusterFlags
-    from trainer.loop import PhaseTrainer
-    from trainer.optimizers import make_optimizer
-    from trainer.replicas import ReplicaBatches
+    from trainer.data.replicas import ReplicaBatches
+    from trainer.devices import strategies
+    from trainer.devices.cluster import ClusterFlags
+    from trainer.training.loop import PhaseTrainer
+    from trainer.training.optimizers import make_optimizer
 
     task = make_task(spec, architecture=architecture)
     strategy = strategies.make_strategy(ClusterFlags())
@@ -171,7 +171,7 @@ def build_sweep(spec: Spec) -> Built:
     """The gradient-free pass over all T steps, in the parts and on the path of training."""
     import tensorflow as tf
 
-    from trainer import truncation
+    from trainer.bptt import truncation
 
     task = make_task(spec)
     model, inputs = task.build_model(), make_inputs(spec)

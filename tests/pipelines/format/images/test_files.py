@@ -530,7 +530,7 @@ def test_outside_of_graphs_it_says_the_same():
 
 
 class Served(tf.Module):
-    """As trainer/export.py decodes, but for the resizing."""
+    """As trainer/serving/export.py decodes, but for the resizing."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def batch(self, data):

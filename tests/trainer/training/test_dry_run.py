@@ -1,0 +1,78 @@
+"""--dry_run says what would happen, and nothing happens; what cannot fit is refused."""
+
+import re
+
+import pytest
+import small_data
+from whole_runs import execute
+
+from trainer.training import memory
+
+
+@pytest.fixture(scope='module')
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('gin') / 'tiny.gin'
+    path.write_text('\n'.join(small_data.TINY_RUN) + '\n')
+    return str(path)
+
+
+def train(gin_file, model_dir, records, *params, **flags):
+    return execute(gin_file, model_dir, 'train', *params, records=records, **flags)
+
+
+def test_a_dry_run_prints_all_and_writes_nothing(gin_file, digit_records, tmp_path, capsys):
+    model_dir = tmp_path / 'run'
+    params = ('RunConfig.train_steps=24', 'RunConfig.pretrain_steps=12')
+    assert train(gin_file, model_dir, digit_records, *params, dry_run=True) == 0
+    said = capsys.readouterr().out
+    assert 'ModelConfig.hidden_units = 6\n' in said
+    assert '12 steps per epoch of 16 examples' in said
+    assert '36 steps (12 auxiliary + 24 joint): 3.0 epochs' in said
+    # embedding 1x5; LSTM (5 + 6 + 1) x 24.
+    assert ['embedding', '5'] in [line.split() for line in said.splitlines()]
+    assert ['main', '288'] in [line.split() for line in said.splitlines()]
+    for word in ('decoder', 'supervised window', 'free here', 'checkpoints/', 'pretrained/'):
+        assert word in said
+    assert not model_dir.exists()
+
+
+def test_a_dry_run_refuses_what_the_run_would(gin_file, digit_records, tmp_path, capsys):
+    large = 'DataConfig.batch_size=500'
+    assert train(gin_file, tmp_path / 'run', digit_records, large, dry_run=True) == 2
+    assert 'batch_size=500' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('free', 'words'),
+    [
+        (10**5, ['at least', '0.1 MB are free', 'lower ', 'DataConfig.batch_size=']),
+        (10**3, ['no batch is small enough']),
+    ],
+)
+def test_refuses_what_cannot_fit(
+    gin_file, digit_records, tmp_path, capsys, monkeypatch, free, words
+):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: free)
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
+    error = capsys.readouterr().err.strip()
+    assert '\n' not in error
+    for word in words:
+        assert word in error
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
+    proposed = capsys.readouterr().err.partition('--gin_param="')[2].partition('"')[0]
+    steps = 'RunConfig.train_steps=1'
+    assert train(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0
+
+
+def test_the_proposed_parts_are_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
+    assert train(gin_file, tmp_path / 'run', digit_records) == 2
+    parts = re.search(r'DataConfig.accumulation_steps=\d+', capsys.readouterr().err)[0]
+    assert parts != 'DataConfig.accumulation_steps=1'
+    steps = 'RunConfig.train_steps=1'
+    assert train(gin_file, tmp_path / 'run', digit_records, parts, steps) == 0

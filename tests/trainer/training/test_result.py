@@ -1,0 +1,105 @@
+"""The one line that a run comes to."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gin
+import numpy as np
+import pytest
+import small_data
+
+from trainer import bindings, commands
+from trainer.commands import Command
+from trainer.training import result
+
+ROOT = Path(__file__).parents[3]
+
+
+def load(*params):
+    return bindings.load(gin_files=[], gin_params=[*small_data.TINY_RUN, *params])
+
+
+def test_the_hash_is_of_what_is_configured_and_not_of_where():
+    base = result.config_hash(load())
+    assert base == result.config_hash(load("DataConfig.records='elsewhere'"))
+    assert base != result.config_hash(load('RunConfig.seed=1'))
+    assert len(base) == 12
+    gin.clear_config()
+
+
+def test_the_commit_is_that_of_this_checkout_or_none(tmp_path):
+    git = ['git', '-C', str(ROOT), 'rev-parse', '--short=12', 'HEAD']
+    done = subprocess.run(git, capture_output=True, text=True)
+    expected = done.stdout.strip() if done.returncode == 0 else None
+    assert (result.commit() or '').removesuffix('+') == (expected or '')
+    # A change of code shows, one of documents or results does not.
+    changed = subprocess.run(
+        ['git', '-C', str(ROOT), 'diff', '--quiet', 'HEAD', '--']
+        + ['trainer', 'pipelines', 'tools', 'gin']
+    ).returncode
+    assert (result.commit() or '').endswith('+') == (done.returncode == 0 and bool(changed))
+    # A copy that lies, untracked, inside of somebody else's repository.
+    subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
+    shutil.copytree(ROOT / 'trainer', tmp_path / 'trainer')
+    shutil.copytree(ROOT / 'pipelines', tmp_path / 'pipelines')
+    code = 'from trainer.training import result; print(result.__file__, result.commit())'
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(tmp_path / 'trainer' / 'results.py'), 'None']
+
+
+@pytest.fixture(scope='module')
+def finished(digit_records, tmp_path_factory):
+    """A run in two starts: its model_dir, and what each start printed last."""
+    folder = tmp_path_factory.mktemp('result')
+    gin_file = folder / 'tiny.gin'
+    gin_file.write_text('\n'.join(['STEPS = 3', 'RunConfig.train_steps = %STEPS']))
+    command = Command('train_and_eval', str(folder / 'run'), [str(gin_file)], [], digit_records)
+    params = [*small_data.TINY_RUN, "ObjectiveConfig.pixel_loss='cross_entropy'"]
+    for steps in (3, 6):
+        this = dataclasses.replace(command, gin_params=[*params, f'STEPS={steps}'])
+        assert commands.execute(this) == 0
+    assert commands.execute(Command('train_and_eval', command.model_dir, [], [])) == 0
+    return folder
+
+
+def test_a_finished_run_is_one_line(finished, digit_records):
+    text = (finished / 'run' / 'result.json').read_text()
+    assert text.count('\n') == 1
+    result = json.loads(text)
+    test = json.loads((finished / 'run' / 'evaluation-test.json').read_text())
+    assert result['gin_file'] == str(finished / 'tiny.gin'), 'the last start named none'
+    assert result['params'][-1] == 'STEPS=6'
+    assert (result['steps'], result['seed'], result['finished']) == (6, 0, True)
+    assert result['epochs'] == pytest.approx(6 / (200 // 16), abs=0.001)
+    assert result['seconds'] > 0
+    assert result['test_accuracy'] == test['accuracy']
+    assert result['test_interval'] == [test['accuracy_low'], test['accuracy_high']]
+    assert 0 <= result['validation_accuracy'] <= 1
+
+
+def test_an_evaluation_has_top_5_and_bits(finished):
+    logs = json.loads((finished / 'run' / 'evaluation-test.json').read_text())
+    assert logs['accuracy'] <= logs['top_5_accuracy'] <= 1
+    bits = logs['reconstruction_bits_per_step']
+    assert bits == pytest.approx(logs['reconstruction_loss'] / np.log(2))
+    # An untrained softmax over 256 values says little more than 8 bits.
+    assert 5 < bits < 9
+
+
+def test_the_configuration_is_shown_in_tensorboard(finished):
+    import tensorflow as tf
+
+    texts = [
+        value.tensor.string_val[0].decode()
+        for path in (finished / 'run' / 'train').glob('events*')
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == 'gin'
+    ]
+    assert any('RunConfig.train_steps = %STEPS' in text for text in texts)

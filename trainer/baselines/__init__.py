@@ -1,1 +1,0 @@
-"""Models to compare with: a GRU and a Transformer encoder, with no auxiliary losses."""

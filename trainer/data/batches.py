@@ -1,0 +1,303 @@
+"""Batches of records, read by index: explicit rows per replica, no shuffle buffer, no state.
+
+`tf.data` calls back into `RecordReader`, reads ahead and parses; everything random (order, anchors,
+which decoder inputs are fed) is a function of (seed, epoch, step, id), so that starting at step k
+costs no reading of what came before.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format import anchors, examples
+from pipelines.format.index import RecordReader
+from pipelines.format.records import RecordsInfo
+from trainer.config import ObjectiveConfig
+from trainer.data.distances import draw_distances
+from trainer.data.labelled_order import LabelledOrder
+from trainer.data.order import StepRows, TrainingOrder, bucket_segments, evaluation_batches
+from trainer.data.placement import place_anchors
+
+_COINS = 103
+
+
+def _features(serialized: bytes) -> Any:
+    """The features of one example, by name."""
+    return tf.train.Example.FromString(serialized).features.feature
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Which rows of a global batch a replica reads: part `index` of `count` equal parts."""
+
+    index: int
+    count: int
+
+    def of(self, batch: StepRows) -> tuple[np.ndarray, np.ndarray]:
+        """Index rows int64 and counted bool, each [B / count]."""
+        size = len(batch.rows) // self.count
+        part = slice(self.index * size, (self.index + 1) * size)
+        return batch.rows[part], batch.counted[part]
+
+
+class SplitInput:
+    """One split of a data set, as datasets of parsed batches."""
+
+    def __init__(
+        self, folder: str, split: str, info: RecordsInfo, objective: ObjectiveConfig, *, seed: int
+    ) -> None:
+        self.folder, self.info, self._objective, self._seed = folder, info, objective, seed
+        self.reader = RecordReader(folder, split, info)
+        wanted = (seed, self._anchored_steps, objective.anchors_per_sequence)
+        self._stored = (
+            objective.auxiliary
+            and objective.anchor_placement == 'uniform'
+            and (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == wanted
+        )
+
+    @property
+    def _anchored_steps(self) -> int:
+        """L of the anchors: what a decoder or an LSTM spans, or a readout's window."""
+        config, total = self._objective, self.info.spec.fixed_length
+        if config.spans_steps:
+            return config.auxiliary_steps
+        # A window as long as the sequence has one place.
+        longest = config.auxiliary_bptt_steps if total is None else max(1, total - 1)
+        return min(config.auxiliary_bptt_steps, longest)
+
+    @property
+    def segments(self) -> np.ndarray:
+        """Segments of each example, int64 [N]."""
+        return self.reader.entries['segments'].astype(np.int64)
+
+    def order(self, batch_size: int, *, labelled_share: float | None = None) -> TrainingOrder:
+        """The training order of this split.
+
+        Args:
+          batch_size: the global one.
+          labelled_share: see `DataConfig`; unless it is None, all records are read once.
+        """
+        place = {
+            'id_hashes': self.reader.entries['id_hash'],
+            'segments': self.segments,
+            'batch_size': batch_size,
+            'seed': self._seed,
+        }
+        if labelled_share is None:
+            return TrainingOrder(**place)
+        return LabelledOrder(**place, labelled=self._labelled(), share=labelled_share)
+
+    def _labelled(self) -> np.ndarray:
+        """Which examples have labels, bool [N]: the index does not say."""
+        rows = range(len(self.reader))
+        return np.array(
+            [_features(self.reader.read(i))['label'].int64_list.value[0] >= 0 for i in rows]
+        )
+
+    def training(
+        self, order: TrainingOrder, *, first_step: int, parts: list[Rows]
+    ) -> tf.data.Dataset:
+        """Batches from a global step on, without end.
+
+        Args:
+          order: from `order`.
+          first_step: the global step (from 0) of the first batch.
+          parts: the rows of each local replica; elements come in this order, step after step.
+
+        Returns:
+          A dataset of dicts, see `parse`.
+        """
+
+        def load(element: int) -> tuple:
+            step, part = divmod(element, len(parts))
+            step += first_step
+            rows, counted = parts[part].of(batch := order.at(step))
+            epoch = order.epoch_of(step)
+            return self._load(rows, counted, batch.segments, epoch=epoch, step=step)
+
+        return self._dataset(tf.data.Dataset.range(np.iinfo(np.int64).max), load)
+
+    def evaluation(self, *, batch_size: int, parts: list[Rows]) -> tf.data.Dataset:
+        """Every example once, with anchor set 0; see `training`."""
+        batches = list(evaluation_batches(self.segments, batch_size))
+
+        def load(element: int) -> tuple:
+            batch, part = divmod(element, len(parts))
+            rows, counted = parts[part].of(batches[batch])
+            return self._load(rows, counted, batches[batch].segments, epoch=0, step=None)
+
+        return self._dataset(tf.data.Dataset.range(len(batches) * len(parts)), load)
+
+    def sample(self, size: int) -> dict[str, np.ndarray]:
+        """A few examples as one parsed batch: the first ones, or documents of middle length."""
+        rows = np.argsort(self.segments, kind='stable')
+        begin = 0 if self.info.spec.fixed_length else max(0, (len(rows) - size) // 2)
+        return self.read(rows[begin : begin + size])
+
+    def read(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """These rows of the index as one parsed batch, as an evaluation would have them."""
+        segments = int(bucket_segments(self.segments[rows]).max())
+
+        def load(element: int) -> tuple:
+            del element
+            return self._load(rows, np.ones(len(rows), bool), segments, epoch=0, step=None)
+
+        dataset = self._dataset(tf.data.Dataset.range(1), load)
+        return next(iter(dataset.as_numpy_iterator()))
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """The ids of these rows of the index, read from the records; bytes that are no UTF-8 as
+        \\xe9."""
+        found = []
+        for serialized in self.reader.read_batch(rows):
+            name = _features(serialized)['id']
+            found.append(name.bytes_list.value[0].decode('utf-8', 'backslashreplace'))
+        return found
+
+    def anchors(self, epoch: int, *, most: int = 10_000) -> dict[str, np.ndarray]:
+        """The anchors of the first `most` examples in an epoch, int32 [N, K], by name."""
+        drawn = self._draw_anchors(self.reader.entries[:most], epoch)
+        return dict(zip(('r_anchors', 'r_starts', 'p_anchors'), drawn, strict=True))
+
+    def evaluation_steps(self, batch_size: int) -> int:
+        """Number of global batches in `evaluation`."""
+        return sum(1 for _ in evaluation_batches(self.segments, batch_size))
+
+    def _load(
+        self, rows: np.ndarray, counted: np.ndarray, segments: int, *, epoch: int, step: int | None
+    ) -> tuple:
+        serialized = np.array(self.reader.read_batch(rows), object)
+        entries = self.reader.entries[rows]
+        batch = (serialized, rows.astype(np.int32), counted)
+        drawn = self.drawn(entries, segments, epoch=epoch, step=step)
+        return *batch, np.int32(segments), np.int32(epoch), *drawn
+
+    def drawn(
+        self, entries: np.ndarray, segments: int, *, epoch: int, step: int | None
+    ) -> list[np.ndarray]:
+        """What is random in a step: r_anchors, r_starts, p_anchors, r_distances, p_distances, fed.
+
+        Args:
+          entries: of the index, [B].
+          segments: that the batch is padded to.
+          epoch: chooses the anchor set.
+          step: decides about distances and which decoder inputs are fed; None, in an evaluation:
+            the middles of the distances' stretches, and inputs as at the end of training.
+        """
+        anchors_of = self._draw_anchors(entries, epoch)
+        distances = self._draw_distances(len(entries), segments, step)
+        return [*anchors_of, *distances, self._draw_fed(entries['id_hash'], step)]
+
+    def _draw_distances(self, rows: int, segments: int, step: int | None) -> list[np.ndarray]:
+        """int32 [B, N] back, [B, N] ahead, the same in all rows; N is 0 where nothing is asked."""
+        config, found = self._objective, []
+        total = self.info.spec.fixed_length or int(segments) * self.info.segment_steps
+        ahead = min(config.auxiliary_steps, total)
+        for name, farthest in (('reconstruction', total), ('prediction', ahead)):
+            asked = np.zeros([0], np.int32)
+            if name in config.readouts:
+                asked = draw_distances(
+                    seed=self._seed,
+                    step=step,
+                    farthest=farthest,
+                    count=config.readout_distances,
+                    placement=config.distance_placement,
+                    future=name == 'prediction',
+                )
+            found.append(np.tile(asked, [rows, 1]))
+        return found
+
+    def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
+
+        All 0 where no loss uses them: `auxiliary_steps` need not fit the sequences then.
+        """
+        if not self._objective.auxiliary:
+            return [np.zeros([len(entries), self._objective.anchors_per_sequence], np.int32)] * 3
+        lengths = entries['length'].astype(np.int64)
+        steps = anchors.auxiliary_length(
+            lengths,
+            self._anchored_steps,
+            fixed_length=self.info.spec.fixed_length is not None,
+        )
+        return list(
+            place_anchors(
+                self._objective.anchor_placement,
+                seed=self._seed,
+                epoch=epoch,
+                id_hashes=entries['id_hash'],
+                lengths=lengths,
+                auxiliary_steps=steps,
+                anchors_per_sequence=self._objective.anchors_per_sequence,
+            )
+        )
+
+    def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
+        """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
+        config, now = self._objective, step or 0
+        rate = config.evaluated_forcing_rate if step is None else config.teacher_forcing_at(now)
+        steps = 0 if config.always_fed else config.auxiliary_steps - 1
+        cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
+        coins = anchors.mix(self._seed, _COINS, now, hashes[:, np.newaxis], cells)
+        fed = (coins >> np.uint64(11)) * 2.0**-53 < rate
+        return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
+
+    def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
+        types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 7, tf.bool)
+        dataset = elements.map(
+            lambda e: self.parse(*tf.numpy_function(load, [e], types)),
+            num_parallel_calls=2,
+            deterministic=True,
+        )
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = 2
+        # Nothing is left to tune; and an iterator that is given up can wait a minute for the tuner.
+        options.autotune.enabled = False
+        return dataset.prefetch(2).with_options(options)
+
+    def parse(
+        self,
+        serialized: tf.Tensor,
+        rows: tf.Tensor,
+        counted: tf.Tensor,
+        segments: tf.Tensor,
+        epoch: tf.Tensor,
+        r_anchors: tf.Tensor,
+        r_starts: tf.Tensor,
+        p_anchors: tf.Tensor,
+        r_distances: tf.Tensor,
+        p_distances: tf.Tensor,
+        fed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are.
+
+        No strings, for no accelerator holds them: `rows` are what `ids` turns into ids.
+        """
+        total = self.info.spec.fixed_length
+        padded = segments * self.info.segment_steps if total is None else total
+        parsed = examples.parse_examples(
+            tf.ensure_shape(serialized, [None]), self.info, padded_steps=padded
+        )
+        drawn = {'r_anchors': r_anchors, 'r_starts': r_starts, 'p_anchors': p_anchors}
+        if self._stored:
+            e = tf.minimum(epoch, self.info.anchor_sets - 1)
+            drawn = {
+                k: tf.cond(
+                    epoch < self.info.anchor_sets, lambda k=k: parsed[k][:, e], lambda v=v: v
+                )
+                for k, v in drawn.items()
+            }
+        return {
+            'rows': tf.ensure_shape(rows, [None]),
+            'inputs': parsed['inputs'],
+            'lengths': parsed['length'],
+            'labels': parsed['label'],
+            'counted': tf.ensure_shape(counted, [None]),
+            'fed': tf.ensure_shape(fed, [None, None, None]),
+            'r_distances': tf.ensure_shape(r_distances, [None, None]),
+            'p_distances': tf.ensure_shape(p_distances, [None, None]),
+            **{k: tf.ensure_shape(v, [None, None]) for k, v in drawn.items()},
+        }

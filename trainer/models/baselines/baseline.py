@@ -1,0 +1,85 @@
+"""What the baselines share with each other: embedding, classifier, and what a task asks for."""
+
+import abc
+
+import tensorflow as tf
+
+from trainer.bptt import truncation
+from trainer.bptt.truncation import Sequences
+from trainer.config import ModelConfig
+from trainer.models.layers import Classifier, Initializer
+
+
+class Baseline(tf.Module, abc.ABC):
+    """Embedding -> an encoder -> one vector per sequence -> the paper's classifier."""
+
+    # The parts of the auxiliary losses; a `LongSequenceModel` may have them.
+    reconstruction = None
+    prediction = None
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        make: Initializer,
+        *,
+        input_rows: int,
+        encoded_units: int,
+        classes: int,
+    ) -> None:
+        """Makes the shared variables.
+
+        Args:
+          config: sizes.
+          make: of the variables.
+          input_rows: channels C of a step's values, or size V of the vocabulary.
+          encoded_units: F, the width of what `encode` returns.
+          classes: number of classes.
+        """
+        super().__init__()
+        self.config = config
+        self.embedding = make.normal('embedding', [input_rows, config.embedding_units])
+        self.classifier = Classifier(
+            make, inputs=encoded_units, head_units=config.head_units, classes=classes
+        )
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Of all variables."""
+        return self.embedding.dtype
+
+    def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
+        """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
+        return truncation.right_aligned(inputs, lengths, self.dtype)
+
+    def embed(self, columns: tf.Tensor) -> tf.Tensor:
+        """Values [..., C] or ids [...], as `Sequences.decode` gives them -> [..., E]."""
+        embedding = tf.convert_to_tensor(self.embedding)
+        if columns.dtype.is_integer:
+            return _pick_rows(embedding, columns)
+        return tf.tensordot(columns, embedding, axes=1)
+
+    @abc.abstractmethod
+    def encode(self, sequences: Sequences, *, bptt_steps: int = 0) -> tf.Tensor:
+        """One vector per sequence.
+
+        Args:
+          sequences: T is static, but for a model that has no `advance` and is exported.
+          bptt_steps: how many of the last steps a recurrent encoder reads with gradient.
+
+        Returns:
+          [B, F], for `classify`.
+        """
+
+    def classify(self, encoded: tf.Tensor) -> tf.Tensor:
+        """[B, F] -> logits [B, classes]."""
+        return self.classifier(encoded)
+
+
+@tf.custom_gradient
+def _pick_rows(table: tf.Tensor, ids: tf.Tensor) -> tuple:
+    """tf.gather with a dense gradient, whose norm counts a row once however often it is picked."""
+
+    def backward(d: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return tf.math.unsorted_segment_sum(d, ids, table.shape[0]), None
+
+    return tf.gather(table, ids), backward

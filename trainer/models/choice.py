@@ -1,0 +1,66 @@
+"""Models and objectives by ModelConfig.architecture: the one place that knows all of them."""
+
+import gin
+
+from pipelines.format.spec import SequenceSpec
+from trainer.config import Config
+from trainer.models.baselines.baseline import Baseline
+from trainer.models.baselines.gru import GRUClassifier
+from trainer.models.baselines.objective import SupervisedObjective
+from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.objective import Objective
+from trainer.models.step_losses import StepLoss
+
+Model = LongSequenceModel | Baseline
+
+
+def make_model(
+    config: Config,
+    spec: SequenceSpec,
+    *,
+    classes: int,
+    loss: StepLoss | None = None,
+) -> Model:
+    """The run's model, with the auxiliary parts that its objective uses.
+
+    Args:
+      config: of the run.
+      spec: of the sequences.
+      classes: number of classes.
+      loss: of a step, for the auxiliary losses; None: nothing is to be trained, only asked.
+
+    Returns:
+      A new model with its initial values.
+    """
+    sizes = {
+        'input_rows': spec.vocabulary_size or spec.channels,
+        'classes': classes,
+        'seed': config.run.seed,
+    }
+    if config.model.architecture == 'gru':
+        return GRUClassifier(config.model, **sizes)
+    if config.model.architecture == 'transformer':
+        # Not for everybody: it costs. Model Garden's layers register themselves with gin, which is
+        # locked once it has parsed.
+        with gin.unlock_config():
+            from trainer.models.baselines.transformer import TransformerClassifier
+
+        return TransformerClassifier(config.model, **sizes)
+    return LongSequenceModel(
+        config.model,
+        objective=config.objective,
+        loss=loss or StepLoss(config.objective.levels(spec)),
+        **sizes,
+    )
+
+
+def make_objective(config: Config, segment_steps: int, *, supervised: bool = True) -> Objective:
+    """The losses of the run's model, on records of one `segment_steps`.
+
+    Args:
+      config: of the run.
+      segment_steps: steps of a stored segment.
+      supervised: False: the auxiliary losses alone.
+    """
+    kind = Objective if config.model.architecture == 'lstm' else SupervisedObjective
+    return kind(config.objective, segment_steps, supervised)

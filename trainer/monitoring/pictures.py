@@ -1,0 +1,136 @@
+"""TensorBoard pictures: what the decoder or the readout says of the past, beside the truth."""
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.format.pixels import pictures_of
+from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import text_of
+from trainer.bptt import truncation
+from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.objective import Batch
+from trainer.models.readout import Readout
+from trainer.monitoring.figures import draw_reconstructions
+
+# Of documents and signals, as much as one looks at.
+_READ_OUT_STEPS = 500
+
+
+def decode(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+    """What a decoder makes of x_s of each row's first anchor, left to itself.
+
+    Returns:
+      What it says for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
+    """
+    sequences = model.sequences(batch.inputs, batch.lengths)
+    padding = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
+    anchors = batch.r_anchors[:, :1] + padding
+    until = sequences.total_steps
+    state = truncation.sweep(sequences, model.main_weights(), anchors, until=until)
+    first = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, 1)[0]
+    decoder = model.reconstruction
+    start = decoder.start(state, batch.r_anchors[:, 0] - batch.r_starts[:, 0])
+    embedding = tf.convert_to_tensor(model.embedding)
+    return decoder.free_run(start, first, tf.constant(steps), embedding)
+
+
+def read_out(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+    """What a readout says of each row's last steps, from the state at its end; as `decode`."""
+    hidden = model.encode(model.sequences(batch.inputs, batch.lengths)).h
+    dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype
+    said = model.reconstruction.recall(hidden, tf.range(steps, 0, -1), dtype)
+    return tf.transpose(said, [1, 0, *range(2, said.shape.rank)])
+
+
+def draw_images(
+    spec: SequenceSpec, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray
+) -> np.ndarray:
+    """Draws truth (left) and reconstruction (right), the rest of the picture dimmed.
+
+    Args:
+      spec: of the records; undoes the permutation.
+      inputs: uint8 [B, T, C].
+      starts: int32 [B], step s of each row.
+      outputs: float [L-1, B, C], in 0..1.
+
+    Returns:
+      float [B, side, 2 * side, 1 or 3] in 0..1.
+    """
+    steps, pairs = outputs.shape[0], []
+    for row, start, said in zip(inputs / 255.0, starts, outputs.swapaxes(0, 1), strict=True):
+        stretch = slice(start + 1, start + 1 + steps)
+        truth, guess = 0.3 * row, 0.3 * row
+        truth[stretch], guess[stretch] = row[stretch], said.clip(0, 1)
+        pairs.append(pictures_of(np.stack([truth, guess]), spec))
+    return np.concatenate(np.stack(pairs, axis=1), axis=2)
+
+
+def draw_texts(
+    spec: SequenceSpec, inputs: np.ndarray, begins: np.ndarray, outputs: np.ndarray
+) -> list[str]:
+    """Writes truth and reconstruction of each row as Markdown.
+
+    Args:
+      spec: of the records; turns ids into text.
+      inputs: ids [B, T].
+      begins: int32 [B], column of x_s of each row.
+      outputs: ids [L-1, B].
+    """
+    texts = []
+    for row, begin, said in zip(inputs, begins, outputs.T, strict=True):
+        truth = row[begin + 1 : begin + 1 + len(said)]
+        pair = (text_of(v, spec) for v in (truth, said))
+        texts.append('\n\n'.join(f'    {t!r}' for t in pair))
+    return texts
+
+
+class ReconstructionPictures:
+    """An evaluation action: writes a few pictures of one fixed batch."""
+
+    def __init__(
+        self,
+        *,
+        model: LongSequenceModel,
+        batch: Batch,
+        spec: SequenceSpec,
+        auxiliary_steps: int,
+        writer: tf.summary.SummaryWriter,
+        global_step: tf.Variable,
+    ) -> None:
+        self._batch, self._spec = batch, spec
+        self._writer, self._global_step = writer, global_step
+        if isinstance(model.reconstruction, Readout):
+            lengths = np.full([batch.inputs.shape[0]], batch.inputs.shape[1])
+            lengths = lengths if batch.lengths is None else batch.lengths.numpy()
+            self._steps = int(min(lengths.min(), spec.fixed_length or _READ_OUT_STEPS))
+            self._starts, say = lengths - self._steps - 1, read_out
+        else:
+            total = batch.inputs.shape[1]
+            short = auxiliary_steps if batch.lengths is None else max(1, total // 2)
+            self._steps = min(auxiliary_steps, short) - 1
+            self._starts, say = batch.r_starts[:, 0].numpy(), decode
+        self._reconstruct = tf.function(
+            lambda: say(model, batch, steps=self._steps), autograph=False
+        )
+
+    def __call__(self, logs: dict[str, float]) -> None:
+        """Draws with the weights as they are now."""
+        del logs
+        if self._steps < 1:
+            return
+        outputs = self._reconstruct().numpy()
+        inputs, starts = self._batch.inputs.numpy(), self._starts
+        with self._writer.as_default(step=self._global_step):
+            if self._spec.kind == 'text':
+                begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
+                for i, text in enumerate(draw_texts(self._spec, inputs, begins, outputs)):
+                    tf.summary.text(f'reconstruction/{i}', text)
+            else:
+                pictures = self._draw(inputs, starts, outputs)
+                tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
+        self._writer.flush()
+
+    def _draw(self, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        if self._spec.kind == 'image':
+            return draw_images(self._spec, inputs, starts, outputs)
+        return draw_reconstructions(inputs, self._batch.lengths.numpy(), starts, outputs)

@@ -1,0 +1,239 @@
+"""What lies in a run's folder, and where.
+
+checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxiliary phase's last
+weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
+as the user gave them), config.json (resolved), data.json (what it was trained on),
+validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predictions-*.jsonl,
+result.json (the run in one line), export/<version>/ (SavedModels).
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
+from trainer.data import checks
+
+GIN_FILE = 'operative.gin'
+VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
+_COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
+_STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
+_STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
+_SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
+_SKIPPED = 'skipped/.ATTRIBUTES/VARIABLE_VALUE'
+_AVERAGES = 'averages/'
+
+
+class ModelDir:
+    """Names and reads the parts of a run's folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> str:
+        return tf.io.gfile.join(self.path, name)
+
+    @property
+    def checkpoints(self) -> str:
+        """Folder of the checkpoints to resume from."""
+        return self / 'checkpoints'
+
+    @property
+    def best(self) -> str:
+        """Folder of the best checkpoint on the validation split."""
+        return self / 'best'
+
+    @property
+    def pretrained(self) -> str:
+        """Prefix of the checkpoint that the auxiliary phase ends with; the classifier left out."""
+        return self / 'pretrained/weights'
+
+    def create(self) -> None:
+        """Makes the folder.
+
+        Raises:
+          LonghaulError: if it cannot be made or written to.
+        """
+        try:
+            tf.io.gfile.makedirs(self.path)
+            probe = self / '.writable'
+            with tf.io.gfile.GFile(probe, 'w') as file:
+                file.write('')
+            tf.io.gfile.remove(probe)
+        except (tf.errors.OpError, OSError) as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: cannot be written to ({reason_of(error)}); '
+                'name a folder that you may write to'
+            ) from error
+
+    def copy_state(self, target: str) -> None:
+        """Copies what a run reads of its own folder (weights and small files, no logs)."""
+        for part in ('', *_STATE_FOLDERS):
+            source, place = self / part, tf.io.gfile.join(target, part)
+            if not tf.io.gfile.isdir(source):
+                continue
+            tf.io.gfile.makedirs(place)
+            for name in tf.io.gfile.listdir(source):
+                if part or name.endswith(('.json', '.gin', VALIDATIONS_FILE, SKIPPED_FILE)):
+                    copy = tf.io.gfile.join(place, name)
+                    tf.io.gfile.copy(tf.io.gfile.join(source, name), copy)
+
+    def latest_step(self) -> int:
+        """Global step of the latest checkpoint to resume from; 0 when there is none."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return 0 if path is None else int(tf.train.load_variable(path, _STEP))
+
+    def latest_skipped(self) -> int:
+        """Batches left out up to the latest checkpoint; 0 without one."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        if path is None or not tf.train.load_checkpoint(path).has_tensor(_SKIPPED):
+            return 0
+        return int(tf.train.load_variable(path, _SKIPPED))
+
+    def has_averages(self) -> bool:
+        """Whether the latest checkpoint holds moving averages of the weights."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return path is not None and _has_averages(path)
+
+    def latest_seconds(self) -> float:
+        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
+        path = tf.train.latest_checkpoint(self.checkpoints)
+        return 0.0 if path is None else float(tf.train.load_variable(path, _SECONDS))
+
+    def evaluated_checkpoint(self) -> str:
+        """The best checkpoint, or the latest while there is no best one.
+
+        Raises:
+          LonghaulError: if there is neither.
+        """
+        for folder in (self.best, self.checkpoints):
+            path = tf.train.latest_checkpoint(folder)
+            if path is not None:
+                return path
+        raise LonghaulError(
+            f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
+        )
+
+    def remember_command(
+        self, gin_files: list[str], gin_params: list[str], commit: str | None
+    ) -> None:
+        """Writes down which experiment this is, as the user said it, and the code that trains it.
+
+        A run that other code goes on with has the commits of all, the first one first.
+        """
+        commits = self._command().get('commits', [])
+        if commit is not None and commit not in commits:
+            commits = [*commits, commit]
+        content = {'gin_files': gin_files, 'gin_params': gin_params, 'commits': commits}
+        write_atomically(self / _COMMAND_FILE, json.dumps(content) + '\n')
+
+    def command(self) -> tuple[list[str], list[str]]:
+        """What `remember_command` wrote down: gin files and bindings."""
+        content = self._command()
+        return content.get('gin_files', []), content.get('gin_params', [])
+
+    def commits(self) -> list[str]:
+        """The commits of the code that has trained here, the first one first."""
+        return self._command().get('commits', [])
+
+    def _command(self) -> dict[str, list[str]]:
+        if not tf.io.gfile.exists(self / _COMMAND_FILE):
+            return {}
+        with tf.io.gfile.GFile(self / _COMMAND_FILE) as file:
+            return json.loads(file.read())
+
+    def read_weights(self, path: str, **objects: tf.Module | tf.Variable) -> None:
+        """Reads some of a checkpoint's objects, `model` and `global_step` for example.
+
+        Raises:
+          LonghaulError: if it holds other variables than these objects have.
+        """
+        try:
+            checkpoint = tf.train.Checkpoint(**objects)
+            checkpoint.read(path).assert_existing_objects_matched().expect_partial()
+        except (AssertionError, ValueError) as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: holds another model than the configuration describes; '
+                'set ModelConfig and the weights in ObjectiveConfig as its operative.gin does, or '
+                'name another --model_dir'
+            ) from error
+
+    def read_evaluated(self, path: str, *, model: tf.Module, global_step: tf.Variable) -> None:
+        """Reads the weights that a checkpoint of `evaluated_checkpoint` is evaluated with.
+
+        Moving averages where the run keeps some: best/ holds nothing else.
+
+        Raises:
+          LonghaulError: if it holds other variables than the model has.
+        """
+        kind = 'averages' if _has_averages(path) else 'model'
+        self.read_weights(path, **{kind: model}, global_step=global_step)
+
+    def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
+        """Writes down what the run is trained on; refuses data of another kind later."""
+        if tf.io.gfile.exists(self / _DATA_FILE):
+            checks.check_same_data(*self.data(), spec, class_names)
+            return
+        content = {'spec': spec.to_json(), 'class_names': class_names}
+        write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
+
+    def data(self) -> tuple[SequenceSpec, tuple[str, ...]]:
+        """What the run was trained on: spec and class names.
+
+        Raises:
+          LonghaulError: if nothing was trained here.
+        """
+        try:
+            with tf.io.gfile.GFile(self / _DATA_FILE) as file:
+                content = json.loads(file.read())
+        except tf.errors.NotFoundError as error:
+            raise LonghaulError(
+                f'--model_dir={self.path}: holds no run; train first with --mode=train'
+            ) from error
+        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
+
+
+def write_atomically(path: str, content: str) -> None:
+    """Writes a file so that nobody ever reads half of it.
+
+    Raises:
+      LonghaulError: if it cannot be written.
+    """
+    temporary = f'{path}.partial'
+    with refusing(path):
+        with tf.io.gfile.GFile(temporary, 'w') as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+@contextlib.contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Turns an error of the file system within into a refusal that names the file."""
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        raise LonghaulError(
+            f'{path}: cannot be written ({reason_of(error)}); make room, or make it writable: the '
+            'same command goes on from the last checkpoint'
+        ) from error
+
+
+def _has_averages(path: str) -> bool:
+    return any(name.startswith(_AVERAGES) for name, _ in tf.train.list_variables(path))
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what an error says, or its name."""
+    return (str(getattr(error, 'message', error)) or type(error).__name__).splitlines()[0]
+
+
+def versions(folder: str) -> list[int]:
+    """The numbered versions in an export folder, ascending."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    names = [Path(n).name for n in tf.io.gfile.listdir(folder)]
+    return sorted(int(n) for n in names if n.isdecimal())

@@ -1,0 +1,85 @@
+"""Whether a model_dir holds the run that a configuration describes."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from trainer.config import Config
+from trainer.run_dir.folder import ModelDir, write_atomically
+
+_FILE_NAME = 'config.json'
+# What may change from one start of a run to the next: its length, its rhythm, its places.
+_FREE = {
+    'data.records',
+    'data.eval_batch_size',
+    'data.service',
+    'run.train_steps',
+    'run.log_interval',
+    'run.checkpoint_interval',
+    'run.eval_interval',
+    'run.keep_checkpoints',
+    'run.evaluate_test',
+    'run.patience',
+    'run.skip_loss_above',
+    'run.max_skipped_batches',
+    'run.diagnostics',
+    'run.profile_from',
+    'run.profile_until',
+    'run.warm_start',
+    'run.path',
+}
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    """'run.seed' -> value."""
+    return {
+        f'{section}.{name}': value
+        for section, values in dataclasses.asdict(config).items()
+        for name, value in values.items()
+    }
+
+
+def _defaults(config: Config) -> dict[str, Any]:
+    """As `_flat`, of what the classes themselves say."""
+    return {
+        f'{section.name}.{field.name}': field.default
+        for section in dataclasses.fields(config)
+        for field in dataclasses.fields(getattr(config, section.name))
+    }
+
+
+def _gin_name(config: Config, name: str) -> str:
+    section, _, field = name.partition('.')
+    return f'{type(getattr(config, section)).__name__}.{field}'
+
+
+def check_same_run(folder: ModelDir, config: Config, *, change: bool) -> None:
+    """Writes the configuration down, or compares it with what the run has had so far.
+
+    Args:
+      folder: of the run.
+      config: that it is to go on with.
+      change: whether it may go on with another one.
+
+    Raises:
+      LonghaulError: if it is another experiment; it names each value, there and here.
+    """
+    path, values = folder / _FILE_NAME, _flat(config)
+    if folder.latest_step() > 0 and tf.io.gfile.exists(path) and not change:
+        with tf.io.gfile.GFile(path) as file:
+            before = json.loads(file.read())
+        # What an older version did not know, it did as the defaults say.
+        before = _defaults(config) | before
+        differ = [n for n in values if n not in _FREE and before[n] != values[n]]
+        if differ:
+            said = '; '.join(
+                f'{_gin_name(config, n)} was {before[n]!r}, is {values[n]!r}' for n in differ
+            )
+            raise LonghaulError(
+                f'--model_dir={folder.path}: holds another experiment: {said}. Name another '
+                '--model_dir, or add --allow_changes to go on with these values'
+            )
+    write_atomically(path, json.dumps(values, indent=1) + '\n')

@@ -1,0 +1,48 @@
+"""Gradients of a batch, one part of its rows after another: the memory of a part is enough."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from trainer.bptt.for_steps import for_steps
+from trainer.models.objective import Losses
+
+# Rows [b, ...] -> the losses of each row, and the gradients of their sum.
+Compute = Callable[[dict[str, tf.Tensor]], tuple[Losses, list[tf.Tensor]]]
+
+
+def accumulate(compute: Compute, rows: dict[str, tf.Tensor], *, count: int) -> tuple:
+    """What `compute` says of all rows, computed from `count` equal parts of them in turn.
+
+    Args:
+      compute: to be called with rows [B / count, ...].
+      rows: [B, ...] each; B a multiple of `count`.
+      count: of parts; 1 calls `compute` as it is.
+
+    Returns:
+      The losses of each row, [B], and the sums of the gradients.
+    """
+    if count == 1:
+        return compute(rows)
+    parts = {k: tf.reshape(v, [count, v.shape[0] // count, *v.shape[1:]]) for k, v in rows.items()}
+    size = next(iter(parts.values())).shape[1]
+    first_losses, first_gradients = compute({k: v[0] for k, v in parts.items()})
+    used = [i for i, value in enumerate(first_losses) if value is not None]
+
+    def body(t: tf.Tensor, found: tuple, gradients: tuple) -> tuple:
+        """One more part."""
+        losses, more = compute({k: v[t + 1] for k, v in parts.items()})
+        found = tuple(a.write(t + 1, losses[i]) for a, i in zip(found, used, strict=True))
+        return found, tuple(a + b for a, b in zip(gradients, more, strict=True))
+
+    found = tuple(
+        tf.TensorArray(first_losses[i].dtype, count, element_shape=first_losses[i].shape).write(
+            0, first_losses[i]
+        )
+        for i in used
+    )
+    found, gradients = for_steps(count - 1, body, found, tuple(first_gradients))
+    losses: list[tf.Tensor | None] = [None] * len(first_losses)
+    for i, array in zip(used, found, strict=True):
+        losses[i] = tf.reshape(array.stack(), [count * size, *first_losses[i].shape[1:]])
+    return Losses(*losses), list(gradients)

@@ -1,0 +1,186 @@
+"""`--dry_run`: what a command would do, and `check_memory`: whether it can."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import RecordsInfo
+from trainer.config import Config
+from trainer.run_dir.folder import GIN_FILE
+from trainer.training import memory
+from trainer.training.memory import BASE_BYTES, Estimate
+
+_SLOTS = {'rmsprop': 1, 'adam': 2, 'adamw': 2}
+
+
+def size(count: float) -> str:
+    """Bytes for people: '1.5 GB'."""
+    return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
+
+
+def check_memory(
+    config: Config,
+    info: RecordsInfo,
+    *,
+    replicas: int,
+    here: int,
+    say: Callable[[str], None],
+) -> None:
+    """Refuses, before the first step, what cannot fit into this machine's memory.
+
+    An accelerator's memory is not known beforehand: nothing is checked there.
+
+    Args:
+      config: of the run.
+      info: of its records.
+      replicas: among which a global batch is divided.
+      here: how many of them share this machine's memory.
+      say: takes a line for people.
+
+    Raises:
+      LonghaulError: with the estimate, and the gin value to lower.
+    """
+    if any(tf.config.list_logical_devices(kind) for kind in ('GPU', 'TPU')):
+        return
+    free = memory.available_bytes()
+    if free is None:
+        return
+    found = memory.estimate(config, info, replicas=replicas)
+    needed, at_most = found.at_least * here, found.at_most * here
+    if needed > free:
+        raise LonghaulError(_too_large(config, found, needed=needed, at_most=at_most, free=free))
+    if at_most > free:
+        say(
+            f'note: a training step may need up to {size(at_most)}, and {size(free)} are free; '
+            f'{_way_out(config, found, needed=at_most, free=free)}'
+        )
+
+
+def _too_large(config: Config, found: Estimate, *, needed: int, at_most: int, free: int) -> str:
+    largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in found.parts[:3])
+    way_out = _way_out(config, found, needed=needed, free=free)
+    return (
+        f'a training step needs at least {size(needed)} and up to {size(at_most)} of memory '
+        f'({largest}), and {size(free)} are free: {way_out}'
+    )
+
+
+def _way_out(config: Config, found: Estimate, *, needed: int, free: int) -> str:
+    """Which values to lower."""
+    part, batch = found.parts[0], config.data.batch_size
+    fitting = int(batch * free / needed / 1.5)
+    section, name = part.lower.split('.')
+    sections = {type(s).__name__: s for s in vars(config).values()}
+    lower = f'{part.lower}={getattr(sections[section], name)}'
+    if fitting >= 1 and part.lower != 'DataConfig.batch_size':
+        return f'lower {lower}, or {_smaller_batch(config, fitting)}'
+    if fitting >= 1:
+        return f'lower it with {_smaller_batch(config, fitting)}'
+    return f'lower {lower}; no batch is small enough'
+
+
+def _smaller_batch(config: Config, fitting: int) -> str:
+    said = f'--gin_param="DataConfig.batch_size={fitting}"'
+    size, steps = config.data.batch_size, config.data.accumulation_steps
+    smaller = (n for n in range(2, size + 1) if size % n == 0 and size * steps <= fitting * n)
+    parts = next(smaller, None)
+    if parts is None or parts <= steps:
+        return said
+    return f'{said}, or compute the batch in parts: DataConfig.accumulation_steps={parts}'
+
+
+def describe(
+    config: Config,
+    info: RecordsInfo,
+    *,
+    model_dir: str,
+    variables: list[tf.Variable],
+    replicas: int,
+    steps_per_epoch: int,
+) -> str:
+    """What a training command would do.
+
+    Args:
+      config: resolved.
+      info: of the records.
+      model_dir: of the run.
+      variables: of the model.
+      replicas: of the strategy.
+      steps_per_epoch: of the training split.
+
+    Returns:
+      Text for the terminal.
+    """
+    sections = [
+        ('Configuration', _configuration(config)),
+        ('Data', _data(config, info, steps_per_epoch)),
+        ('Model', _model(variables)),
+        ('Memory', _memory(config, info, replicas)),
+        ('Would write', _files(config, model_dir, variables)),
+    ]
+    return '\n\n'.join(f'{title}\n' + '\n'.join(f'  {x}' for x in xs) for title, xs in sections)
+
+
+def _configuration(config: Config) -> list[str]:
+    return [
+        f'{type(section).__name__}.{field.name} = {getattr(section, field.name)!r}'
+        for section in vars(config).values()
+        for field in dataclasses.fields(section)
+    ]
+
+
+def _data(config: Config, info: RecordsInfo, steps_per_epoch: int) -> list[str]:
+    spec, run = info.spec, config.run
+    length = f'{spec.fixed_length} steps' if spec.fixed_length else 'of different length'
+    if spec.kind == 'signal':
+        length = f'{spec.channels} x {spec.dtype} a step, {length}'
+    phases = f'{run.pretrain_steps} auxiliary + {run.train_steps} joint'
+    return [
+        f'{config.data.records}: {spec.kind}, {length}, {len(info.class_names)} classes',
+        ', '.join(f'{split} {count:,}' for split, count in info.counts['splits'].items()),
+        f'{steps_per_epoch} steps per epoch of {config.data.batch_size} examples each',
+        f'{run.total_steps} steps ({phases}): {run.total_steps / steps_per_epoch:.1f} epochs',
+    ]
+
+
+def _model(variables: list[tf.Variable]) -> list[str]:
+    by_part: dict[str, int] = {}
+    for variable in variables:
+        part = variable.name.partition('/')[0].removesuffix(':0')
+        by_part[part] = by_part.get(part, 0) + math.prod(variable.shape)
+    lines = [f'{part:<16}{count:>12,}' for part, count in by_part.items()]
+    return [*lines, f'{"parameters":<16}{sum(by_part.values()):>12,}']
+
+
+def _memory(config: Config, info: RecordsInfo, replicas: int) -> list[str]:
+    found = memory.estimate(config, info, replicas=replicas)
+    lines = [f'{part.name:<28}{size(part.bytes):>10}' for part in found.parts]
+    free = memory.available_bytes()
+    least, most = (size(n + BASE_BYTES) for n in (found.at_least, found.at_most))
+    lines.append(f'a replica: {least} to {most}, with {size(BASE_BYTES)} for TensorFlow itself')
+    lines.append('free here: ' + ('not known' if free is None else size(free)))
+    return lines
+
+
+def _files(config: Config, model_dir: str, variables: list[tf.Variable]) -> list[str]:
+    weights = sum(math.prod(v.shape) * v.dtype.size for v in variables)
+    averages = bool(config.optimizer.ema_decay)
+    checkpoint = weights * (1 + averages + _SLOTS[config.optimizer.name])
+    keep = config.run.keep_checkpoints
+    lines = [
+        f'{model_dir}',
+        f'checkpoints/   {keep} of {size(checkpoint)}, one every {config.run.checkpoint_interval}'
+        ' steps',
+        f'best/          the best on validation, {size(weights)}',
+    ]
+    if config.run.pretrain_steps:
+        lines.append(f"pretrained/    the auxiliary phase's weights, {size(weights)}")
+    return [
+        *lines,
+        'train/, validation/   TensorBoard',
+        f'{GIN_FILE}, command.json, config.json, data.json, validations.jsonl, skipped.jsonl,',
+        'result.json, evaluation-*.json, predictions-*.jsonl',
+    ]

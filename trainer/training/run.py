@@ -1,0 +1,266 @@
+"""A run from end to end: strategy, phases, checkpoints, evaluation.
+
+Serves the command line (`trainer.main`) and whoever trains from Python alike.
+"""
+
+import contextlib
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import gin
+import tensorflow as tf
+
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from trainer.config import Config
+from trainer.data import checks
+from trainer.data.replicas import local_parts
+from trainer.devices import workers
+from trainer.devices.execution import SCAN, Execution
+from trainer.monitoring.measures import curve_json, probe
+from trainer.monitoring.progress import Reporter
+from trainer.run_dir import checkpoints, lock, predictions
+from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
+from trainer.run_dir.same_run import check_same_run
+from trainer.run_dir.validations import ValidationLog
+from trainer.training import dry_run, result
+from trainer.training.loop import SplitEvaluator
+from trainer.training.phase import PhaseTraining, is_over
+from trainer.training.phases import phases
+from trainer.training.shared import Shared
+from trainer.training.stopping import StopRequest
+from trainer.training.task import InputRequest
+from trainer.training.warm_start import warm_start
+
+
+class Run:
+    """One run in one model_dir."""
+
+    def __init__(
+        self,
+        config: Config,
+        model_dir: str,
+        *,
+        strategy: tf.distribute.Strategy,
+        execution: Execution = SCAN,
+        stop: StopRequest | None = None,
+        log_format: str = 'auto',
+    ) -> None:
+        """Reads the records' description and builds the model.
+
+        Args:
+          config: of the run.
+          model_dir: its folder.
+          strategy: the replicas to train on.
+          execution: how a replica computes, from `execution.prepare`.
+          stop: whether to stop early; None: nobody asks for it.
+          log_format: see `trainer.monitoring.progress.Reporter`.
+
+        Raises:
+          LonghaulError: if records and configuration do not fit each other.
+        """
+        if not config.data.records:
+            raise LonghaulError(
+                "DataConfig.records='': no records are named; add --records=DIR, the --output of "
+                'python -m pipelines.main'
+            )
+        self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
+        self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
+        # Now, not at the end: the files may be others by then.
+        self._commit, self._said_how = result.commit(), False
+        if workers.is_chief(strategy):
+            checkpoints.heal(self.dir.checkpoints, say=self._reporter.message)
+        info = records.read_info(config.data.records)
+        checks.check(config, info)
+        self._check_replicas()
+        self._check_workers(zlib.crc32(info.to_json().encode()))
+        self._shared = Shared.make(
+            config,
+            info,
+            folder=self.dir,
+            strategy=strategy,
+            execution=execution,
+            reporter=self._reporter,
+            stop=stop or StopRequest(),
+        )
+
+    def _check_replicas(self) -> None:
+        replicas, data = self._strategy.num_replicas_in_sync, self.config.data
+        for name, parts in (('batch_size', data.accumulation_steps), ('eval_batch_size', 1)):
+            size, needed = getattr(data, name), replicas * parts
+            if size % needed:
+                times = f', {parts} accumulation steps each' if parts > 1 else ''
+                raise LonghaulError(
+                    f'DataConfig.{name}={size}: not a multiple of the {replicas} replicas{times}; '
+                    f'{math.ceil(size / needed) * needed} is the next that is'
+                )
+
+    def _check_workers(self, records_hash: int) -> None:
+        """Before any of them waits for another in vain."""
+        facts = {
+            'configuration': result.config_hash(self.config),
+            'records.json': records_hash,
+            'latest checkpoint': self.dir.latest_step(),
+            'validated steps': ValidationLog(self.dir).steps,
+        }
+        workers.agree(self._strategy, facts)
+
+    def _say_how(self) -> None:
+        """Says once how this run computes, when nothing is left that could refuse it."""
+        if not self._said_how:
+            self._reporter.message(str(self._shared.execution))
+        self._said_how = True
+
+    def describe(self) -> str:
+        """What `train` would do, for `--dry_run`."""
+        return dry_run.describe(
+            self.config,
+            self._shared.info,
+            model_dir=self.dir.path,
+            variables=list(self._shared.model.trainable_variables),
+            replicas=self._strategy.num_replicas_in_sync,
+            steps_per_epoch=self._shared.steps_per_epoch(),
+        )
+
+    def train(
+        self,
+        *,
+        operative_config: str,
+        validate: bool,
+        gin_files: list[str] | None = None,
+        gin_params: list[str] | None = None,
+        allow_changes: bool = False,
+    ) -> None:
+        """Trains what is left to train, phase by phase; a finished run is left alone.
+
+        Args:
+          operative_config: gin's operative configuration, saved beside the checkpoints.
+          validate: whether to evaluate the validation split every `eval_interval` steps.
+          gin_files: of the experiment, as the user named them; None when it goes on from what it
+            saved itself.
+          gin_params: bindings beside them.
+          allow_changes: whether a run may go on with another configuration than it began with.
+
+        Raises:
+          LonghaulError: if it cannot be trained, or not here.
+          Stopped: if it was asked to stop; what it had done by then is saved.
+        """
+        self._check_memory()
+        with self._alone():
+            self._prepare(allow_changes=allow_changes)
+            self._remember(operative_config, gin_files, gin_params)
+            self._train_phases(validate=validate)
+
+    def _check_memory(self) -> None:
+        replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
+        dry_run.check_memory(
+            self.config,
+            self._shared.info,
+            replicas=replicas,
+            here=here,
+            say=self._reporter.message,
+        )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other runs out of the model_dir; the chief for all workers."""
+        self.dir.create()
+        with (
+            lock.held(self.dir.path, say=self._reporter.message)
+            if workers.is_chief(self._strategy)
+            else contextlib.nullcontext()
+        ):
+            yield
+
+    def _remember(
+        self, operative_config: str, gin_files: list[str] | None, gin_params: list[str] | None
+    ) -> None:
+        if not gin_files:
+            gin_files, gin_params = self.dir.command()
+        self.dir.remember_command(gin_files, gin_params or [], self._commit)
+        write_atomically(self.dir / GIN_FILE, operative_config)
+        text, step = gin.markdown(operative_config), self.dir.latest_step()
+        self._shared.logs.write_text(self.dir / 'train', 'gin', text, step=step)
+
+    def _train_phases(self, *, validate: bool) -> None:
+        validations = ValidationLog(self.dir) if validate else None
+        for phase in phases(self.config.run):
+            part = PhaseTraining(self._shared, phase, validations=validations)
+            if not part.is_done(step := self.dir.latest_step()):
+                with self._strategy.scope():
+                    controller = part.controller(step)
+                    self._say_how()
+                    part.train(controller)
+
+    def _prepare(self, *, allow_changes: bool) -> None:
+        """Checks that it can be trained here, and reads the weights that it goes on from."""
+        shared = self._shared
+        source = self.config.run.warm_start
+        if source and self.dir.latest_step() == 0:
+            warm_start(shared.model, source, shared.info.spec)
+        self.dir.remember_data(shared.info.spec, shared.info.class_names)
+        check_same_run(self.dir, self.config, change=allow_changes)
+        latest = tf.train.latest_checkpoint(self.dir.checkpoints)
+        if latest is not None:
+            with self._strategy.scope():
+                self.dir.read_weights(latest, model=shared.model)
+
+    def finish(self) -> dict[str, Any]:
+        """Evaluates validation and test, writes the run's numbers as result.json, returns them."""
+        counts = self._shared.info.counts['splits']
+        splits = ('validation', 'test') if self.config.run.evaluate_test else ('validation',)
+        evaluations = {split: self.evaluate(split) for split in splits if counts.get(split)}
+        gin_files, gin_params = self.dir.command()
+        validations = ValidationLog(self.dir)
+        line = result.make_result(
+            self.config,
+            gin_files=gin_files,
+            gin_params=gin_params,
+            commits=self.dir.commits(),
+            steps_per_epoch=self._shared.steps_per_epoch(),
+            global_step=self.dir.latest_step(),
+            over=is_over(self.config.run, validations),
+            seconds=self.dir.latest_seconds(),
+            evaluations=evaluations,
+            measured=validations.last,
+        )
+        write_atomically(self.dir / result.FILE_NAME, json.dumps(line) + '\n')
+        return line
+
+    def evaluate(self, split_name: str) -> dict[str, Any]:
+        """Evaluates a split with the best weights (the latest while there are no best ones).
+
+        Writes evaluation-SPLIT.json and predictions-SPLIT.jsonl (by id) into the model_dir.
+
+        Returns:
+          What it wrote into the former.
+        """
+        self.dir.data()
+        shared, path = self._shared, self.dir.evaluated_checkpoint()
+        with self._strategy.scope():
+            self.dir.read_evaluated(path, model=shared.model, global_step=shared.global_step)
+            workers.agree(self._strategy, {'evaluated checkpoint': shared.global_step.numpy()})
+            split = shared.split(split_name)
+            self._say_how()
+            evaluator = SplitEvaluator(
+                shared.task(), model=shared.model, dataset=shared.batches(InputRequest(split))
+            )
+            logs = evaluator.evaluate(tf.constant(-1))
+            found = predictions.gather(self._strategy, evaluator.predictions)
+        curve = curve_json(probe(split, evaluator.states))
+        logs = {
+            'split': split_name,
+            'global_step': int(shared.global_step.numpy()),
+            'checkpoint': os.path.relpath(path, self.dir.path),
+            **logs,
+            'memory_curve': curve,
+        }
+        if workers.is_chief(self._strategy):
+            lines = predictions.lines(found, split.ids(found['row']), shared.info.class_names)
+            write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
+        write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
+        return logs

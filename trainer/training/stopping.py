@@ -1,0 +1,91 @@
+"""SIGTERM and Ctrl-C end a run well: the step at hand is finished, saved, and the process leaves.
+
+Machines that can be taken away announce it by SIGTERM and give half a minute or so. A second
+signal ends the process without saving.
+"""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.devices import workers
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(BaseException):  # noqa: N818, nothing went wrong
+    """Somebody asked this process to stop.
+
+    Attributes:
+      number: of the signal.
+      at_once: whether there is no time to save.
+      saved: global step of the checkpoint that was written for it; None: none was.
+    """
+
+    def __init__(self, number: int, *, at_once: bool = False) -> None:
+        super().__init__(number)
+        self.number, self.at_once, self.saved = number, at_once, None
+
+
+class StopRequest:
+    """Whether this process, or another worker of its run, is to stop."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._all_agreed, self._saving = False, False
+
+    def receive(self, number: int, frame: FrameType | None = None) -> None:
+        """The signals' handler. Where nothing is being trained, the process leaves at once.
+
+        Raises:
+          Stopped: then, and at the second signal.
+        """
+        del frame
+        if self._number is not None or not self._saving:
+            raise Stopped(number, at_once=True)
+        self._number = number
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Within, a signal is noted, for there is something to save."""
+        self._saving = True
+        try:
+            yield
+        finally:
+            self._saving = False
+
+    def is_made(self, strategy: tf.distribute.Strategy) -> bool:
+        """Whether to stop after this step; all workers of a run ask, and hear the same."""
+        if workers.count(strategy) == 1:
+            return self._number is not None
+        if not self._all_agreed:
+            number = np.array([self._number or 0], np.int64)
+            number = int(workers.gather(strategy, number).max())
+            self._all_agreed = number > 0
+            self._number = number or self._number
+        return self._all_agreed
+
+    def stop(self) -> None:
+        """Leaves.
+
+        Raises:
+          Stopped: always.
+        """
+        raise Stopped(self._number or signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[StopRequest]:
+    """Handles the signals within, as only a process's main thread may."""
+    request, before = StopRequest(), {}
+    with contextlib.suppress(ValueError):
+        before = {number: signal.signal(number, request.receive) for number in _SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
