@@ -12,7 +12,7 @@ from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format import records
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.records import RecordsInfo
 
 _PROBE = '.writable.partial'
@@ -63,9 +63,9 @@ def require_writable(flag: str, folder: str) -> None:
 
 def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
     """Every file system has errors of its own."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
     return LonghaulError(
-        f'--{flag}={folder}: cannot be written to ({reason}); name a folder that you may write to'
+        f'--{flag}={folder}: cannot be written to ({first_line(error)}); name a folder that you may '
+        'write to'
     )
 
 

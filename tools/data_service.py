@@ -62,8 +62,9 @@ def main() -> None:
     try:
         servers = serve(port=flags.port, workers=flags.workers, dispatcher=flags.dispatcher)
     except Exception as error:  # Of gRPC, of the network: all sorts.
-        reason = str(getattr(error, 'message', error)).splitlines()[0]
-        sys.exit(f'error: --port={flags.port}: cannot serve ({reason}); name another port')
+        sys.exit(
+            f'error: --port={flags.port}: cannot serve ({first_line(error)}); name another port'
+        )
     address = flags.dispatcher or servers[0].target
     print(f'{flags.workers} workers of {address}; DataConfig.service={address!r}', flush=True)
     ended.wait()

@@ -7,7 +7,7 @@ import re
 
 import gin
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from trainer import config
 from trainer.config import Config
 
@@ -55,9 +55,9 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         return config.resolve()
     except LonghaulError as error:
         # gin appends lines of its own to whatever is raised while it makes an object.
-        raise LonghaulError(str(error).splitlines()[0]) from error
+        raise LonghaulError(first_line(error)) from error
     except OSError as error:
-        raise LonghaulError(f'--gin_file: {_first_line(error)}; check the name') from error
+        raise LonghaulError(f'--gin_file: {_in_one_line(error)}; check the name') from error
     except (ValueError, TypeError, SyntaxError, RuntimeError, KeyError, AttributeError) as error:
         raise LonghaulError(_explain(error)) from error
 
@@ -88,14 +88,14 @@ def _check_required() -> None:
         raise LonghaulError(f'{", ".join(missing)}: required by the gin file; add {ways}')
 
 
-def _first_line(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return ' '.join(line.strip() for line in text.splitlines() if line.strip())[:400]
 
 
 def _explain(error: Exception) -> str:
     """gin's own message in one line, with the nearest of our names for a misspelt one."""
-    text = _first_line(error)
+    text = _in_one_line(error)
     configurable = re.search(r"No configurable matching '([^']+)'", text)
     parameter = re.search(r"Configurable '([^']+)' doesn't have a parameter named '([^']+)'", text)
     known = _parameters()

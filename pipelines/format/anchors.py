@@ -11,7 +11,8 @@ finalizer (Steele, Lea, Flood 2014). It can't change without a new format versio
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -91,6 +92,20 @@ def uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:
     return ((bits >> np.uint64(32)) * np.asarray(count, np.uint64)) >> np.uint64(32)
 
 
+def shortened(auxiliary_steps: int, lengths: Any, xp: ModuleType = np) -> Any:
+    """L_i of sequences whose lengths vary: L, at most half of each, at least 1.
+
+    Args:
+      auxiliary_steps: L.
+      lengths: T_i, one or many.
+      xp: what computes minimum and maximum of them: numpy or TensorFlow.
+
+    Returns:
+      min(L, max(1, T_i // 2)), as many.
+    """
+    return xp.minimum(auxiliary_steps, xp.maximum(1, lengths // 2))
+
+
 def auxiliary_length(
     lengths: np.ndarray, auxiliary_steps: int, *, fixed_length: bool
 ) -> np.ndarray:
@@ -109,7 +124,7 @@ def auxiliary_length(
     """
     lengths = np.asarray(lengths, np.int64)
     if not fixed_length:
-        return np.minimum(auxiliary_steps, np.maximum(1, lengths // 2))
+        return shortened(auxiliary_steps, lengths)
     if len(lengths) and auxiliary_steps >= lengths.min():
         raise LonghaulError(
             f'auxiliary_steps={auxiliary_steps}: the sequences have {lengths.min()} steps, and '

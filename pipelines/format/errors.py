@@ -11,6 +11,12 @@ class LonghaulError(ValueError):
         super().__init__(printable(' '.join(message.splitlines())))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, at most 300 characters; its name if it says nothing."""
+    lines = str(getattr(error, 'message', None) or error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
 def printable(text: str, *, keep: str = '') -> str:
     """Text for a terminal: what is not printable is escaped, but for the characters in `keep`."""
     return ''.join(c if c.isprintable() or c in keep else _escaped(c) for c in text)

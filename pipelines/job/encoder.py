@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import sequences
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.images.files import are_plain_pngs
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
@@ -153,10 +153,9 @@ def _decode_one(
         return rejected
     except _NO_MEMORY as error:
         # Not rejected: the records must not depend on the machine.
-        reason = error.message.partition('\n')[0]
         raise LonghaulError(
             f'--source: an item of {_bytes_of(item):,} bytes needs more memory than this machine '
-            f'has ({reason}); run the job where there is more, or take such items out'
+            f'has ({first_line(error)}); run the job where there is more, or take such items out'
         ) from error
 
 

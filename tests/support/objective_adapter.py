@@ -5,8 +5,9 @@ import tensorflow as tf
 from truncation_oracle import Case, Result
 
 from trainer.config import ModelConfig, ObjectiveConfig
+from trainer.models.batch import Batch
 from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Batch, Objective
+from trainer.models.objective import Objective
 from trainer.models.step_losses import StepLoss
 
 

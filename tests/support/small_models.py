@@ -7,8 +7,8 @@ from pipelines.format import records
 from trainer import bindings
 from trainer.config import Config
 from trainer.data.batches import SplitInput
-from trainer.models.choice import Model
-from trainer.models.objective import Batch
+from trainer.models.batch import Batch
+from trainer.models.protocol import Model
 from trainer.training.task import LonghaulTask
 
 # Both losses as readouts, small, on top of TINY_RUN.

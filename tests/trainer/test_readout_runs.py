@@ -100,7 +100,7 @@ def test_the_export_recalls_what_the_model_reads_out(request, trained, data):
     state = loaded['advance'](inputs=tf.constant(inputs), lengths=lengths, **start)
     distances = tf.constant([1, 5, 30])
     found = loaded['recall'](**state, distances=distances)['values'].numpy()
-    hidden = model.encode(model.sequences(tf.constant(inputs), None)).h
+    hidden = model.encode(model.sequences(tf.constant(inputs), None))
     said = model.reconstruction(hidden, distances).numpy()
     if spec.kind == 'text':
         np.testing.assert_array_equal(found, said.argmax(axis=-1))

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
 from tools.items.refused import RefusedRequest
 
@@ -36,9 +36,8 @@ class ExportedModel:
             signatures = tf.saved_model.load(self.folder).signatures
         # TensorFlow says in many ways that a file is damaged, IndexError for one.
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise LonghaulError(
-                f'EXPORT={folder}: cannot be loaded ({reason}); name a folder that '
+                f'EXPORT={folder}: cannot be loaded ({first_line(error)}); name a folder that '
                 '--mode=export has written, such as RUN/export/1600'
             ) from error
         self._signatures = signatures

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.format.anchors import shortened
 from pipelines.format.spec import SequenceSpec
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
@@ -73,7 +74,7 @@ def _outputs_of_a_step(spec: SequenceSpec) -> int:
 def _decode(
     model: ExportedModel, state: dict[str, np.ndarray], truth: np.ndarray, length: int
 ) -> Reconstruction:
-    wanted = min(model.about['auxiliary_steps'], max(1, len(truth) // 2))
+    wanted = int(shortened(model.about['auxiliary_steps'], len(truth)))
     begin = len(truth) - wanted
     asked = {'first': truth[np.newaxis, begin], 'steps': np.int32(max(1, wanted - 1))}
     if 'distance' in model.recall_inputs:

@@ -1,18 +1,17 @@
 """Works off a queue: one trainer process after another, their lines appended as they come."""
 
-import contextlib
-import fcntl
 import functools
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipelines.format.errors import LonghaulError
+from pipelines.lock import held
 from tools.reproduce import lines
 from tools.reproduce.budget import Budget, Rates, Steps
 from tools.reproduce.plan import Plan, make_plan
@@ -31,27 +30,6 @@ class Stopped(BaseException):  # noqa: N818, nothing went wrong
     """Somebody asked the queue to stop."""
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Holds a folder for one queue; yields the lock's file descriptor.
-
-    A trainer inherits it: what a killed queue leaves running still holds the folder.
-
-    Raises:
-      LonghaulError: if another queue, or a trainer that one left, is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / 'queue.lock', 'a') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LonghaulError(
-                f'--work={folder}: another queue, or the trainer that a killed one has left, is at '
-                'work there; wait for it, end it, or name another folder'
-            ) from error
-        yield file.fileno()
-
-
 def _stop(number: int, frame: Any) -> None:
     del number, frame
     raise Stopped
@@ -60,13 +38,13 @@ def _stop(number: int, frame: Any) -> None:
 class Runner:
     """One queue at work in one folder."""
 
-    def __init__(self, *, work: Path, results: Path, lock: int) -> None:
+    def __init__(self, *, work: Path, results: Path, lock: int | None) -> None:
         """Takes places.
 
         Args:
           work: folder of the model_dirs and logs, one below it per run.
           results: the file that lines are appended to.
-          lock: descriptor that trainers inherit, from `locked`.
+          lock: descriptor that trainers inherit, from `held`; None: there is none.
         """
         self._work, self._results, self._lock = work, results, lock
 
@@ -175,7 +153,11 @@ class Runner:
         try:
             with open(log, 'ab') as file:
                 child = subprocess.Popen(
-                    command, stdout=file, stderr=file, pass_fds=[self._lock], start_new_session=True
+                    command,
+                    stdout=file,
+                    stderr=file,
+                    pass_fds=[fd for fd in [self._lock] if fd is not None],
+                    start_new_session=True,
                 )
             while child.poll() is None:
                 time.sleep(_POLL_SECONDS)
@@ -249,7 +231,9 @@ def work_off_queues(
     for queue in queues:
         read_plans(queue)
     failed = 0
-    with locked(work) as lock:
+    work.mkdir(parents=True, exist_ok=True)
+    # A trainer inherits it: what a killed queue leaves running still holds the folder.
+    with held(str(work), flag='--work', doing='or its trainer is at work there', say=_say) as lock:
         try:
             for queue in queues:
                 file = results / f'{queue.stem}.jsonl'

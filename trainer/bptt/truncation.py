@@ -5,106 +5,26 @@ gradient, up to each window's start (`sweep`); then all windows of equal length 
 gradient, stacked along the batch axis (`run`). The state carried forward is always exact; only
 gradients are cut. Source: Trinh et al. 2018, sections 3.2 and 3.3.
 
-Sequences are right-aligned: padding, if any, comes first, and the state is held at zero there.
-Positions here are positions in the padded batch; position p means "after p columns were read".
+Sequences are right-aligned (`trainer.bptt.sequences`); the state is held at zero in the padding.
 """
-
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from trainer.bptt import lstm
 from trainer.bptt.for_steps import for_steps
 from trainer.bptt.lstm import LSTMState, LSTMWeights
+from trainer.bptt.sequences import (
+    Sequences,
+    columns_at,
+    first_steps,
+    gather_columns,
+    repeat_rows,
+    stack_rows,
+)
 
 # The sweep looks this often whose window begins: rarely enough to cost nothing, often enough that
 # few steps are read a second time.
 STRIDE_STEPS = 50
-
-
-class Sequences(NamedTuple):
-    """A batch of right-aligned sequences.
-
-    `inputs`: values [B, T, C] (uint8 stands for value / 255, float16 for itself) or integer ids
-    [B, T], as stored; T static. `padding`: int32 [B], the number of columns before a row's
-    first step; None when no row has any. `dtype`: what values are computed in.
-    """
-
-    inputs: tf.Tensor
-    padding: tf.Tensor | None = None
-    dtype: tf.DType = tf.float32
-
-    @property
-    def total_steps(self) -> int:
-        """T, the number of columns."""
-        return self.inputs.shape[1]
-
-    def decode(self, columns: tf.Tensor) -> tf.Tensor:
-        """Stored columns -> LSTM inputs; called per window, so that no float copy of all exists."""
-        if columns.shape.rank == 2:
-            return tf.cast(columns, tf.int32)
-        scale = 255 if columns.dtype == tf.uint8 else 1
-        return tf.cast(columns, self.dtype) / tf.cast(scale, self.dtype)
-
-
-def right_aligned(
-    inputs: tf.Tensor, lengths: tf.Tensor | None, dtype: tf.DType = tf.float32
-) -> Sequences:
-    """Stored inputs [B, T(, C)], padding first; `lengths` int32 [B], None: all rows are T."""
-    total = inputs.shape[1] or tf.shape(inputs)[1]
-    return Sequences(inputs, None if lengths is None else total - lengths, dtype)
-
-
-def _time_major(inputs: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(inputs, [1, 0, *range(2, inputs.shape.rank)])
-
-
-def columns_at(sequences: Sequences, begin: int | tf.Tensor, steps: int | tf.Tensor) -> tf.Tensor:
-    """LSTM inputs, time-major [steps, B, ...], from a position common to all rows."""
-    batch, _, *rest = sequences.inputs.shape
-    # Not inputs[:, begin:end]: of that XLA cannot tell the size where `begin` is a tensor.
-    columns = tf.slice(
-        sequences.inputs,
-        [0, begin, *(0 for _ in rest)],
-        [tf.shape(sequences.inputs)[0] if batch is None else batch, steps, *rest],
-    )
-    return sequences.decode(_time_major(columns))
-
-
-def all_columns(sequences: Sequences) -> tf.Tensor:
-    """All columns as LSTM inputs, time-major: [T, B, C] or ids [T, B]."""
-    return sequences.decode(_time_major(sequences.inputs))
-
-
-def gather_columns(sequences: Sequences, starts: tf.Tensor, steps: int) -> tf.Tensor:
-    """Picks `steps` columns from each row's own starts.
-
-    Args:
-      sequences: of the batch.
-      starts: int32 [B, W]; columns outside 0..T-1 repeat the nearest one (mask them).
-      steps: static length.
-
-    Returns:
-      LSTM inputs [steps, W*B, C] or ids [steps, W*B]: window w of row b stands at w*B + b.
-    """
-    batch, windows = starts.shape
-    index = starts[:, :, tf.newaxis] + tf.range(steps)
-    index = tf.clip_by_value(index, 0, sequences.total_steps - 1)
-    picked = tf.gather(sequences.inputs, tf.reshape(index, [batch, windows * steps]), batch_dims=1)
-    rest = sequences.inputs.shape[2:]
-    picked = tf.reshape(picked, [batch, windows, steps, *rest])
-    picked = tf.transpose(picked, [2, 1, 0, *range(3, 3 + len(rest))])
-    return sequences.decode(tf.reshape(picked, [steps, windows * batch, *rest]))
-
-
-def stack_rows(values: tf.Tensor) -> tf.Tensor:
-    """[B, W] -> [W*B], in the order of `gather_columns`."""
-    return tf.reshape(tf.transpose(values), [-1])
-
-
-def _repeat_rows(values: tf.Tensor, windows: int) -> tf.Tensor:
-    """[B] -> [W*B], in the order of `gather_columns`."""
-    return tf.tile(values, [windows])
 
 
 def sweep(
@@ -191,7 +111,7 @@ def _seek(
     columns = gather_columns(sequences, by_row, longest)
     first = None
     if sequences.padding is not None:
-        first = _repeat_rows(sequences.padding, windows) - begins
+        first = repeat_rows(sequences.padding, windows) - begins
     last = tf.maximum(stack_rows(starts), 0) - begins
     return lstm.final_state(columns, weights, state, first=first, last=last)
 
@@ -222,7 +142,7 @@ def run(
       order of `gather_columns`.
     """
     columns = gather_columns(sequences, starts, steps)
-    first = _first_steps(sequences, starts) if held else None
+    first = first_steps(sequences, starts) if held else None
     state = lstm.stop_gradient(state)
     return lstm.lstm(columns, weights, state, first=first, bptt_steps=bptt_steps)
 
@@ -238,11 +158,5 @@ def run_to_end(
 ) -> LSTMState:
     """The states [W*B, U] at the ends of windows of one length, with gradient; see `run`."""
     columns = gather_columns(sequences, starts, steps)
-    first = _first_steps(sequences, starts) if held else None
+    first = first_steps(sequences, starts) if held else None
     return lstm.end_state(columns, weights, lstm.stop_gradient(state), first=first)
-
-
-def _first_steps(sequences: Sequences, starts: tf.Tensor) -> tf.Tensor:
-    """The step of each window, int32 [W*B], at which its row begins; 0 or less: before it."""
-    begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
-    return stack_rows(begin - starts)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from trainer.data.batches import Rows, SplitInput
 from trainer.data.order import TrainingOrder
 
@@ -95,7 +95,7 @@ class ServiceBatches:
             raise self._refusal(error) from error
 
     def _refusal(self, error: tf.errors.OpError) -> LonghaulError:
-        reason = str(error.message).splitlines()[0]
+        reason = first_line(error)
         if isinstance(error, tf.errors.DataLossError):
             return LonghaulError(
                 f'DataConfig.records={self._split.folder}: damaged record ({reason}); write the '

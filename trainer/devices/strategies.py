@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from official.common import distribute_utils
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from trainer.devices import cluster, rendezvous
 from trainer.devices.cluster import ClusterFlags, Workers
 
@@ -51,7 +51,7 @@ def _multi_worker_strategy(
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         raise LonghaulError(
             f'worker {workers.index} of {",".join(workers.hosts)}: cannot join the others '
-            f'({_first_line(error)}); start all of them again, each with its own --task_index'
+            f'({_reason(error)}); start all of them again, each with its own --task_index'
         ) from error
 
 
@@ -77,7 +77,7 @@ def _tpu_strategy(address: str) -> tf.distribute.Strategy:
         raise
     except Exception as error:  # Of the network, of Google's clients, of TensorFlow: all sorts.
         raise LonghaulError(
-            f'--tpu={address}: no TPU there ({_first_line(error)}); --tpu=local needs a TPU VM '
+            f'--tpu={address}: no TPU there ({_reason(error)}); --tpu=local needs a TPU VM '
             'with a TensorFlow built for TPUs, a name needs a project, a zone and credentials of '
             'Google Cloud'
         ) from error
@@ -96,6 +96,5 @@ def _check_tpu(address: str) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(getattr(error, 'message', error)).strip().splitlines() or ['no reason given']
-    return f'{type(error).__name__}: {lines[0][:200]}'
+def _reason(error: Exception) -> str:
+    return f'{type(error).__name__}: {first_line(error)}'

@@ -4,14 +4,12 @@ import gin
 
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
-from trainer.models.baselines.baseline import Baseline
 from trainer.models.baselines.gru import GRUClassifier
 from trainer.models.baselines.objective import SupervisedObjective
 from trainer.models.long_sequence import LongSequenceModel
 from trainer.models.objective import Objective
+from trainer.models.protocol import Model
 from trainer.models.step_losses import StepLoss
-
-Model = LongSequenceModel | Baseline
 
 
 def make_model(

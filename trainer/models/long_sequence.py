@@ -2,13 +2,15 @@
 
 import tensorflow as tf
 
-from trainer.bptt import lstm, truncation
+from trainer.bptt import lstm
 from trainer.bptt.lstm import LSTMState, LSTMWeights
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, all_columns, right_aligned
 from trainer.config import ModelConfig, ObjectiveConfig
-from trainer.models.auxiliary import Prediction, Reconstruction
 from trainer.models.layers import Classifier, GateBias, Initializer, LSTMLayer
+from trainer.models.prediction import Prediction
+from trainer.models.protocol import State
 from trainer.models.readout import Readout
+from trainer.models.reconstruction import Reconstruction
 from trainer.models.step_losses import StepLoss
 
 
@@ -20,6 +22,8 @@ class LongSequenceModel(tf.Module):
 
     Source: paper, section 4 (one layer, 128 units, embedding 128, two layers of 256 on top).
     """
+
+    state_names = ('c', 'h')
 
     def __init__(
         self,
@@ -85,18 +89,23 @@ class LongSequenceModel(tf.Module):
 
     def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
         """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
-        return truncation.right_aligned(inputs, lengths, self.dtype)
+        return right_aligned(inputs, lengths, self.dtype)
 
-    def encode(self, sequences: Sequences) -> LSTMState:
-        """The state [B, U] after the last step, without gradient; B and T may be dynamic."""
-        columns = truncation.all_columns(sequences)
+    def encode(self, sequences: Sequences) -> tf.Tensor:
+        """The hidden state [B, U] after the last step, without gradient."""
+        columns = all_columns(sequences)
         weights = self.main_weights()
         state = lstm.zero_state(tf.shape(sequences.inputs)[0], weights)
-        return lstm.final_state(columns, weights, state, first=sequences.padding)
+        return lstm.final_state(columns, weights, state, first=sequences.padding).h
 
-    def classify(self, state: LSTMState) -> tf.Tensor:
-        """State [B, U] -> logits [B, classes]."""
-        return self.classifier(state.h)
+    def start(self, rows: tf.Tensor) -> State:
+        """See `Model.start`."""
+        return lstm.zero_state(rows, self.main_weights())._asdict()
+
+    def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
+        """See `Model.advance`."""
+        weights = self.main_weights()
+        return lstm.final_state(columns, weights, LSTMState(**state), last=lengths)._asdict()
 
 
 def _readout(

@@ -20,6 +20,9 @@ class Readout(tf.Module):
     `state`: U -> P ReLU -> P. `distance`: sinusoids -> P ReLU -> P ReLU -> P. W is [P, O].
     """
 
+    # Single steps are recalled by distance; a decoder recalls a stretch from its first step on.
+    by_distance = True
+
     def __init__(
         self,
         make: Initializer,

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.bptt import truncation
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, stack_rows
 
 
 class ReadoutAnchors(NamedTuple):
@@ -13,7 +12,7 @@ class ReadoutAnchors(NamedTuple):
 
     `places`: int32 [M, W*B], the step of the window after which each anchor's state stands.
     `positions`: int32 [M, W*B], the anchors as positions in the padded batch. Both in the order of
-    `truncation.gather_columns`. `fixed`: whether `places` are the same in all windows.
+    `gather_columns`. `fixed`: whether `places` are the same in all windows.
     """
 
     places: tf.Tensor
@@ -32,10 +31,10 @@ class ReadoutAnchors(NamedTuple):
           steps: S, static.
           count: M.
         """
-        begins = truncation.stack_rows(starts)
+        begins = stack_rows(starts)
         skipped = tf.zeros_like(begins)
         if padding is not None:
-            skipped = tf.maximum(truncation.stack_rows(padding[:, tf.newaxis] - starts), 0)
+            skipped = tf.maximum(stack_rows(padding[:, tf.newaxis] - starts), 0)
         j = tf.range(1, count + 1)[:, tf.newaxis]
         read = -(-j * (steps - skipped) // count)
         places = skipped + read - 1

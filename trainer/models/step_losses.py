@@ -1,8 +1,12 @@
 """What is said of one step against what it was: squared error or cross-entropy, and its scale."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
+
+from trainer.bptt.for_steps import for_steps
+from trainer.models.layers import StepHead
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,3 +87,56 @@ def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor, axis: int = 0) -> tf.Tens
     losses = tf.where(valid, losses, tf.zeros_like(losses))
     count = tf.reduce_sum(tf.cast(valid, losses.dtype), axis=axis)
     return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=axis), count)
+
+
+def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: StepLoss) -> tf.Tensor:
+    """The loss of each step, computed step by step.
+
+    Neither what the head says nor its hidden layer is kept: the backward pass computes both again,
+    while they are in the cache. Kept, they would be the largest part of a training step's memory.
+
+    Args:
+      head: on the hidden states.
+      hidden: [n, R, U].
+      targets: [n, R] or [n, R, C], from `loss.targets`.
+      loss: of a step.
+
+    Returns:
+      [n, R].
+    """
+    steps, rows, _ = hidden.shape
+    dtype = hidden.dtype
+
+    def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The losses [R] of step t from its hidden states [R, U]."""
+        return loss(head.apply(h, weights), targets[t])
+
+    @tf.custom_gradient
+    def compute(hidden: tf.Tensor, *weights: tf.Tensor) -> tuple:
+        """The losses of all steps, and the function that takes gradients back through them."""
+
+        def body(t: tf.Tensor, found: tf.TensorArray) -> tuple[tf.TensorArray]:
+            return (found.write(t, losses_at(t, hidden[t], weights)),)
+
+        (found,) = for_steps(steps, body, tf.TensorArray(dtype, steps, element_shape=[rows]))
+
+        def backward(d: tf.Tensor) -> tuple:
+            """Gradients [n, R] of the losses -> of the hidden states and of the weights."""
+
+            def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
+                h = hidden[t]
+                with tf.GradientTape() as tape:
+                    tape.watch([h, *weights])
+                    losses = losses_at(t, h, weights)
+                d_h, *more = tape.gradient(losses, [h, *weights], output_gradients=d[t])
+                added = (old + new for old, new in zip(d_weights, more, strict=True))
+                return d_hidden.write(t, d_h), *added
+
+            d_hidden = tf.TensorArray(dtype, steps, element_shape=hidden.shape[1:])
+            zeros = [tf.zeros_like(w) for w in weights]
+            d_hidden, *d_weights = for_steps(steps, body, d_hidden, *zeros)
+            return d_hidden.stack(), *d_weights
+
+        return found.stack(), backward
+
+    return compute(hidden, *head.weights())

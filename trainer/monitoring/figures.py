@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.anchors import shortened
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -87,7 +89,7 @@ def draw_reconstructions(
     for row, length, start, said in zip(
         inputs, lengths, starts, outputs.swapaxes(0, 1), strict=True
     ):
-        steps = min(len(said), max(1, length // 2) - 1)
+        steps = int(shortened(len(said) + 1, length)) - 1
         truth = _values(row[-length:])[start + 1 : start + 1 + steps]
         curves = {'truth': truth, 'reconstruction': said[:steps]}
         pictures.append(draw_curves(curves, first=start + 1))

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.batches import SplitInput
-from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Batch, Objective
+from trainer.models.batch import Batch
+from trainer.models.objective import Objective
+from trainer.models.protocol import Model
 from trainer.monitoring.figures import new_figure, pixels_of
 from trainer.monitoring.memory_curve import (
     MOST_ROWS,
@@ -82,7 +83,7 @@ def draw_curves(curves: dict[str, MemoryCurve]) -> np.ndarray:
 class AuxiliaryMeasures:
     """State use and gradient norms of one fixed batch, with the weights as they are when called."""
 
-    def __init__(self, objective: Objective, model: LongSequenceModel, batch: Batch) -> None:
+    def __init__(self, objective: Objective, model: Model, batch: Batch) -> None:
         self._measure = tf.function(
             lambda: (state_use(objective, model, batch), gradient_norms(objective, model, batch)),
             autograph=False,

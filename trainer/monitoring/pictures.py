@@ -6,37 +6,37 @@ import tensorflow as tf
 from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import text_of
-from trainer.bptt import truncation
-from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Batch
-from trainer.models.readout import Readout
+from trainer.bptt.lstm import LSTMState
+from trainer.bptt.sequences import gather_columns
+from trainer.models.batch import Batch
+from trainer.models.objective import Objective
+from trainer.models.protocol import Model
 from trainer.monitoring.figures import draw_reconstructions
 
 # Of documents and signals, as much as one looks at.
 _READ_OUT_STEPS = 500
 
 
-def decode(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+def decode(objective: Objective, model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
     """What a decoder makes of x_s of each row's first anchor, left to itself.
 
     Returns:
       What it says for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
     """
-    sequences = model.sequences(batch.inputs, batch.lengths)
-    padding = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
-    anchors = batch.r_anchors[:, :1] + padding
-    until = sequences.total_steps
-    state = truncation.sweep(sequences, model.main_weights(), anchors, until=until)
-    first = truncation.gather_columns(sequences, batch.r_starts[:, :1] + padding, 1)[0]
+    composition = objective.compose(model, batch)
+    rows, starts = batch.inputs.shape[0], composition.padded(batch.r_starts[:, :1])
+    state = LSTMState(*(s[:rows] for s in composition.read()['reconstruction']))
+    first = gather_columns(composition.sequences, starts, 1)[0]
     decoder = model.reconstruction
     start = decoder.start(state, batch.r_anchors[:, 0] - batch.r_starts[:, 0])
     embedding = tf.convert_to_tensor(model.embedding)
     return decoder.free_run(start, first, tf.constant(steps), embedding)
 
 
-def read_out(model: LongSequenceModel, batch: Batch, *, steps: int) -> tf.Tensor:
+def read_out(objective: Objective, model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
     """What a readout says of each row's last steps, from the state at its end; as `decode`."""
-    hidden = model.encode(model.sequences(batch.inputs, batch.lengths)).h
+    del objective
+    hidden = model.encode(model.sequences(batch.inputs, batch.lengths))
     dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype
     said = model.reconstruction.recall(hidden, tf.range(steps, 0, -1), dtype)
     return tf.transpose(said, [1, 0, *range(2, said.shape.rank)])
@@ -90,27 +90,25 @@ class ReconstructionPictures:
     def __init__(
         self,
         *,
-        model: LongSequenceModel,
+        objective: Objective,
+        model: Model,
         batch: Batch,
         spec: SequenceSpec,
-        auxiliary_steps: int,
         writer: tf.summary.SummaryWriter,
         global_step: tf.Variable,
     ) -> None:
         self._batch, self._spec = batch, spec
         self._writer, self._global_step = writer, global_step
-        if isinstance(model.reconstruction, Readout):
+        if model.reconstruction.by_distance:
             lengths = np.full([batch.inputs.shape[0]], batch.inputs.shape[1])
             lengths = lengths if batch.lengths is None else batch.lengths.numpy()
             self._steps = int(min(lengths.min(), spec.fixed_length or _READ_OUT_STEPS))
             self._starts, say = lengths - self._steps - 1, read_out
         else:
-            total = batch.inputs.shape[1]
-            short = auxiliary_steps if batch.lengths is None else max(1, total // 2)
-            self._steps = min(auxiliary_steps, short) - 1
+            self._steps = objective.auxiliary_steps(batch) - 1
             self._starts, say = batch.r_starts[:, 0].numpy(), decode
         self._reconstruct = tf.function(
-            lambda: say(model, batch, steps=self._steps), autograph=False
+            lambda: say(objective, model, batch, steps=self._steps), autograph=False
         )
 
     def __call__(self, logs: dict[str, float]) -> None:

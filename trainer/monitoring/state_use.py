@@ -2,14 +2,15 @@
 
 import tensorflow as tf
 
-from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Batch, Objective
+from trainer.models.batch import Batch
+from trainer.models.objective import Objective
+from trainer.models.protocol import Model
 
 # Below this share, in words: what decides is not the state.
 LITTLE_USE = 0.02
 
 
-def state_use(objective: Objective, model: LongSequenceModel, batch: Batch) -> dict[str, tf.Tensor]:
+def state_use(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.Tensor]:
     """What the states of other sequences cost an auxiliary loss.
 
     Args:
@@ -31,9 +32,7 @@ def state_use(objective: Objective, model: LongSequenceModel, batch: Batch) -> d
     return found
 
 
-def gradient_norms(
-    objective: Objective, model: LongSequenceModel, batch: Batch
-) -> dict[str, tf.Tensor]:
+def gradient_norms(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.Tensor]:
     """The norm of each loss's gradient, weight included, on the main LSTM's recurrent kernel.
 
     Returns:

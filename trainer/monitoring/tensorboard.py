@@ -7,7 +7,7 @@ from typing import Any
 import orbit
 import tensorflow as tf
 
-from trainer.run_dir.folder import reason_of
+from pipelines.format.errors import first_line
 
 
 class Logs:
@@ -24,7 +24,7 @@ class Logs:
         except (tf.errors.OpError, OSError) as error:
             if not self._said:
                 self._say(
-                    f'TensorBoard: {reason_of(error)}; training goes on, curves will have gaps'
+                    f'TensorBoard: {first_line(error)}; training goes on, curves will have gaps'
                 )
             self._said = True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
 from trainer.data import checks
 
@@ -66,7 +66,7 @@ class ModelDir:
             tf.io.gfile.remove(probe)
         except (tf.errors.OpError, OSError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: cannot be written to ({reason_of(error)}); '
+                f'--model_dir={self.path}: cannot be written to ({first_line(error)}); '
                 'name a folder that you may write to'
             ) from error
 
@@ -217,18 +217,13 @@ def refusing(path: str) -> Iterator[None]:
         yield
     except (tf.errors.OpError, OSError) as error:
         raise LonghaulError(
-            f'{path}: cannot be written ({reason_of(error)}); make room, or make it writable: the '
+            f'{path}: cannot be written ({first_line(error)}); make room, or make it writable: the '
             'same command goes on from the last checkpoint'
         ) from error
 
 
 def _has_averages(path: str) -> bool:
     return any(name.startswith(_AVERAGES) for name, _ in tf.train.list_variables(path))
-
-
-def reason_of(error: Exception) -> str:
-    """The first line of what an error says, or its name."""
-    return (str(getattr(error, 'message', error)) or type(error).__name__).splitlines()[0]
 
 
 def versions(folder: str) -> list[int]:

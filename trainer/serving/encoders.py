@@ -10,14 +10,9 @@ import abc
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
-from trainer.bptt import lstm, truncation
-from trainer.bptt.lstm import LSTMState
-from trainer.bptt.truncation import Sequences
-from trainer.models.baselines.gru import GRUClassifier
-from trainer.models.choice import Model
-from trainer.models.long_sequence import LongSequenceModel
+from trainer.bptt.sequences import Sequences, all_columns
+from trainer.models.protocol import Model, State
 
-State = dict[str, tf.Tensor]
 # Of a layer's attention, 1 GB of them: one long document could take all memory otherwise.
 MAX_SCORES = 1 << 28
 
@@ -44,13 +39,16 @@ class Encoder(abc.ABC):
 
 
 class RecurrentEncoder(Encoder):
-    """An encoder whose state is all that it knows of the steps before."""
+    """A model whose state is all that it knows of the steps before."""
 
-    @abc.abstractmethod
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.state_names = model.state_names
+
     def start(self, rows: tf.Tensor) -> State:
         """The state of so many sequences before their first step."""
+        return self._model.start(rows)
 
-    @abc.abstractmethod
     def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
         """The state after the next steps.
 
@@ -59,43 +57,12 @@ class RecurrentEncoder(Encoder):
           inputs: [B, T(, C)], of the stored dtype; T may be 0.
           lengths: int32 [B], 0..T: a row's own steps; its state is held behind them.
         """
+        columns = all_columns(Sequences(inputs, dtype=self._model.dtype))
+        return self._model.advance(state, columns, lengths)
 
     def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """See `Encoder.encode`: [B, U], the hidden state."""
         return self.advance(self.start(tf.shape(inputs)[0]), inputs, lengths)['h']
-
-    def _columns(self, inputs: tf.Tensor) -> tf.Tensor:
-        """As the layer reads them, time-major [T, B, ...]."""
-        return truncation.all_columns(Sequences(inputs, dtype=self._model.dtype))
-
-
-class LSTMEncoder(RecurrentEncoder):
-    """The main LSTM."""
-
-    state_names = ('c', 'h')
-
-    def start(self, rows: tf.Tensor) -> State:
-        """See `RecurrentEncoder.start`."""
-        return lstm.zero_state(rows, self._model.main_weights())._asdict()
-
-    def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
-        """See `RecurrentEncoder.advance`."""
-        columns, weights = self._columns(inputs), self._model.main_weights()
-        return lstm.final_state(columns, weights, LSTMState(**state), last=lengths)._asdict()
-
-
-class GRUEncoder(RecurrentEncoder):
-    """The GRU baseline."""
-
-    state_names = ('h',)
-
-    def start(self, rows: tf.Tensor) -> State:
-        """See `RecurrentEncoder.start`."""
-        return {'h': tf.zeros([rows, self._model.config.hidden_units], self._model.dtype)}
-
-    def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
-        """See `RecurrentEncoder.advance`."""
-        return {'h': self._model.advance(state['h'], self._columns(inputs), lengths)}
 
 
 class WholeEncoder(Encoder):
@@ -132,8 +99,6 @@ def _right_aligned(inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 def make_encoder(model: Model, spec: SequenceSpec) -> Encoder:
     """The encoder of a model that was trained on such sequences."""
-    if isinstance(model, LongSequenceModel):
-        return LSTMEncoder(model)
-    if isinstance(model, GRUClassifier):
-        return GRUEncoder(model)
+    if model.state_names:
+        return RecurrentEncoder(model)
     return WholeEncoder(model, longest=spec.most_steps or 0)

@@ -52,8 +52,7 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
             worst, count = _compare(content, concrete, spec)
         # The converter raises errors of many kinds, none of which is the user's to mend.
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else 'unknown'
-            return f'No TFLite model: the converter cannot take this one ({reason}).'
+            return f'No TFLite model: the converter cannot take this one ({first_line(error)}).'
     if worst is None:
         return f'No TFLite model: of {count} random sequences its class differs for some.'
     if not worst <= _TOLERANCE:  # Or NaN.

@@ -13,10 +13,9 @@ from official.core import export_base
 
 from pipelines.format.spec import SequenceSpec
 from trainer.bptt.lstm import LSTMState
-from trainer.models.choice import Model
-from trainer.models.readout import Readout
+from trainer.models.protocol import Model, State
 from trainer.serving.decoding import MAX_BATCH, decode_batch
-from trainer.serving.encoders import RecurrentEncoder, State, make_encoder
+from trainer.serving.encoders import make_encoder
 from trainer.serving.recall import recall_at, recall_stretch
 
 # What a client may be told at once, far beyond any use: so many recalled values (64 MB), and steps,
@@ -38,6 +37,11 @@ class ServingModule(export_base.ExportModule):
         self._spec, self._encoder = spec, make_encoder(model, spec)
         self._class_names = tf.constant(class_names)
 
+    @property
+    def _recalls_by_distance(self) -> bool:
+        reconstruction = self.model.reconstruction
+        return reconstruction is not None and reconstruction.by_distance
+
     def get_inference_signatures(
         self, function_keys: dict[str, str]
     ) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -51,7 +55,7 @@ class ServingModule(export_base.ExportModule):
     def signature_names(self) -> list[str]:
         """Those that this model can have."""
         names = ['serving_default', 'decode', 'tokens', 'encode']
-        if isinstance(self._encoder, RecurrentEncoder):
+        if self._encoder.state_names:
             names += ['start', 'advance', 'classify']
             if self.model.reconstruction is not None:
                 names.append('recall')
@@ -106,7 +110,7 @@ class ServingModule(export_base.ExportModule):
 
     def _wanted(self) -> dict[str, tf.TensorSpec]:
         """What is to be recalled."""
-        if isinstance(self.model.reconstruction, Readout):
+        if self._recalls_by_distance:
             return {'distances': tf.TensorSpec([None], tf.int32)}
         wanted = {
             'first': tf.TensorSpec([None, *self._spec.step_shape], self._spec.dtype),
@@ -166,7 +170,7 @@ class ServingModule(export_base.ExportModule):
           recurrent), and 'readable' bool [B].
         """
         decoded = decode_batch(tensors['data'], self._spec)
-        if not isinstance(self._encoder, RecurrentEncoder):
+        if not self._encoder.state_names:
             encoded = self._encoder.encode(decoded.inputs, decoded.lengths)
             return {'encoded': encoded, 'readable': decoded.readable}
         state = self._encoder.start(tf.shape(decoded.inputs)[0])
@@ -214,7 +218,7 @@ class ServingModule(export_base.ExportModule):
           'values' [B, N or steps, C] or ids [B, N or steps], of the records' dtype.
         """
         state = self._checked_state(tensors)
-        if isinstance(self.model.reconstruction, Readout):
+        if self._recalls_by_distance:
             values = self._recall_at(state, tensors['distances'])
         else:
             values = self._recall_stretch(state, tensors)

@@ -4,12 +4,12 @@ import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
 from trainer.bptt.lstm import LSTMState
-from trainer.bptt.truncation import Sequences
-from trainer.models.long_sequence import LongSequenceModel
+from trainer.bptt.sequences import Sequences
+from trainer.models.protocol import Model
 
 
 def recall_stretch(
-    model: LongSequenceModel,
+    model: Model,
     spec: SequenceSpec,
     state: LSTMState,
     first: tf.Tensor,
@@ -41,7 +41,7 @@ def recall_stretch(
 
 
 def recall_at(
-    model: LongSequenceModel, spec: SequenceSpec, state: LSTMState, distances: tf.Tensor
+    model: Model, spec: SequenceSpec, state: LSTMState, distances: tf.Tensor
 ) -> tf.Tensor:
     """What a readout says of the steps at distances int32 [N] back: [B, N(, C)], as stored."""
     dtype = tf.int32 if spec.kind == 'text' else model.dtype

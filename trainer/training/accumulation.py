@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer.bptt.for_steps import for_steps
-from trainer.models.objective import Losses
+from trainer.models.batch import Losses
 
 # Rows [b, ...] -> the losses of each row, and the gradients of their sum.
 Compute = Callable[[dict[str, tf.Tensor]], tuple[Losses, list[tf.Tensor]]]

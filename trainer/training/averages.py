@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainer.models.choice import Model
+from trainer.models.protocol import Model
 
 # Polyak averaging, with the usual start: the first steps' weights are soon forgotten.
 _START = 10.0

@@ -3,7 +3,7 @@
 import orbit
 import tensorflow as tf
 
-from trainer.models.choice import Model
+from trainer.models.protocol import Model
 from trainer.run_dir.folder import ModelDir, refusing
 from trainer.run_dir.validations import ValidationLog
 

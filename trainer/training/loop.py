@@ -12,7 +12,7 @@ import tf_keras
 from absl import logging
 
 from trainer.data.replicas import ReplicaBatches
-from trainer.models.choice import Model
+from trainer.models.protocol import Model
 from trainer.monitoring.interval import wilson_interval
 from trainer.monitoring.memory_curve import MOST_ROWS
 from trainer.training.stopping import StopRequest

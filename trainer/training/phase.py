@@ -7,8 +7,7 @@ import orbit
 import tensorflow as tf
 
 from trainer.config import RunConfig
-from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Batch
+from trainer.models.batch import Batch
 from trainer.monitoring.diagnostics import AnchorHistograms, Diagnostics, Profile
 from trainer.monitoring.measures import AuxiliaryMeasures, Measures
 from trainer.monitoring.pictures import ReconstructionPictures
@@ -248,8 +247,7 @@ class PhaseTraining:
             actions.insert(0, self._measures(validator))
         if shared.model.reconstruction is not None:
             actions.append(shared.logs.action(self._pictures()))
-        is_lstm = isinstance(shared.model, LongSequenceModel)
-        if is_lstm and self._phase.supervised and shared.config.run.diagnostics:
+        if self._phase.supervised and shared.config.run.diagnostics:
             actions.append(shared.logs.action(self._diagnostics()))
         return actions
 
@@ -288,10 +286,10 @@ class PhaseTraining:
     def _pictures(self) -> ReconstructionPictures:
         shared = self._shared
         return ReconstructionPictures(
+            objective=self._task.objective,
             model=shared.evaluated,
             batch=self._fixed_batch(_PICTURES),
             spec=shared.info.spec,
-            auxiliary_steps=shared.config.objective.auxiliary_steps,
             writer=self._writer('validation'),
             global_step=shared.global_step,
         )
@@ -299,11 +297,11 @@ class PhaseTraining:
     def _diagnostics(self) -> Diagnostics:
         shared = self._shared
         return Diagnostics(
+            objective=self._task.objective,
             model=shared.evaluated,
             batch=self._fixed_batch(_SAMPLES),
             spec=shared.info.spec,
             class_names=shared.info.class_names,
-            config=shared.config.objective,
             writer=self._writer('validation'),
             global_step=shared.global_step,
         )

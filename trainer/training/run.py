@@ -14,6 +14,7 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from pipelines import lock
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
@@ -23,7 +24,7 @@ from trainer.devices import workers
 from trainer.devices.execution import SCAN, Execution
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
-from trainer.run_dir import checkpoints, lock, predictions
+from trainer.run_dir import checkpoints, predictions
 from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
@@ -170,7 +171,12 @@ class Run:
         """Keeps other runs out of the model_dir; the chief for all workers."""
         self.dir.create()
         with (
-            lock.held(self.dir.path, say=self._reporter.message)
+            lock.held(
+                self.dir.path,
+                flag='--model_dir',
+                doing='trains there',
+                say=self._reporter.message,
+            )
             if workers.is_chief(self._strategy)
             else contextlib.nullcontext()
         ):

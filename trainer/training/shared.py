@@ -10,7 +10,7 @@ from trainer.config import Config
 from trainer.data.batches import SplitInput
 from trainer.data.replicas import ReplicaBatches
 from trainer.devices.execution import Execution
-from trainer.models.choice import Model
+from trainer.models.protocol import Model
 from trainer.monitoring.progress import Reporter
 from trainer.monitoring.tensorboard import Logs
 from trainer.run_dir.folder import ModelDir

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.index import frame
 
 _HEADER, _FOOTER = 12, 4
@@ -138,7 +138,6 @@ def _damage_refused(file: RecordsFile) -> Iterator[None]:
     try:
         yield
     except (OSError, IndexError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LonghaulError(
-            f'--source=tfds: {file.path} cannot be read ({reason}); {_AGAIN}'
+            f'--source=tfds: {file.path} cannot be read ({first_line(error)}); {_AGAIN}'
         ) from error

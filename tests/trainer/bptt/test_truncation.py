@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from trainer.bptt import lstm, truncation
 from trainer.bptt.lstm import LSTMWeights
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, gather_columns
 
 B, T, C, U = 3, 17, 2, 4
 
@@ -93,7 +93,7 @@ def test_xla_compiles_the_sweep(inputs, weights):
 def test_gathers_columns_of_each_row(inputs):
     sequences = Sequences(inputs, None, tf.float64)
     starts = np.array([[0, 5], [2, 3], [10, 14]], np.int32)
-    got = truncation.gather_columns(sequences, tf.constant(starts), 3).numpy()
+    got = gather_columns(sequences, tf.constant(starts), 3).numpy()
     assert got.shape == (3, 2 * B, C)
     for row in range(B):
         for w in range(2):

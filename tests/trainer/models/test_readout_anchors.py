@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.bptt.truncation import right_aligned
+from trainer.bptt.sequences import right_aligned
 from trainer.models.readout_anchors import ReadoutAnchors
 
 TOTAL, STEPS, UNITS = 20, 6, 2

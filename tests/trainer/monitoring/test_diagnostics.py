@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
-from small_models import small
+from small_models import READOUTS, small
 from whole_runs import execute
 
 from tools.curves import read_values
 from trainer.bptt.cell import LSTMState
-from trainer.monitoring.diagnostics import gradient_reach
+from trainer.models.choice import make_objective
+from trainer.monitoring.gradient_reach import gradient_reach
 
 
 def slow_reach(model, batch, row, *, end, steps, loss_of):
@@ -39,7 +40,9 @@ def slow_reach(model, batch, row, *, end, steps, loss_of):
 @pytest.mark.parametrize('data', ['digit_records', 'text_records', 'signal_records'])
 def test_reach_is_what_the_equations_say(request, data):
     config, model, batch = small(request.getfixturevalue(data))
-    reach = {k: v.numpy() for k, v in gradient_reach(model, batch, config.objective).items()}
+    reach = {
+        k: v.numpy() for k, v in gradient_reach(make_objective(config, 16), model, batch).items()
+    }
     assert {k: v.shape for k, v in reach.items()} == {
         'supervised': (20,),
         'reconstruction': (20,),
@@ -65,7 +68,7 @@ def test_reach_is_what_the_equations_say(request, data):
 
 def test_reconstructions_reach_is_what_the_equations_say(digit_records):
     config, model, batch = small(digit_records)
-    reach = gradient_reach(model, batch, config.objective)['reconstruction'].numpy()
+    reach = gradient_reach(make_objective(config, 16), model, batch)['reconstruction'].numpy()
     squares, steps = np.zeros(20), config.objective.auxiliary_steps
     for row in range(batch.inputs.shape[0]):
         anchor, start = int(batch.r_anchors[row, 0]), int(batch.r_starts[row, 0])
@@ -81,6 +84,31 @@ def test_reconstructions_reach_is_what_the_equations_say(digit_records):
         norms = slow_reach(model, batch, row, end=anchor, steps=within, loss_of=loss_of)
         squares[:within] += norms**2
     np.testing.assert_allclose(reach, np.sqrt(squares / batch.inputs.shape[0]), rtol=1e-3)
+
+
+def test_a_readouts_reach_is_what_the_equations_say(digit_records):
+    config, model, batch = small(digit_records, *READOUTS, 'ObjectiveConfig.anchors_per_window=1')
+    found = gradient_reach(make_objective(config, 16), model, batch)
+    assert set(found) == {'supervised', 'reconstruction', 'prediction'}
+    squares, distances = np.zeros(20), batch.r_distances.numpy()
+    for row in range(batch.inputs.shape[0]):
+        end = max(20, int(batch.r_anchors[row, 0]))
+        asked = distances[distances <= end]
+        columns = tf.cast(batch.inputs[row].numpy()[end - asked], tf.float32) / 255
+
+        def loss_of(c, h, asked=asked, columns=columns):
+            said = model.reconstruction(h, tf.constant(asked))[0]
+            return tf.reduce_mean((said - columns) ** 2) / model.step_loss.scales[0]
+
+        squares += slow_reach(model, batch, row, end=end, steps=20, loss_of=loss_of) ** 2
+    want = np.sqrt(squares / batch.inputs.shape[0])
+    np.testing.assert_allclose(found['reconstruction'], want, rtol=1e-3)
+
+
+def test_a_model_without_truncation_has_none(digit_records):
+    gru = ["ModelConfig.architecture='gru'", 'ObjectiveConfig.reconstruction_weight=0.0']
+    config, model, batch = small(digit_records, *gru)
+    assert gradient_reach(make_objective(config, 16), model, batch) == {}
 
 
 def test_a_validated_run_shows_it(digit_records, tmp_path):

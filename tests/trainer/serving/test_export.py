@@ -125,7 +125,7 @@ def test_moving_averages_are_what_is_exported(tmp_path):
     found = loaded.call('serving_default', data=item)['probabilities']
 
     def said(which):
-        return tf.nn.softmax(which.classify(which.encode(which.sequences(inputs, None))))
+        return tf.nn.softmax(which.classifier(which.encode(which.sequences(inputs, None))))
 
     np.testing.assert_allclose(found, said(averages), atol=1e-6)
     assert np.abs(found - said(model)).max() > 1e-3

@@ -42,7 +42,7 @@ def test_raw_items_are_answered_as_the_trainer_would(loaded, kind):
     assert list(found['readable']) == [True] * 5
     for i, item in enumerate(items):
         steps = sequences.decode(tf.constant(item), spec)[tf.newaxis]
-        logits = model.classify(model.encode(model.sequences(steps, None)))
+        logits = model.classifier(model.encode(model.sequences(steps, None)))
         want = tf.nn.softmax(logits)[0].numpy()
         np.testing.assert_allclose(found['probabilities'][i], want, atol=1e-5)
         assert found['class_index'][i] == want.argmax()

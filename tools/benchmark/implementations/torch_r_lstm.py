@@ -16,7 +16,7 @@ State = tuple[torch.Tensor, torch.Tensor]
 
 
 class Batch(NamedTuple):
-    """Values [T, B, C], labels [B], anchors, starts [B, K]: `trainer.models.objective.Batch`."""
+    """Values [T, B, C], labels [B], anchors, starts [B, K]: `trainer.models.batch.Batch`."""
 
     inputs: torch.Tensor
     labels: torch.Tensor

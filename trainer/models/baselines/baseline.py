@@ -4,10 +4,10 @@ import abc
 
 import tensorflow as tf
 
-from trainer.bptt import truncation
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, right_aligned
 from trainer.config import ModelConfig
 from trainer.models.layers import Classifier, Initializer
+from trainer.models.protocol import State
 
 
 class Baseline(tf.Module, abc.ABC):
@@ -16,6 +16,7 @@ class Baseline(tf.Module, abc.ABC):
     # The parts of the auxiliary losses; a `LongSequenceModel` may have them.
     reconstruction = None
     prediction = None
+    state_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Baseline(tf.Module, abc.ABC):
 
     def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
         """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
-        return truncation.right_aligned(inputs, lengths, self.dtype)
+        return right_aligned(inputs, lengths, self.dtype)
 
     def embed(self, columns: tf.Tensor) -> tf.Tensor:
         """Values [..., C] or ids [...], as `Sequences.decode` gives them -> [..., E]."""
@@ -63,16 +64,20 @@ class Baseline(tf.Module, abc.ABC):
         """One vector per sequence.
 
         Args:
-          sequences: T is static, but for a model that has no `advance` and is exported.
+          sequences: T is static, but for a model without `state_names` that is exported.
           bptt_steps: how many of the last steps a recurrent encoder reads with gradient.
 
         Returns:
-          [B, F], for `classify`.
+          [B, F], for `classifier`.
         """
 
-    def classify(self, encoded: tf.Tensor) -> tf.Tensor:
-        """[B, F] -> logits [B, classes]."""
-        return self.classifier(encoded)
+    def start(self, rows: tf.Tensor) -> State:
+        """See `Model.start`."""
+        return {n: tf.zeros([rows, self.config.hidden_units], self.dtype) for n in self.state_names}
+
+    def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
+        """See `Model.advance`; a model without `state_names` cannot."""
+        raise NotImplementedError(type(self).__name__)
 
 
 @tf.custom_gradient

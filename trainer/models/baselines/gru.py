@@ -3,12 +3,12 @@
 import tensorflow as tf
 import tf_keras
 
-from trainer.bptt import truncation
 from trainer.bptt.for_steps import for_steps
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, columns_at
 from trainer.config import ModelConfig
 from trainer.models.baselines.baseline import Baseline
 from trainer.models.layers import Initializer
+from trainer.models.protocol import State
 
 # The gradient-free prefix is embedded piece by piece: [B, T, E] floats never exist.
 _PIECE_STEPS = 128
@@ -20,6 +20,8 @@ class GRUClassifier(Baseline):
     Source: Cho et al. 2014, in the variant of cuDNN and tf_keras (the reset gate acts after the
     recurrent product).
     """
+
+    state_names = ('h',)
 
     def __init__(
         self,
@@ -69,16 +71,8 @@ class GRUClassifier(Baseline):
         state = self._skim(sequences, state, until=total - steps)
         return self._read(sequences, state, begin=total - steps, steps=steps) if steps else state
 
-    def advance(self, state: tf.Tensor, columns: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """The state after some more steps, for sequences that arrive in chunks.
-
-        Args:
-          state: [B, U] before them.
-          columns: [T, B, C] values or [T, B] ids, as `Sequences.decode` gives them; T may be 0.
-          lengths: int32 [B]; a row's state is held from this step on.
-
-        Returns:
-          [B, U].
+    def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
+        """See `Model.advance`.
 
         Not by the layer: it works only where there is a step, and brings a graph for cuDNN that
         takes seconds to load.
@@ -88,19 +82,20 @@ class GRUClassifier(Baseline):
         table = tf.convert_to_tensor(self.embedding) @ tf.convert_to_tensor(cell.kernel)
         recurrent = tf.convert_to_tensor(cell.recurrent_kernel)
 
-        def body(t: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor]:
+        def body(t: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor]:
             """Reads one column: products of one shape, however long the chunk is."""
             x = columns[t]
             x = tf.gather(table, x) if x.dtype.is_integer else x @ table
             x_gates, x_new = tf.split(x + bias, [2 * units, units], axis=-1)
-            h_gates, h_new = tf.split(state @ recurrent + recurrent_bias, [2 * units, units], -1)
+            h_gates, h_new = tf.split(h @ recurrent + recurrent_bias, [2 * units, units], -1)
             update, reset = tf.split(tf.sigmoid(x_gates + h_gates), 2, axis=-1)
-            new = update * state + (1 - update) * tf.tanh(x_new + reset * h_new)
-            return (tf.where((t < lengths)[:, tf.newaxis], new, state),)
+            new = update * h + (1 - update) * tf.tanh(x_new + reset * h_new)
+            return (tf.where((t < lengths)[:, tf.newaxis], new, h),)
 
         longest = tf.shape(columns)[0]
-        (state,) = for_steps(tf.reduce_max(tf.pad(lengths, [[0, 1]])), body, state, longest=longest)
-        return state
+        steps = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
+        (h,) = for_steps(steps, body, state['h'], longest=longest)
+        return {'h': h}
 
     def _read(
         self,
@@ -111,7 +106,7 @@ class GRUClassifier(Baseline):
         steps: int,
     ) -> tf.Tensor:
         """The state after at least one more column; held where a row has not begun."""
-        embedded = self.embed(truncation.columns_at(sequences, begin, steps))
+        embedded = self.embed(columns_at(sequences, begin, steps))
         mask = None
         if sequences.padding is not None:
             mask = begin + tf.range(steps)[:, tf.newaxis] >= sequences.padding

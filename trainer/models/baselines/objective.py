@@ -5,12 +5,16 @@ import dataclasses
 import tensorflow as tf
 
 from trainer.models.baselines.baseline import Baseline
-from trainer.models.objective import Batch, Losses, Objective, supervised_losses
+from trainer.models.batch import Batch, Losses, supervised_losses
+from trainer.models.objective import Objective
 
 
 @dataclasses.dataclass(frozen=True)
 class SupervisedObjective(Objective):
     """The supervised loss alone; weights and sums are those of `Objective`."""
+
+    def compose(self, model: Baseline, batch: Batch) -> None:
+        """A baseline has no windows."""
 
     def losses(self, model: Baseline, batch: Batch, dropconnect: tf.Tensor | None = None) -> Losses:
         """The losses of each example, see `Objective.losses`; the auxiliary ones are 0."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers
 
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences
 from trainer.config import ModelConfig
 from trainer.models.baselines.baseline import Baseline
 from trainer.models.layers import Initializer

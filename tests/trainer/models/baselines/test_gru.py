@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models.baselines import gru
-from trainer.bptt import truncation
-from trainer.bptt.truncation import Sequences
+from trainer.bptt.sequences import Sequences, all_columns
 from trainer.config import ModelConfig, ObjectiveConfig
+from trainer.models.baselines import gru
 from trainer.models.baselines.gru import GRUClassifier
 from trainer.models.baselines.objective import SupervisedObjective
-from trainer.models.objective import Batch
+from trainer.models.batch import Batch
 
 SIZES = ModelConfig(architecture='gru', embedding_units=5, hidden_units=6, head_units=7)
 CLASSES, VOCABULARY, CHANNELS = 4, 9, 3
@@ -212,6 +211,6 @@ def test_chunks_give_the_state_of_the_layer(kind, cut):
     state = tf.zeros([4, SIZES.hidden_units], tf.float64)
     for begin, end in ((0, cut), (cut, total)):
         own = np.clip(lengths - begin, 0, end - begin)
-        chunk = truncation.all_columns(columns._replace(inputs=columns.inputs[:, begin:end]))
-        state = model.advance(state, chunk, tf.constant(own, tf.int32))
+        chunk = all_columns(columns._replace(inputs=columns.inputs[:, begin:end]))
+        state = model.advance({'h': state}, chunk, tf.constant(own, tf.int32))['h']
     np.testing.assert_allclose(state, want, atol=1e-12)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.models.baselines.objective import SupervisedObjective
 from trainer.models.baselines.transformer import TransformerClassifier
-from trainer.models.objective import Batch
+from trainer.models.batch import Batch
 
 HEADS, UNITS, EPSILON = 2, 8, 1e-6
 SIZES = ModelConfig(
@@ -33,7 +33,7 @@ def build(rows, seed=3):
 
 def logits(model, inputs, lengths=None):
     lengths = None if lengths is None else tf.constant(lengths, tf.int32)
-    return model.classify(model.encode(model.sequences(tf.constant(inputs), lengths))).numpy()
+    return model.classifier(model.encode(model.sequences(tf.constant(inputs), lengths))).numpy()
 
 
 def random_images(total=11, rows=3):

@@ -1,11 +1,9 @@
-"""The auxiliary losses: reconstruct what came before an anchor, predict what comes after.
+"""The r-LSTM's decoder: reconstructs what came before an anchor.
 
-Knows states, columns and losses, and nothing of truncation: whoever hands over a state or hidden
-states decides where gradients stop. Rows here are (anchor, example) pairs, R of them; time comes
-first. Source: Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
+Knows states, columns and losses, and nothing of truncation: whoever hands over a state decides
+where gradients stop. Rows here are (anchor, example) pairs, R of them; time comes first. Source:
+Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
 """
-
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -15,64 +13,14 @@ from trainer.bptt.for_steps import for_steps
 from trainer.bptt.lstm import LSTMState, LSTMWeights
 from trainer.models.layers import GateBias, Initializer, LSTMLayer, StepHead
 from trainer.models.sinusoids import FEATURES, sinusoids
-from trainer.models.step_losses import StepLoss, mean_of_valid
-
-
-def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: StepLoss) -> tf.Tensor:
-    """The loss of each step, computed step by step.
-
-    Neither what the head says nor its hidden layer is kept: the backward pass computes both again,
-    while they are in the cache. Kept, they would be the largest part of a training step's memory.
-
-    Args:
-      head: on the hidden states.
-      hidden: [n, R, U].
-      targets: [n, R] or [n, R, C], from `loss.targets`.
-      loss: of a step.
-
-    Returns:
-      [n, R].
-    """
-    steps, rows, _ = hidden.shape
-    dtype = hidden.dtype
-
-    def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
-        """The losses [R] of step t from its hidden states [R, U]."""
-        return loss(head.apply(h, weights), targets[t])
-
-    @tf.custom_gradient
-    def compute(hidden: tf.Tensor, *weights: tf.Tensor) -> tuple:
-        """The losses of all steps, and the function that takes gradients back through them."""
-
-        def body(t: tf.Tensor, found: tf.TensorArray) -> tuple[tf.TensorArray]:
-            return (found.write(t, losses_at(t, hidden[t], weights)),)
-
-        (found,) = for_steps(steps, body, tf.TensorArray(dtype, steps, element_shape=[rows]))
-
-        def backward(d: tf.Tensor) -> tuple:
-            """Gradients [n, R] of the losses -> of the hidden states and of the weights."""
-
-            def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
-                h = hidden[t]
-                with tf.GradientTape() as tape:
-                    tape.watch([h, *weights])
-                    losses = losses_at(t, h, weights)
-                d_h, *more = tape.gradient(losses, [h, *weights], output_gradients=d[t])
-                added = (old + new for old, new in zip(d_weights, more, strict=True))
-                return d_hidden.write(t, d_h), *added
-
-            d_hidden = tf.TensorArray(dtype, steps, element_shape=hidden.shape[1:])
-            zeros = [tf.zeros_like(w) for w in weights]
-            d_hidden, *d_weights = for_steps(steps, body, d_hidden, *zeros)
-            return d_hidden.stack(), *d_weights
-
-        return found.stack(), backward
-
-    return compute(hidden, *head.weights())
+from trainer.models.step_losses import StepLoss, mean_of_valid, step_losses
 
 
 class Reconstruction(tf.Module):
     """r-LSTM's decoder: two layers, the bottom one started from the main LSTM's state."""
+
+    # A stretch is recalled from its first step on; a `Readout` recalls single steps by distance.
+    by_distance = False
 
     def __init__(
         self,
@@ -102,13 +50,13 @@ class Reconstruction(tf.Module):
         """
         super().__init__()
         self._loss = loss
-        name, lstm = 'reconstruction', {'units': hidden_units, 'gates': gates}
+        name, sizes = 'reconstruction', {'units': hidden_units, 'gates': gates}
         self.embedding = None
         if not share_embedding:
             shape = [input_rows, embedding_units]
             self.embedding = make.normal(f'{name}/embedding', shape)
-        self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **lstm)
-        self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **lstm)
+        self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **sizes)
+        self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **sizes)
         self.distance = None
         if knows_distance:
             shape = [FEATURES, 2 * hidden_units]
@@ -254,62 +202,3 @@ class Reconstruction(tf.Module):
 
         *_, said = for_steps(steps, body, first, start, said)
         return said.stack()
-
-
-class Prediction(tf.Module):
-    """p-LSTM's auxiliary LSTM, stacked on the main one from the anchor on."""
-
-    def __init__(
-        self,
-        make: Initializer,
-        *,
-        input_rows: int,
-        hidden_units: int,
-        head_units: int,
-        gates: GateBias,
-        loss: StepLoss,
-    ) -> None:
-        """Makes the variables; see `Reconstruction`."""
-        super().__init__()
-        self._loss = loss
-        name = 'prediction'
-        self.lstm = LSTMLayer(
-            make, f'{name}/lstm', inputs=hidden_units, units=hidden_units, gates=gates
-        )
-        outputs = input_rows * (loss.levels or 1)
-        self.head = StepHead(
-            make, f'{name}/head', inputs=hidden_units, head_units=head_units, outputs=outputs
-        )
-
-    def losses(
-        self,
-        hidden: tf.Tensor,
-        targets: tf.Tensor,
-        valid: tf.Tensor,
-        *,
-        first: tf.Tensor | None = None,
-        bptt_steps: int | None = None,
-    ) -> tf.Tensor:
-        """Mean loss per row.
-
-        Args:
-          hidden: [n, R, U], the main LSTM's hidden states.
-          targets: float [n, R, C] or int32 [n, R], the column after each of them.
-          valid: bool [n, R].
-          first: int32 [R]; the auxiliary LSTM starts, from zero, at this step. None: at once.
-          bptt_steps: cuts of the auxiliary LSTM, see `lstm.lstm`.
-
-        Returns:
-          [R]; 0 for a row without a valid step.
-        """
-        weights = self.lstm.weights()
-        hidden, _ = lstm.lstm(
-            hidden,
-            weights,
-            lstm.zero_state(hidden.shape[1], weights),
-            first=first,
-            bptt_steps=bptt_steps,
-            input_gradient=True,
-        )
-        targets = self._loss.targets(targets)
-        return mean_of_valid(step_losses(self.head, hidden, targets, self._loss), valid)

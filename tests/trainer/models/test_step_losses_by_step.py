@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models import auxiliary
 from trainer.models.layers import Initializer, StepHead
-from trainer.models.step_losses import StepLoss
+from trainer.models.step_losses import StepLoss, step_losses
 
 STEPS, ROWS, UNITS, CHANNELS, LEVELS = 5, 3, 4, 2, 6
 
@@ -52,7 +51,7 @@ def test_equals_all_steps_at_once(kind):
     mix = tf.constant(np.random.default_rng(3).normal(size=[STEPS, ROWS]))
     results = []
     for losses_of in (
-        lambda: auxiliary.step_losses(head, hidden, targets, loss),
+        lambda: step_losses(head, hidden, targets, loss),
         lambda: at_once(head(hidden)),
     ):
         with tf.GradientTape() as tape:
@@ -72,7 +71,7 @@ def test_keeps_nothing_of_what_the_head_says():
     def train(hidden):
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            total = tf.reduce_sum(auxiliary.step_losses(head, hidden, targets, loss))
+            total = tf.reduce_sum(step_losses(head, hidden, targets, loss))
         return tape.gradient(total, [hidden, *head.trainable_variables])
 
     graph = train.get_concrete_function(make_hidden()).graph

@@ -1,0 +1,48 @@
+"""What a step's losses are computed from, and what they are."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Batch(NamedTuple):
+    """What the losses are computed from; B static.
+
+    `inputs`: stored columns, right-aligned: [B, T, C] values or [B, T] ids. `lengths`: int32 [B],
+    or None when every row has T steps. `labels`: int32 [B], -1 = none. `r_anchors`, `r_starts`,
+    `p_anchors`: int32 [B, K], in steps of the row (padding not counted). `fed`: bool [B, K, L-1],
+    see `Reconstruction.outputs`, or None. `r_distances`, `p_distances`: int32 [N], what readouts
+    are asked about, or None.
+    """
+
+    inputs: tf.Tensor
+    lengths: tf.Tensor | None
+    labels: tf.Tensor
+    r_anchors: tf.Tensor
+    r_starts: tf.Tensor
+    p_anchors: tf.Tensor
+    fed: tf.Tensor | None = None
+    r_distances: tf.Tensor | None = None
+    p_distances: tf.Tensor | None = None
+
+
+class Losses(NamedTuple):
+    """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
+
+    `encoded`: [B, F], what the logits were computed from. `reconstruction_average`,
+    `prediction_average`: [B], what always saying the average costs at the steps that were asked.
+    """
+
+    supervised: tf.Tensor
+    reconstruction: tf.Tensor
+    prediction: tf.Tensor
+    logits: tf.Tensor | None
+    encoded: tf.Tensor | None = None
+    reconstruction_average: tf.Tensor | None = None
+    prediction_average: tf.Tensor | None = None
+
+
+def supervised_losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of logits [B, classes] with labels int32 [B]; 0 where a label is -1."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+    return tf.where(labels >= 0, losses, tf.zeros_like(losses))
