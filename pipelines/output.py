@@ -64,8 +64,8 @@ def require_writable(flag: str, folder: str) -> None:
 def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
     """Every file system has errors of its own."""
     return LonghaulError(
-        f'--{flag}={folder}: cannot be written to ({first_line(error)}); name a folder that you may '
-        'write to'
+        f'--{flag}={folder}: cannot be written to ({first_line(error)}); name a folder that you '
+        'may write to'
     )
 
 

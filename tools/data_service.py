@@ -14,6 +14,8 @@ import signal
 import sys
 import threading
 
+from pipelines.format.errors import first_line
+
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 

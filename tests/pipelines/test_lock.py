@@ -15,7 +15,8 @@ HOW = {'flag': '--dir', 'doing': 'works', 'say': print}
 ROOT = Path(__file__).parents[3]
 HOLDER = (
     'import sys, time; from pipelines import lock\n'
-    'with lock.held(sys.argv[1], flag="--dir", doing="works", say=print):\n    print("held", flush=True); time.sleep(60)'
+    'with lock.held(sys.argv[1], flag="--dir", doing="works", say=print):\n'
+    '    print("held", flush=True); time.sleep(60)'
 )
 
 

@@ -152,11 +152,12 @@ class Runner:
         child = None
         try:
             with open(log, 'ab') as file:
+                kept = () if self._lock is None else (self._lock,)
                 child = subprocess.Popen(
                     command,
                     stdout=file,
                     stderr=file,
-                    pass_fds=[fd for fd in [self._lock] if fd is not None],
+                    pass_fds=kept,
                     start_new_session=True,
                 )
             while child.poll() is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.errors import first_line
 from pipelines.format.spec import SequenceSpec
 from trainer.devices import quiet
 from trainer.serving.module import ServingModule
