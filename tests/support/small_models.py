@@ -38,3 +38,12 @@ def small(folder: str, *params: str) -> tuple[Config, Model, Batch]:
     split = SplitInput(folder, 'validation', task.info, config.objective, seed=0)
     inputs = {k: tf.constant(v) for k, v in split.sample(8).items()}
     return config, task.build_model(), task.to_batch(inputs)
+
+
+def take_step(
+    task: LonghaulTask, inputs: dict, model: Model, optimizer: tf.Module, step: tf.Tensor
+) -> tf.Tensor:
+    """What `PhaseTrainer` does with a good batch on one device; returns the loss."""
+    computed = task.compute(inputs, model, step)
+    task.apply(computed, model, optimizer)
+    return computed.loss

@@ -156,12 +156,10 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     from pipelines.format import records
     from trainer import bindings
     from trainer.devices import execution
-    from trainer.monitoring.progress import Reporter
-    from trainer.run_dir.folder import ModelDir
     from trainer.training.loop import PhaseTrainer, distribute
     from trainer.training.optimizers import make_optimizer
-    from trainer.training.shared import Shared
-    from trainer.training.stopping import StopRequest
+    from trainer.training.splits import Splits
+    from trainer.training.state import TrainedState
     from trainer.training.task import InputRequest
 
     data, steps = asked['data'], asked['steps']
@@ -173,29 +171,22 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     how = execution.prepare(config, tpu=False)
     strategy = tf.distribute.OneDeviceStrategy('CPU:0')
     execution.start_compiler(how)
-    shared = Shared.make(
-        config,
-        records.read_info(asked['records']),
-        folder=ModelDir(''),
-        strategy=strategy,
-        execution=how,
-        reporter=Reporter(quiet=True),
-        stop=StopRequest(),
-    )
-    split, feed = shared.split('train'), Feed()
+    splits = Splits(config, records.read_info(asked['records']), strategy, how)
+    split, feed = splits.split('train'), Feed()
     order = split.order(config.data.batch_size)
     with strategy.scope():
+        state = TrainedState.make(config, splits.task())
         optimizer = make_optimizer(config.optimizer, phase_steps=10**6)
-        optimizer.build(shared.model.trainable_variables)
+        optimizer.build(state.model.trainable_variables)
         trainer = PhaseTrainer(
-            shared.task(),
-            model=shared.model,
+            splits.task(),
+            model=state.model,
             optimizer=optimizer,
-            global_step=shared.global_step,
+            global_step=state.global_step,
             dataset=feed,
         )
     request = InputRequest(split, order, 0)
-    from_disk = distribute(strategy, shared.task(), request)
+    from_disk = distribute(strategy, splits.task(), request)
     first = iter(from_disk)
     in_memory = [next(first) for _ in range(steps)]
 

@@ -180,6 +180,8 @@ class SplitInput:
     ) -> list[np.ndarray]:
         """What is random in a step: r_anchors, r_starts, p_anchors, r_distances, p_distances, fed.
 
+        Anchors are 0 where `parse` takes the stored ones.
+
         Args:
           entries: of the index, [B].
           segments: that the batch is padded to.
@@ -187,7 +189,8 @@ class SplitInput:
           step: decides about distances and which decoder inputs are fed; None, in an evaluation:
             the middles of the distances' stretches, and inputs as at the end of training.
         """
-        anchors_of = self._draw_anchors(entries, epoch)
+        stored = self._stored and epoch < self.info.anchor_sets
+        anchors_of = self._none(entries) if stored else self._draw_anchors(entries, epoch)
         distances = self._draw_distances(len(entries), segments, step)
         return [*anchors_of, *distances, self._draw_fed(entries['id_hash'], step)]
 
@@ -216,7 +219,7 @@ class SplitInput:
         All 0 where no loss uses them: `auxiliary_steps` need not fit the sequences then.
         """
         if not self._objective.auxiliary:
-            return [np.zeros([len(entries), self._objective.anchors_per_sequence], np.int32)] * 3
+            return self._none(entries)
         lengths = entries['length'].astype(np.int64)
         steps = anchors.auxiliary_length(
             lengths,
@@ -234,6 +237,9 @@ class SplitInput:
                 anchors_per_sequence=self._objective.anchors_per_sequence,
             )
         )
+
+    def _none(self, entries: np.ndarray) -> list[np.ndarray]:
+        return [np.zeros([len(entries), self._objective.anchors_per_sequence], np.int32)] * 3
 
     def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
         """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""

@@ -24,15 +24,18 @@ from trainer.devices import workers
 from trainer.devices.execution import SCAN, Execution
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
+from trainer.monitoring.tensorboard import Logs
 from trainer.run_dir import checkpoints, predictions
 from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import dry_run, result
 from trainer.training.loop import SplitEvaluator
+from trainer.training.outlets import Outlets
 from trainer.training.phase import PhaseTraining, is_over
 from trainer.training.phases import phases
-from trainer.training.shared import Shared
+from trainer.training.splits import Splits
+from trainer.training.state import TrainedState
 from trainer.training.stopping import StopRequest
 from trainer.training.task import InputRequest
 from trainer.training.warm_start import warm_start
@@ -79,15 +82,11 @@ class Run:
         checks.check(config, info)
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
-        self._shared = Shared.make(
-            config,
-            info,
-            folder=self.dir,
-            strategy=strategy,
-            execution=execution,
-            reporter=self._reporter,
-            stop=stop or StopRequest(),
-        )
+        self._stop = stop or StopRequest()
+        self._outlets = Outlets(self.dir, self._reporter, Logs(self._reporter.message))
+        self._splits = Splits(config, info, strategy, execution)
+        with strategy.scope():
+            self._state = TrainedState.make(config, self._splits.task())
 
     def _check_replicas(self) -> None:
         replicas, data = self._strategy.num_replicas_in_sync, self.config.data
@@ -113,18 +112,18 @@ class Run:
     def _say_how(self) -> None:
         """Says once how this run computes, when nothing is left that could refuse it."""
         if not self._said_how:
-            self._reporter.message(str(self._shared.execution))
+            self._reporter.message(str(self._splits.execution))
         self._said_how = True
 
     def describe(self) -> str:
         """What `train` would do, for `--dry_run`."""
         return dry_run.describe(
             self.config,
-            self._shared.info,
+            self._splits.info,
             model_dir=self.dir.path,
-            variables=list(self._shared.model.trainable_variables),
+            variables=list(self._state.model.trainable_variables),
             replicas=self._strategy.num_replicas_in_sync,
-            steps_per_epoch=self._shared.steps_per_epoch(),
+            steps_per_epoch=self._splits.steps_per_epoch(),
         )
 
     def train(
@@ -160,7 +159,7 @@ class Run:
         replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
         dry_run.check_memory(
             self.config,
-            self._shared.info,
+            self._splits.info,
             replicas=replicas,
             here=here,
             say=self._reporter.message,
@@ -190,12 +189,19 @@ class Run:
         self.dir.remember_command(gin_files, gin_params or [], self._commit)
         write_atomically(self.dir / GIN_FILE, operative_config)
         text, step = gin.markdown(operative_config), self.dir.latest_step()
-        self._shared.logs.write_text(self.dir / 'train', 'gin', text, step=step)
+        self._outlets.logs.write_text(self.dir / 'train', 'gin', text, step=step)
 
     def _train_phases(self, *, validate: bool) -> None:
         validations = ValidationLog(self.dir) if validate else None
         for phase in phases(self.config.run):
-            part = PhaseTraining(self._shared, phase, validations=validations)
+            part = PhaseTraining(
+                phase,
+                splits=self._splits,
+                state=self._state,
+                outlets=self._outlets,
+                stop=self._stop,
+                validations=validations,
+            )
             if not part.is_done(step := self.dir.latest_step()):
                 with self._strategy.scope():
                     controller = part.controller(step)
@@ -204,20 +210,20 @@ class Run:
 
     def _prepare(self, *, allow_changes: bool) -> None:
         """Checks that it can be trained here, and reads the weights that it goes on from."""
-        shared = self._shared
+        info, model = self._splits.info, self._state.model
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
-            warm_start(shared.model, source, shared.info.spec)
-        self.dir.remember_data(shared.info.spec, shared.info.class_names)
+            warm_start(model, source, info.spec)
+        self.dir.remember_data(info.spec, info.class_names)
         check_same_run(self.dir, self.config, change=allow_changes)
         latest = tf.train.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
             with self._strategy.scope():
-                self.dir.read_weights(latest, model=shared.model)
+                self.dir.read_weights(latest, model=model)
 
     def finish(self) -> dict[str, Any]:
         """Evaluates validation and test, writes the run's numbers as result.json, returns them."""
-        counts = self._shared.info.counts['splits']
+        counts = self._splits.info.counts['splits']
         splits = ('validation', 'test') if self.config.run.evaluate_test else ('validation',)
         evaluations = {split: self.evaluate(split) for split in splits if counts.get(split)}
         gin_files, gin_params = self.dir.command()
@@ -227,7 +233,7 @@ class Run:
             gin_files=gin_files,
             gin_params=gin_params,
             commits=self.dir.commits(),
-            steps_per_epoch=self._shared.steps_per_epoch(),
+            steps_per_epoch=self._splits.steps_per_epoch(),
             global_step=self.dir.latest_step(),
             over=is_over(self.config.run, validations),
             seconds=self.dir.latest_seconds(),
@@ -246,27 +252,28 @@ class Run:
           What it wrote into the former.
         """
         self.dir.data()
-        shared, path = self._shared, self.dir.evaluated_checkpoint()
+        splits, model, global_step = self._splits, self._state.model, self._state.global_step
+        path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
-            self.dir.read_evaluated(path, model=shared.model, global_step=shared.global_step)
-            workers.agree(self._strategy, {'evaluated checkpoint': shared.global_step.numpy()})
-            split = shared.split(split_name)
+            self.dir.read_evaluated(path, model=model, global_step=global_step)
+            workers.agree(self._strategy, {'evaluated checkpoint': global_step.numpy()})
+            split = splits.split(split_name)
             self._say_how()
             evaluator = SplitEvaluator(
-                shared.task(), model=shared.model, dataset=shared.batches(InputRequest(split))
+                splits.task(), model=model, dataset=splits.batches(InputRequest(split))
             )
             logs = evaluator.evaluate(tf.constant(-1))
             found = predictions.gather(self._strategy, evaluator.predictions)
         curve = curve_json(probe(split, evaluator.states))
         logs = {
             'split': split_name,
-            'global_step': int(shared.global_step.numpy()),
+            'global_step': int(global_step.numpy()),
             'checkpoint': os.path.relpath(path, self.dir.path),
             **logs,
             'memory_curve': curve,
         }
         if workers.is_chief(self._strategy):
-            lines = predictions.lines(found, split.ids(found['row']), shared.info.class_names)
+            lines = predictions.lines(found, split.ids(found['row']), splits.info.class_names)
             write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
         write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
         return logs

@@ -151,20 +151,6 @@ class LonghaulTask(base_task.Task):
                 found[f'{name}_squared_error'] = loss
         return found
 
-    def train_step(
-        self,
-        inputs: dict[str, tf.Tensor],
-        model: Model,
-        optimizer: tf_keras.optimizers.Optimizer,
-        metrics: Sequence[tf_keras.metrics.Metric] | None = None,
-        step: tf.Tensor | None = None,
-    ) -> dict[str, tf.Tensor]:
-        """One step on this replica's rows of the global batch; `step`: the global step, int64."""
-        computed = self.compute(inputs, model, step)
-        self.apply(computed, model, optimizer)
-        self.count(inputs, computed, metrics or [])
-        return {self.loss: computed.loss}
-
     def compute(self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor) -> Computed:
         """What a step is made of; changes nothing. All replicas take part.
 

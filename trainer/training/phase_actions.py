@@ -1,0 +1,155 @@
+"""What happens in a phase beside its steps: after each loop of training, after each validation."""
+
+import numpy as np
+import orbit
+import tensorflow as tf
+
+from trainer.models.batch import Batch
+from trainer.monitoring.diagnostics import AnchorHistograms, Diagnostics, Profile
+from trainer.monitoring.measures import AuxiliaryMeasures, Measures
+from trainer.monitoring.pictures import ReconstructionPictures
+from trainer.monitoring.progress import ProgressLine
+from trainer.run_dir.validations import LogValidation, ValidationLog
+from trainer.training import result
+from trainer.training.keep_best import KeepBest
+from trainer.training.loop import SplitEvaluator
+from trainer.training.outlets import Outlets
+from trainer.training.phases import Phase
+from trainer.training.splits import Splits
+from trainer.training.state import TrainedState
+from trainer.training.task import LonghaulTask
+from trainer.training.warm_start import KeepPretrained
+
+_PICTURES, _SAMPLES, _MEASURED = 4, 16, 64
+
+
+class PhaseActions:
+    """Makes the actions of one phase."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        task: LonghaulTask,
+        *,
+        splits: Splits,
+        state: TrainedState,
+        outlets: Outlets,
+        validations: ValidationLog | None,
+    ) -> None:
+        """Takes what actions look at; see `PhaseTraining`."""
+        self._phase, self._task, self._splits, self._state = phase, task, splits, state
+        self._folder, self._reporter, self._logs = outlets
+        self._config, self._validations = splits.config, validations
+        self._profile: Profile | None = None
+
+    def close(self) -> None:
+        """Writes what is still open; call it where the phase ends."""
+        if self._profile is not None:
+            self._profile.close()
+
+    def of_training(self, first_step: int) -> list[orbit.Action]:
+        """What happens after each loop of training, from the phase's `first_step` on."""
+        state, phase = self._state, self._phase
+        place = {'global_step': state.global_step, 'last_step': phase.last_step}
+        actions = [
+            ProgressLine(phase=phase.name, first_step=first_step, reporter=self._reporter, **place),
+            result.Stopwatch(state.seconds),
+        ]
+        if not phase.supervised:
+            actions.append(KeepPretrained(state.model, self._folder, **place))
+        config = self._config
+        if config.run.diagnostics and config.objective.auxiliary:
+            actions.append(self._logs.action(self._anchor_histograms()))
+        if config.run.profile_until is not None:
+            steps = (config.run.profile_from, config.run.profile_until)
+            folder = self._folder / 'train'
+            self._profile = Profile(folder, steps, global_step=state.global_step)
+            actions.append(self._profile)
+        return actions
+
+    def of_validation(self, validator: SplitEvaluator) -> list[orbit.Action]:
+        """What happens after each validation."""
+        state = self._state
+        log = LogValidation(
+            self._validations,
+            phase=self._phase.name,
+            global_step=state.global_step,
+            seconds=state.seconds,
+            steps_per_epoch=self._splits.steps_per_epoch(),
+        )
+        actions = [log, self._report]
+        if self._phase.supervised:
+            place = {'global_step': state.global_step, 'log': self._validations}
+            actions.insert(0, KeepBest(state.evaluated, self._folder, **place))
+        if self._config.run.diagnostics:
+            # First: what it adds to the logs is for all others.
+            actions.insert(0, self._measures(validator))
+        if state.model.reconstruction is not None:
+            actions.append(self._logs.action(self._pictures()))
+        if self._phase.supervised and self._config.run.diagnostics:
+            actions.append(self._logs.action(self._diagnostics()))
+        return actions
+
+    def _report(self, logs: dict[str, float]) -> None:
+        step = int(self._state.global_step.numpy())
+        self._reporter.evaluation('validation', step, logs)
+
+    def _fixed_batch(self, size: int) -> Batch:
+        inputs = self._splits.split('validation').sample(size)
+        return self._task.to_batch({k: tf.constant(v) for k, v in inputs.items()})
+
+    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(self._folder / name)
+
+    def _measures(self, validator: SplitEvaluator) -> Measures:
+        auxiliary = None
+        # The state of another row: at least one must be beside.
+        if (
+            self._config.objective.auxiliary
+            and self._splits.info.counts['splits']['validation'] > 1
+        ):
+            batch = self._fixed_batch(_MEASURED)
+            auxiliary = AuxiliaryMeasures(self._task.objective, self._state.evaluated, batch)
+        writer = self._writer('validation')
+
+        def draw(picture: np.ndarray) -> None:
+            """Writes the curve for TensorBoard."""
+            with self._logs.surviving(), writer.as_default(step=self._state.global_step):
+                tf.summary.image('memory_curve', picture)
+
+        return Measures(
+            split=self._splits.split('validation'),
+            states=lambda: validator.states,
+            auxiliary=auxiliary,
+            draw=draw,
+            say=self._reporter.message,
+        )
+
+    def _pictures(self) -> ReconstructionPictures:
+        return ReconstructionPictures(
+            objective=self._task.objective,
+            model=self._state.evaluated,
+            batch=self._fixed_batch(_PICTURES),
+            spec=self._splits.info.spec,
+            writer=self._writer('validation'),
+            global_step=self._state.global_step,
+        )
+
+    def _diagnostics(self) -> Diagnostics:
+        return Diagnostics(
+            objective=self._task.objective,
+            model=self._state.evaluated,
+            batch=self._fixed_batch(_SAMPLES),
+            spec=self._splits.info.spec,
+            class_names=self._splits.info.class_names,
+            writer=self._writer('validation'),
+            global_step=self._state.global_step,
+        )
+
+    def _anchor_histograms(self) -> AnchorHistograms:
+        return AnchorHistograms(
+            self._splits.split('train').anchors,
+            steps_per_epoch=self._splits.steps_per_epoch(),
+            writer=self._writer('train'),
+            global_step=self._state.global_step,
+        )
