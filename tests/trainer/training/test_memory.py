@@ -58,7 +58,6 @@ def test_truncation_bounds_the_window_and_full_bptt_does_not(info):
     [
         ('DataConfig.batch_size=8', 'DataConfig.batch_size=16'),
         ('ObjectiveConfig.auxiliary_steps=8', 'ObjectiveConfig.auxiliary_steps=32'),
-        ("ModelConfig.architecture='lstm'", "ModelConfig.architecture='transformer'"),
         ('ModelConfig.hidden_units=8', 'ModelConfig.hidden_units=16'),
         ('ObjectiveConfig.anchors_per_sequence=1', 'ObjectiveConfig.anchors_per_sequence=3'),
         (
