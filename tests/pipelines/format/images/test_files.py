@@ -244,6 +244,8 @@ def test_a_turned_png_with_alpha():
         b'',
         b'II',
         b'XX*\0' + tiff('<', (0x0112, 6))[4:],
+        b'II+\0' + tiff('<', (0x0112, 6))[4:],
+        b'MM*\0' + tiff('>', (0x0112, 6))[4:],
         tiff('<'),
         tiff('<', (0x0112, 0)),
         tiff('<', (0x0112, 9)),
