@@ -61,8 +61,16 @@ def _csv_rows(text):
             return
 
 
+def cell_text(cell):
+    """None where its bytes are no UTF-8: judged as a whole, since quotes may have parted them."""
+    try:
+        return cell.encode('utf-8', 'surrogateescape').decode()
+    except UnicodeError:
+        return None
+
+
 def utf8(text):
-    """None where there were bytes that are no UTF-8."""
+    """None where escapes stand for what is no text."""
     try:
         return text.encode().decode()
     except UnicodeError:
@@ -79,8 +87,8 @@ def csv_expected(data):
     for i, row in enumerate(rows):
         label = text = None
         if row is not None and len(row) == len(header):
-            label = '' if place is None else utf8(row[place])
-            text = None if label is None else utf8(row[header.index('text')])
+            label = '' if place is None else cell_text(row[place])
+            text = None if label is None else cell_text(row[header.index('text')])
         found.append((f'train/{i:06}', (label or '').strip() or None, text))
     return found
 
