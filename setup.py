@@ -27,7 +27,14 @@ SERVING = ['tensorflow-serving-api==2.20.*']
 GCP = ['apache-beam[gcp]>=2.77,<2.78']
 # Google's storage and Dataflow on loopback.
 DATAFLOW_TESTS = [*GCP, *DEMO, 'gcp-storage-emulator>=2026.7', 'pillow>=10', 'pytest>=8']
-DEV = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff==0.17.6', 'pillow>=10']
+DEV = [
+    'hypothesis>=6',
+    'mypy>=2',
+    'pillow>=10',
+    'pytest>=8',
+    'pytest-xdist>=3.5',
+    'ruff==0.17.6',
+]
 
 setup(
     name='longhaul',

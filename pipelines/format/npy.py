@@ -17,13 +17,13 @@ _MAGIC = b'\x93NUMPY'
 _LONGEST_HEADER = 10_000
 # Up to 12 digits: no product of such a number with channels and bytes of a value overflows.
 _NUMBER = r'(0|[1-9][0-9]{0,11})'
-_KEY = r"""['"]%s['"]\s*:\s*"""
+_KEY = r"""(?:'%s'|"%s")\s*:\s*"""
 _VALUES = {
-    'descr': r"""(?:['"]([^'"]*)['"]|\[.*\])""",
+    'descr': r"""(?:'([^'"]*)'|"([^'"]*)"|\[.*\])""",
     'fortran_order': r'(True|False)',
     'shape': r'\(([0-9,\s]*)\)',
 }
-_ENTRIES = {name: _KEY % name + value for name, value in _VALUES.items()}
+_ENTRIES = {name: _KEY % (name, name) + value for name, value in _VALUES.items()}
 _ONE = '(?:' + '|'.join(_ENTRIES.values()) + ')'
 _HEADER = rf'(?s)\{{\s*{_ONE}\s*,\s*{_ONE}\s*,\s*{_ONE}\s*,?\s*\}} *\n?'
 _VECTOR, _MATRIX = rf'\s*{_NUMBER}\s*,\s*', rf'\s*{_NUMBER}\s*,\s*{_NUMBER}\s*,?\s*'
@@ -109,7 +109,9 @@ def _read_header(header: tf.Tensor, spec: SequenceSpec) -> tuple[tf.Tensor, tf.T
 
 def _entry(header: tf.Tensor, name: str) -> tf.Tensor:
     """The value of one key, as text."""
-    return tf.strings.regex_replace(header, f'(?s)^.*{_ENTRIES[name]}.*$', r'\1')
+    # A type is in the one or the other group, by its quotes.
+    value = r'\1\2' if name == 'descr' else r'\1'
+    return tf.strings.regex_replace(header, f'(?s)^.*{_ENTRIES[name]}.*$', value)
 
 
 def _steps(shape: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:

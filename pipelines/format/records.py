@@ -120,7 +120,7 @@ def parse_info(text: str | bytes, path: str) -> RecordsInfo:
     try:
         values = json.loads(text)
         version = values['format_version']
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
     if version != FORMAT_VERSION:
         raise LonghaulError(
@@ -133,5 +133,5 @@ def parse_info(text: str | bytes, path: str) -> RecordsInfo:
         return RecordsInfo(**values)
     except LonghaulError as error:
         raise LonghaulError(f'{path}: {error}') from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error

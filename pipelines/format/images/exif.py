@@ -165,8 +165,8 @@ def _orientation(tiff: tf.Tensor) -> tf.Tensor:
     """
     length = tf.cast(tf.strings.length(tiff), tf.int64)
     head = tf.io.decode_raw(tiff, tf.uint8, fixed_length=8)
-    little = tf.reduce_all(tf.equal(head[:2], list(b'II')))
-    known = tf.logical_or(little, tf.reduce_all(tf.equal(head[:2], list(b'MM'))))
+    little = tf.reduce_all(tf.equal(head[:4], list(b'II*\0')))
+    known = tf.logical_or(little, tf.reduce_all(tf.equal(head[:4], list(b'MM\0*'))))
 
     def number(digits: tf.Tensor) -> tf.Tensor:
         """uint8 [..., n] in the file's byte order -> int64 [...]."""

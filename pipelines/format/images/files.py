@@ -20,7 +20,7 @@ _KINDS = {
     b'BM\0\0': 0xFFFF0000,
 }
 _REST_OF_PNG, _IHDR = 0x0D0A1A0A, 0x49484452
-_PNG_WITH_ALPHA = (4, 6)
+_PNG_GRAY, _PNG_PALETTE, _PNG_WITH_ALPHA = 0, 3, (4, 6)
 # By orientation, after columns and rows have changed places for 5..8: top to bottom, left to right.
 _FLIPS = tuple(
     (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7), False) for orientation in range(9)
@@ -129,6 +129,7 @@ def _size_problems(width: tf.Tensor, height: tf.Tensor) -> tuple[tuple[tf.Tensor
 def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(uint8 [H, W, 3], orientation), by the first seven big-endian words of the file."""
     width, height, color_type = words[4], words[5], words[6] // 65536 % 256
+    bits = words[6] // (1 << 24)
     found = exif.of_png(data)
     problem = first_problem(
         (tf.not_equal(words[1], _REST_OF_PNG), Problem.OTHER_KIND),
@@ -142,10 +143,30 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     def composited() -> tf.Tensor:
         """Over white."""
         pixels = tf.io.decode_png(data, channels=4)
-        return over_white(pixels[..., :3], alpha=pixels[..., 3:])
+        # Where libpng ignores a tRNS chunk, it fills alpha with as many ones as the gray has bits.
+        few = tf.logical_and(tf.equal(color_type, _PNG_GRAY), bits < 8)
+        filler = tf.where(few, tf.bitwise.left_shift(1, bits) - 1, 255)
+        alpha = pixels[..., 3:]
+        filled = tf.equal(alpha, tf.cast(filler, tf.uint8))
+        alpha = tf.where(filled, tf.constant(255, tf.uint8), alpha)
+        return over_white(pixels[..., :3], alpha=alpha)
+
+    def of_palette() -> tf.Tensor:
+        """Over white, if libpng sees a tRNS chunk: it ignores one that is damaged."""
+        pixels = tf.io.decode_png(data, channels=0)
+        colors = pixels[..., :3]
+        return tf.cond(
+            tf.equal(tf.shape(pixels)[2], 4),
+            lambda: over_white(colors, alpha=pixels[..., 3:]),
+            lambda: colors,
+        )
 
     # Asked for alpha where there is none, libpng makes pictures of few bits transparent.
-    pixels = tf.cond(has_alpha, composited, lambda: tf.io.decode_png(data, channels=3))
+    pixels = tf.cond(
+        has_alpha,
+        lambda: tf.cond(tf.equal(color_type, _PNG_PALETTE), of_palette, composited),
+        lambda: tf.io.decode_png(data, channels=3),
+    )
     return pixels, found.orientation
 
 

@@ -107,7 +107,8 @@ class JsonLines:
         if converted is None:
             return not_readable('the line', self.encoding)
         try:
-            values = json.loads(converted[0])
+            # As a string: among bytes, zeros would make it UTF-16.
+            values = json.loads(converted[0].decode('utf-8'))
         except (ValueError, RecursionError):
             values = None
         return (values, converted[1]) if isinstance(values, dict) else Rejected(_NO_OBJECT)

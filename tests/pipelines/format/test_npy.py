@@ -116,6 +116,12 @@ REFUSALS = {
     'header_of_4_gigabytes': (b'\x93NUMPY\x02\0\xff\xff\xff\xff' + bytes(99), DAMAGED, ''),
     'header_too_long': (with_header(SOUND + ' ' * 10_000, SIX.tobytes()), DAMAGED, ''),
     'no_header': (with_header('', SIX.tobytes()), DAMAGED, ''),
+    'quotes_of_two_kinds': (with_header(SOUND.replace("'d", '"d'), SIX.tobytes()), DAMAGED, ''),
+    'type_in_quotes_of_two_kinds': (
+        with_header(SOUND.replace("'<", '"<'), SIX.tobytes()),
+        DAMAGED,
+        '',
+    ),
     'no_dict': (with_header('[1, 2]', SIX.tobytes()), DAMAGED, ''),
     'no_utf8': (with_header(b"{'descr': '\xff', " + SOUND.encode()[18:]), DAMAGED, ''),
     'a_call': (with_header(SOUND.replace('(2, 3)', 'exit()')), DAMAGED, ''),

@@ -106,7 +106,9 @@ def test_refuses_a_missing_key(key):
 
 
 @pytest.mark.parametrize(
-    'text', ['', '[]', '3', 'null', '{', info().to_json()[:-20], '{"a": 1}'], ids=repr
+    'text',
+    ['', '[]', '3', 'null', '{', info().to_json()[:-20], '{"a": 1}', '[' * 99_999],
+    ids=lambda text: repr(text[:9]),
 )
 def test_refuses_damage(text):
     assert 'damaged (' in refused(text)
@@ -114,7 +116,14 @@ def test_refuses_damage(text):
 
 @pytest.mark.parametrize(
     ('key', 'value'),
-    [('spec', None), ('spec', 3), ('spec', []), ('class_names', None), ('class_names', 3)],
+    [
+        ('spec', None),
+        ('spec', 3),
+        ('spec', []),
+        ('spec', 'ab'),
+        ('class_names', None),
+        ('class_names', 3),
+    ],
     ids=str,
 )
 def test_refuses_values_of_another_type(key, value):

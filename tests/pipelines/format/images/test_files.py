@@ -154,6 +154,20 @@ def test_fewer_alphas_than_colours():
     np.testing.assert_array_equal(decoded(data), judged(data))
 
 
+@pytest.mark.parametrize('content', [b'', b'\0', bytes(300)], ids=len)
+@pytest.mark.parametrize(
+    ('color_type', 'depth'), [case for case in PNGS if case[0] in (GRAY, RGB, PALETTE)]
+)
+def test_transparency_of_a_wrong_size_is_ignored(color_type, depth, content):
+    """As libpng ignores it; asked for alpha all the same, it gives little of it to few bits."""
+    values, palette = samples(color_type, depth), None
+    if color_type == PALETTE:
+        # Shorter than the palette is right: the other colours are opaque.
+        palette, content = pixels(2, 1, 1 << depth)[0], content * (len(content) > 1)
+    data = image_data.png(values, color_type, depth, palette=palette, transparency=content)
+    np.testing.assert_array_equal(decoded(data), expected_png(values, color_type, depth, palette))
+
+
 @pytest.mark.parametrize('name', [b'tRNS', b'eXIf'])
 def test_a_word_among_other_bytes_is_no_chunk(name):
     """Where few bits are asked for alpha, libpng gives one that hides the picture."""
@@ -244,6 +258,8 @@ def test_a_turned_png_with_alpha():
         b'',
         b'II',
         b'XX*\0' + tiff('<', (0x0112, 6))[4:],
+        b'II+\0' + tiff('<', (0x0112, 6))[4:],
+        b'MM*\0' + tiff('>', (0x0112, 6))[4:],
         tiff('<'),
         tiff('<', (0x0112, 0)),
         tiff('<', (0x0112, 9)),

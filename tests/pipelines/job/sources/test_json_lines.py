@@ -8,6 +8,8 @@ import source_data
 from source_data import refusal, rejected, run_job
 
 DEEP = b'[' * 9999 + b'\n'
+# Bytes that are UTF-8 as well.
+UTF_16 = '{"text": "wide"}\n'.encode('utf-16-be')
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 OBJECTS = [
     {'label': 'a', 'text': 'plain'},
@@ -73,7 +75,7 @@ def test_a_folder_has_its_splits_and_other_keys_may_be_named(tmp_path):
 
 def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
     bad = {
-        'the line is no JSON object': [b'{"text": "cut\n', b'[1]\n', b'[' * 9999 + b'\n'],
+        'the line is no JSON object': [b'{"text": "cut\n', b'[1]\n', b'[' * 9999 + b'\n', UTF_16],
         'the line is not UTF-8': [b'\xff\n'],
         'the text is missing, or no string': [{'label': 'new'}, {'text': 5}],
         'the text is not UTF-8': [b'{"text": "\\ud800"}\n'],
