@@ -55,7 +55,7 @@ def commit() -> str | None:
         _git('ls-files', '--error-unmatch', os.path.basename(__file__))
         found = _git('describe', '--always', '--abbrev=12', '--exclude=*')
         # Results and documents may differ: they change no run.
-        changed = _git('diff', '--name-only', 'HEAD', '--', *(f'../{name}' for name in _CODE))
+        changed = _git('diff', '--name-only', 'HEAD', '--', *(f':/{name}' for name in _CODE))
         return found + ('+' if changed else '')
     except (OSError, subprocess.SubprocessError):
         return None

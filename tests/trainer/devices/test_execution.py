@@ -110,7 +110,7 @@ def test_parts_and_compilation_change_no_gradient(how):
 PREPARE = """
 import os, sys
 sys.path.insert(0, 'tests/support')
-sys.path.insert(0, 'tests/trainer')
+sys.path.insert(0, 'tests/trainer/devices')
 import numpy as np
 import tensorflow as tf
 import test_execution as own

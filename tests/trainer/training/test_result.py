@@ -50,7 +50,7 @@ def test_the_commit_is_that_of_this_checkout_or_none(tmp_path):
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == [str(tmp_path / 'trainer' / 'results.py'), 'None']
+    assert done.stdout.split() == [str(tmp_path / 'trainer/training/result.py'), 'None']
 
 
 @pytest.fixture(scope='module')
