@@ -2,14 +2,14 @@
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Source
-from pipelines.job.sources.csv_table import CsvTable
 from pipelines.job.sources.digits import Digits
 from pipelines.job.sources.idx import Idx
 from pipelines.job.sources.images import Images
-from pipelines.job.sources.json_lines import JsonLines
 from pipelines.job.sources.manifest import make_manifest
 from pipelines.job.sources.npy import make_npy
 from pipelines.job.sources.stdlib import Stdlib
+from pipelines.job.sources.tables.documents import CsvTable
+from pipelines.job.sources.tables.json_rows import JsonLines
 from pipelines.job.sources.texts import Texts
 from pipelines.job.sources.tfds import make_tfds
 from pipelines.job.text_encoding import check_encoding

@@ -31,8 +31,8 @@ from pipelines.job.sources.paths import (
     locate,
     read_file,
 )
-from pipelines.job.sources.rows import SUFFIXES, columns_of, parse_label, read_rows
-from pipelines.job.sources.tables import shown
+from pipelines.job.sources.tables.describing import SUFFIXES, columns_of, parse_label, read_rows
+from pipelines.job.sources.tables.opening import shown
 
 _SPLIT = 'split'
 # Requests to a remote store that are under way while earlier images are decoded; more of them would

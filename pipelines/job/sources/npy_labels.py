@@ -11,8 +11,8 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Rejected
 from pipelines.job.sources.paths import is_file_name
-from pipelines.job.sources.rows import columns_of, parse_label, read_rows
-from pipelines.job.sources.tables import shown
+from pipelines.job.sources.tables.describing import columns_of, parse_label, read_rows
+from pipelines.job.sources.tables.opening import shown
 
 _NAMES = ('labels.csv', 'labels.jsonl')
 

@@ -8,7 +8,7 @@ import pytest
 import source_data
 from source_data import documents, refusal, rejected, run_job, write_csv
 
-from pipelines.job.sources.csv_table import CsvTable
+from pipelines.job.sources.tables.documents import CsvTable
 
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 

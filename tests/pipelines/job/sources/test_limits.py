@@ -8,7 +8,8 @@ import source_data
 from source_data import refusal, rejected, run_job
 
 from pipelines.job.items import Rejected
-from pipelines.job.sources import limits, paths, rows
+from pipelines.job.sources import limits, paths
+from pipelines.job.sources.tables import describing as rows
 
 MOST = 1000
 FLAGS = (

@@ -14,8 +14,8 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
 from pipelines.job.sources import limits
-from pipelines.job.sources.csv_rows import UNCLOSED, Cells, Lines, parse
-from pipelines.job.sources.tables import is_gzip, refuse_wide
+from pipelines.job.sources.tables.csv_rows import UNCLOSED, Cells, Lines, parse
+from pipelines.job.sources.tables.opening import is_gzip, refuse_wide
 from pipelines.job.text_encoding import is_utf8
 
 SUFFIXES = ('.csv', '.csv.gz', '.jsonl', '.jsonl.gz')

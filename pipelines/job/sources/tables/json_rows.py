@@ -13,8 +13,8 @@ from typing import Any
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import limits
-from pipelines.job.sources.rows import parse_label
-from pipelines.job.sources.tables import (
+from pipelines.job.sources.tables.describing import parse_label
+from pipelines.job.sources.tables.opening import (
     estimate_rows,
     find_tables,
     is_gzip,

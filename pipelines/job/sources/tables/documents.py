@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.csv_rows import Cells, Lines, parse
-from pipelines.job.sources.tables import (
+from pipelines.job.sources.tables.csv_rows import Cells, Lines, parse
+from pipelines.job.sources.tables.opening import (
     estimate_rows,
     find_tables,
     is_gzip,
