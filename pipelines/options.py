@@ -11,6 +11,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import MAX_VOCABULARY, TRAILING
 from pipelines.format.trailing import MOST_STEPS
 from pipelines.job.pixel_order import ORDERS
+from pipelines.job.sources import registry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +114,7 @@ _CHOICES = {
     'trailing': TRAILING,
 }
 _HELP = {
-    'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
-    'manifest: with FILE_OR_DIR, local or gs://; npy:DIR; tfds:NAME; builtin:digits; '
-    'builtin:stdlib',
+    'source': registry.known(),
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per pixel: 1 (gray) or 3 (RGB); default 3 for images: and manifest:, '

@@ -6,31 +6,34 @@ document can be a hundred megabytes. The shard's writer reads the payload itself
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+# Where in its group an item lies, as its source has it: a name, a row, an offset, a tuple of such.
+Place = TypeVar('Place')
 
-class Item(NamedTuple):
+
+class Item(NamedTuple, Generic[Place]):
     """One example to be written.
 
     `id`: relative to the source's root. `split`: the source's own. `label`: as it stands in the
     source; None for none. `group`: the file, zip or folder that it lies in. `place`: where in the
-    group (a name, a row, an offset, a tuple of such: as its source has it).
+    group.
     """
 
     id: str
     split: str
     label: str | None
     group: str
-    place: str | int | tuple
+    place: Place
 
 
 class Hashed(NamedTuple):
     """An item and the hash of its id."""
 
     hash: int
-    item: Item
+    item: Item[Any]
 
 
 class Payload(NamedTuple):
@@ -65,11 +68,16 @@ class Group:
     split: str
 
 
-class Source(Protocol):
+class Source(Protocol[Place]):
     """Where items come from. Picklable; opens its files where it is used."""
 
-    kind: str
-    channels: int
+    @property
+    def kind(self) -> str:
+        """'image', 'text' or 'signal'."""
+
+    @property
+    def channels(self) -> int:
+        """Values per step; see `SequenceSpec`."""
 
     def groups(self) -> list[Group]:
         """The parts to list, in a fixed order; refuses a source without any.
@@ -77,13 +85,13 @@ class Source(Protocol):
         Their splits are the source's own: 'train', and perhaps 'validation' and 'test'.
         """
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[Place]]:
         """The items of a group."""
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """The payloads of some items of one group, in their order."""
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[Place]) -> str:
         """An item's place for people; says nothing about where the source itself lies."""
 
     def class_names(self) -> tuple[str, ...] | None:
@@ -96,10 +104,10 @@ class Source(Protocol):
         """A rough number of items, for the number of shards."""
 
 
-class SignalSource(Source, Protocol):
-    """A source of kind 'signal', which also knows what its arrays hold.
+@runtime_checkable
+class SignalSource(Source[Place], Protocol):
+    """A source of kind 'signal', which also knows what its arrays hold."""
 
-    `dtype`: that their values are stored as, 'uint8' or 'float16'.
-    """
-
-    dtype: str
+    @property
+    def dtype(self) -> str:
+        """What their values are stored as, 'uint8' or 'float16'."""

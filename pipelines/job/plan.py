@@ -12,7 +12,7 @@ from pipelines.format.images.refusals import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
 from pipelines.job.items import SignalSource, Source
 from pipelines.job.pixel_order import hilbert_order, random_order
-from pipelines.job.sources import make_source
+from pipelines.job.sources.registry import FLAGS, make_source
 from pipelines.options import JobOptions
 
 _TEST, _VALIDATION = 12, 13
@@ -72,17 +72,7 @@ def make_plan(options: JobOptions) -> Plan:
     Raises:
       LonghaulError: for options that do not fit the source or each other.
     """
-    source = make_source(
-        options.source,
-        text_column=options.text_column,
-        label_column=options.label_column,
-        path_column=options.path_column,
-        csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
-        class_names=_read_names(options.class_names),
-        encoding=options.encoding,
-        data_dir=options.data_dir,
-        manual_dir=options.manual_dir,
-    )
+    source = make_source(options.source, {flag: getattr(options, flag) for flag in FLAGS})
     own = tuple(group.split for group in source.groups())
     options = _keep_validation(options, own)
     spec = _with_trailing(_spec(options, source), options)
@@ -102,23 +92,6 @@ def make_plan(options: JobOptions) -> Plan:
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
     )
-
-
-def _read_names(path: str | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            names = tuple(line.strip() for line in file if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise LonghaulError(
-            f'--class_names={path}: cannot be read ({error}); name a text file with one name a line'
-        ) from error
-    if not names:
-        raise LonghaulError(f'--class_names={path}: is empty; write one name a line')
-    if len(set(names)) != len(names):
-        raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
-    return names
 
 
 def _keep_validation(options: JobOptions, own: tuple[str, ...]) -> JobOptions:

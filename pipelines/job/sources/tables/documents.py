@@ -1,146 +1,93 @@
-"""csv:FILE_OR_DIR - documents in a CSV table, gzipped or not.
+"""csv:FILE_OR_DIR and jsonl:FILE_OR_DIR - documents as rows of a table, gzipped or not.
 
-A folder holds train.csv, validation.csv and test.csv (or .csv.gz). A row's place is its byte
-offset, so that a shard's writer reads its own rows alone. A gzipped table has no offsets to go to:
-each shard's writer unpacks all of it once (work: shards x table; memory: one shard). Unpack large
-ones first.
+A folder holds train.csv, validation.csv and test.csv (or .csv.gz; likewise .jsonl). A row's place
+is its byte offset, so that a shard's writer reads its own rows alone. A gzipped table has no
+offsets to go to: each shard's writer unpacks all of it once (work: shards x table; memory: one
+shard). Unpack large ones first.
 """
 
-import csv
 import dataclasses
-import zlib
+import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.tables.csv_rows import Cells, Lines, parse
-from pipelines.job.sources.tables.opening import (
-    estimate_rows,
-    find_tables,
-    is_gzip,
-    open_table,
-    place_of,
-    shown,
-)
-from pipelines.job.text_encoding import cell_to_utf8, not_readable
-
-_MALFORMED = 'the row has another number of columns than the table'
-
-
-class _Columns(NamedTuple):
-    """Positions of the text and the label, and how many columns a row has."""
-
-    text: int
-    label: int | None
-    count: int
+from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.tables.csv_rows import Csv
+from pipelines.job.sources.tables.json_rows import JsonLines
+from pipelines.job.sources.tables.opening import is_gzip, open_table
+from pipelines.job.sources.tables.rows import Format, Row, require_columns
+from pipelines.job.text_encoding import check_encoding
 
 
 @dataclasses.dataclass(frozen=True)
-class CsvTable:
-    """Rows of a table.
+class Documents:
+    """Rows with a text and, if they have one, a label.
 
     Attributes:
+      prefix: of --source, and suffix of the tables in a folder.
       path: file or folder.
-      text_column: name; None: 'text'.
-      label_column: name; None: 'label' if there is such a column.
-      csv_columns: names of the columns of a file without a header row.
+      table: the format of the tables.
+      text_column: name of the column; None: 'text'.
+      label_column: name of the column; None: 'label', if the table or object has it.
       names: those of the classes, see `labels.resolve`.
-      encoding: of cells that are no UTF-8; None: there are none.
     """
 
+    prefix: str
     path: str
+    table: Format
     text_column: str | None = None
     label_column: str | None = None
-    csv_columns: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
-    encoding: str | None = None
     kind: str = 'text'
     channels: int = 1
 
     def groups(self) -> list[Group]:
         """The files, by split; refuses missing files and columns."""
-        found = find_tables('csv', self.path)
+        found = _find_tables(self.prefix, self.path)
+        wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
         for group in found:
-            self._columns(group.path)
+            require_columns(group.path, self.table, wanted)
         return found
 
-    def _columns(self, path: str) -> _Columns:
-        first = next(_rows(path), None)
-        if first is None:
-            raise LonghaulError(f'--source=csv: {path} is empty; name a table with rows')
-        _, cells = first
-        if isinstance(cells, Rejected):
-            raise LonghaulError(
-                f'--source=csv: the first row of {path} is damaged: {cells.reason}; mend it (a '
-                "table whose line ends are carriage returns alone: tr '\\r' '\\n' < TABLE > NEW)"
-            )
-        if self.csv_columns is not None and tuple(cells) == self.csv_columns:
-            raise LonghaulError(
-                f'--csv_columns={",".join(cells)}: {path} has this very header row; leave the '
-                'flag out'
-            )
-        names = self.csv_columns or tuple(cells)
-        text = _position('text_column', self.text_column or 'text', names, path)
-        if self.label_column is None and 'label' not in names:
-            return _Columns(text, None, len(names))
-        label = _position('label_column', self.label_column or 'label', names, path)
-        return _Columns(text, label, len(names))
-
-    def _data_rows(self, path: str) -> Iterator[tuple[int, Cells]]:
-        rows = _rows(path)
-        if self.csv_columns is None:
-            next(rows, None)
-        return rows
-
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[int]]:
         """Rows in order; ids are SPLIT/ROW, from 0, the header and blank lines not counted."""
-        columns = self._columns(group.path)
-        for row, (offset, cells) in enumerate(self._data_rows(group.path)):
-            place = row if is_gzip(group.path) else offset
-            label = self._label(cells, columns)
-            yield Item(f'{group.split}/{row:06}', group.split, label, group.path, place)
+        packed = is_gzip(group.path)
+        for number, (offset, row) in enumerate(self.table.rows(group.path)):
+            label = row if isinstance(row, Rejected) else self._label(row)
+            # What cannot be used must not add a class; `read` rejects it.
+            known = None if isinstance(label, Rejected) else label
+            place = number if packed else offset
+            yield Item(f'{group.split}/{number:06}', group.split, known, group.path, place)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
         """Texts as UTF-8."""
-        columns = self._columns(group)
-        if not is_gzip(group):
-            with open(group, 'rb') as file:
-                for item in items:
-                    file.seek(item.place)
-                    yield self._text(next(parse(Lines(file, item.place)))[1], columns)
+        if is_gzip(group):
+            places = {item.place for item in items}
+            rows = enumerate(row for _, row in self.table.rows(group))
+            found = {number: self._payload(row) for number, row in rows if number in places}
+            yield from (found[item.place] for item in items)
             return
-        wanted: dict[int, Payload | Rejected] = {}
-        places = {item.place for item in items}
-        for row, (_, cells) in enumerate(self._data_rows(group)):
-            if row in places:
-                wanted[row] = self._text(cells, columns)
-        for item in items:
-            yield wanted[item.place]
+        columns = self.table.columns(group)
+        with open_table(group) as file:
+            for item in items:
+                yield self._payload(self.table.row_at(file, item.place, columns))
 
-    def _label(self, cells: Cells, columns: _Columns) -> str | None:
-        """None also for a row that will be rejected: it must not add a class."""
-        malformed = isinstance(cells, Rejected) or len(cells) != columns.count
-        if malformed or columns.label is None:
-            return None
-        label = cell_to_utf8(cells[columns.label], self.encoding)
-        return None if label is None else label[0].decode('utf-8').strip() or None
+    def _label(self, row: Row) -> str | None | Rejected:
+        return self.table.label(row, self.label_column or 'label')
 
-    def _text(self, cells: Cells, columns: _Columns) -> Payload | Rejected:
-        if isinstance(cells, Rejected):
-            return cells
-        if len(cells) != columns.count:
-            return Rejected(_MALFORMED, f'{len(cells)} and not {columns.count}')
-        if columns.label is not None and cell_to_utf8(cells[columns.label], self.encoding) is None:
-            return not_readable('the label', self.encoding)
-        text = cell_to_utf8(cells[columns.text], self.encoding)
-        if text is None:
-            return not_readable('the text', self.encoding)
-        return Payload(text[0], encoding=text[1])
+    def _payload(self, row: Row | Rejected) -> Payload | Rejected:
+        if isinstance(row, Rejected):
+            return row
+        label = self._label(row)
+        if isinstance(label, Rejected):
+            return label
+        return self.table.text(row, self.text_column or 'text')
 
-    def where(self, item: Item) -> str:
-        """FILE: row N, the file only where there are several."""
-        return place_of(item, self.path, 'row')
+    def where(self, item: Item[int]) -> str:
+        """'row N' or 'object N', after the file's name where there are several."""
+        row = f'{self.table.noun} {int(item.id.rpartition("/")[2])}'
+        return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
 
     def class_names(self) -> tuple[str, ...] | None:
         """Those of --class_names."""
@@ -150,25 +97,53 @@ class CsvTable:
         """Texts have none."""
 
     def estimated_items(self) -> int:
-        """By size."""
-        return estimate_rows(self.groups())
+        """By size: some 300 bytes a row, a third of that when packed."""
+        paths = [group.path for group in self.groups()]
+        return sum(os.path.getsize(p) * (3 if is_gzip(p) else 1) for p in paths) // 300 + 1
 
 
-def _rows(path: str) -> Iterator[tuple[int, Cells]]:
-    """(offset in the unpacked table, cells) of each row."""
-    try:
-        with open_table(path) as file:
-            yield from parse(Lines(file))
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+def make_csv(
+    path: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    csv_columns: tuple[str, ...] | None = None,
+    class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
+) -> Documents:
+    """csv:FILE_OR_DIR; the arguments are the flags of these names."""
+    table = Csv(csv_columns, check_encoding(encoding, table=True))
+    return Documents('csv', path, table, text_column, label_column, class_names)
+
+
+def make_json_lines(
+    path: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
+) -> Documents:
+    """jsonl:FILE_OR_DIR; the arguments are the flags of these names."""
+    table = JsonLines(check_encoding(encoding, table=True))
+    return Documents('jsonl', path, table, text_column, label_column, class_names)
+
+
+def _find_tables(prefix: str, path: str) -> list[Group]:
+    """The file itself, or a folder's train.PREFIX, validation.PREFIX and test.PREFIX, or .gz."""
+    source = f'{prefix}:{path}'
+    if not os.path.exists(path):
+        raise LonghaulError(f'--source={source}: no such file or folder; name a table')
+    if os.path.isfile(path):
+        return [Group(path, 'train')]
+    if not os.path.isdir(path):
         raise LonghaulError(
-            f'--source=csv: {path} cannot be read ({error}); mend the file, or name another one'
-        ) from error
-
-
-def _position(flag: str, name: str, names: tuple[str, ...], path: str) -> int:
-    if name in names:
-        return names.index(name)
-    raise LonghaulError(
-        f'--{flag}={name}: {path} has no such column; its columns are: {shown(names)}. '
-        'For a file without a header row name them with --csv_columns=A,B,C'
-    )
+            f'--source={source}: no regular file, and a table is read several times; save it as one'
+        )
+    found = find_splits(source, path, (f'.{prefix}', f'.{prefix}.gz'))
+    if not any(group.split == 'train' for group in found):
+        raise LonghaulError(
+            f'--source={source}: holds neither train.{prefix} nor train.{prefix}.gz; name the file '
+            'itself, or rename it'
+        )
+    return found

@@ -1,16 +1,14 @@
-"""What tables have in common, of documents (csv, jsonl) and of files (see `rows`)."""
+"""Opens a table's file: CSV or JSON lines, packed by gzip or not, local or remote."""
 
+import contextlib
 import gzip
-import os
-from collections.abc import Iterable
-from typing import BinaryIO
+import io
+from collections.abc import Iterator
+
+from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item
-from pipelines.job.sources.splits import find_splits
 from pipelines.job.text_encoding import mark_of
-
-_MOST_SHOWN = 300
 
 
 def is_gzip(path: str) -> bool:
@@ -18,72 +16,34 @@ def is_gzip(path: str) -> bool:
     return path.endswith('.gz')
 
 
-def open_table(path: str) -> BinaryIO:
-    """The table's bytes, unpacked.
+@contextlib.contextmanager
+def open_table(path: str) -> Iterator[io.BufferedIOBase]:
+    """Opens a table; gives its unpacked bytes.
 
     Raises:
-      LonghaulError: for UTF-16 and UTF-32, in which no row can be found by its bytes.
+      LonghaulError: if the file cannot be read, within the `with` block too; for UTF-16 and UTF-32.
     """
-    with _open(path) as file:
-        refuse_wide(path, file.read(4))
-    return _open(path)
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            # Google's reader has no lines of its own: Python would ask it for single bytes.
+            unpacked = gzip.GzipFile(fileobj=file) if is_gzip(path) else io.BufferedReader(file)
+            _refuse_wide(path, unpacked.peek(4))
+            yield unpacked
+    except LonghaulError:
+        raise
+    except Exception as error:
+        # Every file system has errors of its own.
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise LonghaulError(
+            f'--source: {path} cannot be read ({reason}); mend the file, or name another one'
+        ) from error
 
 
-def refuse_wide(path: str, start: bytes) -> None:
-    """Refuses a table that begins as UTF-16 or UTF-32 do.
-
-    Raises:
-      LonghaulError: with the command that converts it.
-    """
+def _refuse_wide(path: str, start: bytes) -> None:
+    """Refuses UTF-16 and UTF-32: no row of such a table can be found by its bytes."""
     wide = mark_of(start[:4])
     if wide is not None:
         raise LonghaulError(
             f'--source: {path} is {wide}, and the rows of a table are found by the bytes of their '
             f'line ends; convert it first: iconv -f {wide} -t UTF-8 TABLE > NEW_TABLE'
         )
-
-
-def _open(path: str) -> BinaryIO:
-    return gzip.open(path) if is_gzip(path) else open(path, 'rb')
-
-
-def find_tables(kind: str, path: str) -> list[Group]:
-    """The file itself, or a folder's train.KIND, validation.KIND and test.KIND, packed or not.
-
-    Raises:
-      LonghaulError: if there is none to train on.
-    """
-    source = f'{kind}:{path}'
-    if not os.path.exists(path):
-        raise LonghaulError(f'--source={source}: no such file or folder; name a table')
-    if os.path.isfile(path):
-        return [Group(path, 'train')]
-    if not os.path.isdir(path):
-        raise LonghaulError(
-            f'--source={source}: no regular file, and a table is read several times; save it as one'
-        )
-    found = find_splits(source, path, (f'.{kind}', f'.{kind}.gz'))
-    if not any(group.split == 'train' for group in found):
-        raise LonghaulError(
-            f'--source={source}: holds neither train.{kind} nor train.{kind}.gz; name the file '
-            'itself, or rename it'
-        )
-    return found
-
-
-def place_of(item: Item, path: str, noun: str) -> str:
-    """NOUN N for people; the file's name before it only where there are several."""
-    row = f'{noun} {int(item.id.rpartition("/")[2])}'
-    return row if item.group == path else f'{os.path.basename(item.group)}: {row}'
-
-
-def shown(names: Iterable[str]) -> str:
-    """Names of columns or keys for a refusal: what is no table may have any number of them."""
-    text = ', '.join(names)
-    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}...'
-
-
-def estimate_rows(groups: list[Group]) -> int:
-    """By size: some 300 bytes a row, a third of that when packed."""
-    sizes = [os.path.getsize(g.path) * (3 if is_gzip(g.path) else 1) for g in groups]
-    return sum(sizes) // 300 + 1

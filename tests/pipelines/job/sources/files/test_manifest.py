@@ -10,7 +10,7 @@ import source_data
 from source_data import IMAGE_FLAGS, encode_image, picture_files, pixels, refusal, rejected, run_job
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.sources.manifest import make_manifest
+from pipelines.job.sources.files.manifest import make_manifest
 
 
 def write(path, rows):
@@ -249,7 +249,7 @@ def test_an_image_named_twice_is_refused_with_both_rows(tmp_path, capsys):
     ('name', 'files', 'flags', 'expected'),
     [
         ('no.csv', {}, {}, 'no such file; name a table'),
-        ('list.csv', {'list.csv': ''}, {}, 'list.csv is empty; name a table with a header row'),
+        ('list.csv', {'list.csv': ''}, {}, 'list.csv is empty; name a table with rows'),
         ('list.jsonl', {'list.jsonl': '\n'}, {}, 'list.jsonl is empty; name a file with objects'),
         ('list.jsonl', {'list.jsonl': 'path\n'}, {}, 'is no JSON object; one object a line is'),
         ('list.csv', {'list.csv': 'file\na\n'}, {}, '--path_column=path: {}/list.csv has no such'),

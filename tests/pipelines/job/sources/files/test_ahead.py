@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipelines.job.sources.ahead import look_ahead
+from pipelines.job.sources.files.ahead import look_ahead
 
 
 @pytest.mark.parametrize('count', [0, 1, 3, 50])

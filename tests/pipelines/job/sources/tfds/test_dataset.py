@@ -16,7 +16,7 @@ from tensorflow_datasets.image_classification import mnist
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.plan import make_plan
-from pipelines.job.sources.tfds import make_tfds
+from pipelines.job.sources.tfds.dataset import make_tfds
 from pipelines.options import JobOptions
 
 TEXT_FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
@@ -369,9 +369,9 @@ def test_unknown_names_are_refused_without_a_network(tmp_path, capsys, name, exp
     [
         (
             ('--class_names={}',),
-            '--class_names: is for csv:, jsonl:, manifest: and npy: sources, and the source is',
+            '--class_names={}: is for csv:, jsonl:, manifest: and npy: sources, and the source is',
         ),
-        (('--csv_columns=a',), '--csv_columns: is for csv: sources, and the source is tfds:mnist'),
+        (('--csv_columns=a',), '--csv_columns=a: is for csv: sources, and the source is tfds'),
         (('--data_dir=gs://bucket/data',), '--data_dir=gs://bucket/data: data are read as local'),
         (('--manual_dir={}/none',), '--manual_dir={}/none: no such folder; put the files there'),
         (('--text_column=text',), '--text_column=text: tfds:mnist has no such Text feature; it '),

@@ -8,7 +8,7 @@ import pytest
 import source_data
 from source_data import documents, refusal, rejected, run_job, write_csv
 
-from pipelines.job.sources.tables.documents import CsvTable
+from pipelines.job.sources.tables.documents import make_csv
 
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 
@@ -254,13 +254,13 @@ def test_refuses_a_gzip_cut_off(tmp_path, capsys, keep):
     path = tmp_path / 't.csv.gz'
     path.write_bytes(gzip.compress(source_data.csv_bytes(documents(200)))[:keep])
     message = refusal(capsys, f'--source=csv:{path}', f'--output={tmp_path / "out"}', *FLAGS)
-    assert message.startswith(f'--source=csv: {path} cannot be read (')
+    assert message.startswith(f'--source: {path} cannot be read (')
     assert message.endswith('; mend the file, or name another one')
 
 
 def test_a_place_is_the_offset_of_its_row(tmp_path):
     path = raw(tmp_path / 't.csv', HARD)
-    source = CsvTable(str(path))
+    source = make_csv(str(path))
     items = list(source.items(source.groups()[0]))
     assert HARD[items[3].place :].startswith(b'b,"three')
     # In any order, one row again and again.

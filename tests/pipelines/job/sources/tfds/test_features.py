@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.sources.tfds_features import Choice, choose
+from pipelines.job.sources.tfds.features import Choice, choose
 
 IMAGE, TEXT = tfds.features.Image(), tfds.features.Text()
 GRAY = tfds.features.Image(shape=(28, 28, 1))

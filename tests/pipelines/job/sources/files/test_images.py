@@ -7,7 +7,7 @@ import pytest
 import source_data
 from source_data import IMAGE_FLAGS, encode_image, picture_files, pixels, refusal, run_job
 
-from pipelines.job.sources.images import Images
+from pipelines.job.sources.files.images import Images
 
 
 def job(source, output, *flags):

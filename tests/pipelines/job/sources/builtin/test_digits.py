@@ -7,7 +7,7 @@ import source_data
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from pipelines.job.sources import digits
+from pipelines.job.sources.builtin import digits
 
 
 def test_all_digits_as_scikit_learn_has_them(tmp_path):

@@ -19,11 +19,11 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.folders import LINKED_FOLDER, refuse_folder
-from pipelines.job.sources.npy_header import Header, read_header
-from pipelines.job.sources.npy_labels import Entry, read_labels
-from pipelines.job.sources.npy_values import check_floats
-from pipelines.job.sources.paths import check_regular, read_file
+from pipelines.job.sources.arrays.header import Header, read_header
+from pipelines.job.sources.arrays.labels import Entry, read_labels
+from pipelines.job.sources.arrays.values import check_floats
+from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
+from pipelines.job.sources.files.paths import check_regular, read_file
 
 _UNLABELLED = Entry(None, None)
 # By which the job counts shards, as if all sequences had so many steps.
@@ -68,11 +68,11 @@ class Npy:
             )
         return [Group(self.path, split) for split in SPLITS if split in found]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[Place]]:
         """Arrays by name, and what the label file names besides."""
         return (item for item in _list(self.path) if item.split == group.split)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         for item in items:
             try:
@@ -104,7 +104,7 @@ class Npy:
             flat = np.frombuffer(data, header.dtype, offset=file.tell())
             check_floats(flat.reshape(shape, order=order))
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[Place]) -> str:
         """The path below the folder."""
         return item.place.name
 
@@ -122,12 +122,12 @@ class Npy:
         return size // (_STEPS * self.channels * self.width) + 1
 
 
-def make_npy(path: str, *, names: tuple[str, ...] | None = None) -> Npy:
+def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
     """Finds out what the arrays hold, from the first sound header.
 
     Args:
       path: folder.
-      names: those of the classes.
+      class_names: by number; None: as found.
 
     Raises:
       LonghaulError: for a missing folder, one without a usable array, or a bad label file.
@@ -148,7 +148,7 @@ def make_npy(path: str, *, names: tuple[str, ...] | None = None) -> Npy:
             channels=header.channels,
             width=header.dtype.itemsize,
             first=item.place.name,
-            names=names,
+            names=class_names,
         )
     raise LonghaulError(
         f'--source=npy:{path}: no usable .npy file below it ({fault}); save arrays of shape '
@@ -176,7 +176,7 @@ def _usable(folder: str, place: Place) -> str:
     return path
 
 
-def _list(folder: str) -> Iterator[Item]:
+def _list(folder: str) -> Iterator[Item[Place]]:
     """All arrays by name, and links to folders; the groups' path is the folder itself."""
     labels, linked = read_labels(folder), set()
     own = os.path.isdir(os.path.join(folder, 'train'))

@@ -5,7 +5,7 @@ import tensorflow_datasets as tfds
 import tfds_data
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.sources import tfds_files
+from pipelines.job.sources.tfds import record_files
 
 FEATURES = {'text': tfds.features.Text()}
 FORMATS = ('tfrecord', 'array_record')
@@ -37,18 +37,18 @@ def test_every_record_by_its_place(tmp_path, file_format):
     builder = prepared(tmp_path, file_format)
     expected = truth(builder, file_format)
     assert len(set(expected)) == 20
-    files = tfds_files.list_files(builder, 'train')
+    files = record_files.list_files(builder, 'train')
     assert [file.first for file in files] == [0, files[0].count, 20 - files[2].count]
-    names = {file.name for file in [*files, *tfds_files.list_files(builder, 'test')]}
+    names = {file.name for file in [*files, *record_files.list_files(builder, 'test')]}
     assert len(names) == 6
     for file in files:
         mine = expected[file.first : file.first + file.count]
-        found = list(tfds_files.list_records(builder, file))
+        found = list(record_files.list_records(builder, file))
         assert [text_of(builder, record) for _, record in found] == mine
         # In any order, one record again and again.
         order = [2, 0, 2, 4, 1]
         places = [found[i][0] for i in order]
-        records = tfds_files.read_records(builder, file, places)
+        records = record_files.read_records(builder, file, places)
         assert [text_of(builder, record) for record in records] == [mine[i] for i in order]
 
 
@@ -65,16 +65,16 @@ def changed(data: bytes) -> bytes:
 @pytest.mark.parametrize('file_format', FORMATS)
 def test_a_damaged_file_is_refused(tmp_path, file_format, damage):
     builder = prepared(tmp_path, file_format, files=1)
-    file = tfds_files.list_files(builder, 'train')[0]
-    places = [place for place, _ in tfds_files.list_records(builder, file)]
+    file = record_files.list_files(builder, 'train')[0]
+    places = [place for place, _ in record_files.list_records(builder, file)]
     path = tmp_path / 'weather' / '1.0.0' / file.name
     data = path.read_bytes()
     path.unlink()
     if damage:
         path.write_bytes(damage(data))
     for read in (
-        lambda: list(tfds_files.list_records(builder, file)),
-        lambda: list(tfds_files.read_records(builder, file, places)),
+        lambda: list(record_files.list_records(builder, file)),
+        lambda: list(record_files.read_records(builder, file, places)),
     ):
         with pytest.raises(LonghaulError) as caught:
             read()
@@ -84,19 +84,19 @@ def test_a_damaged_file_is_refused(tmp_path, file_format, damage):
 
 def test_another_number_of_records_is_refused(tmp_path):
     builder = prepared(tmp_path, 'tfrecord', files=1)
-    file = tfds_files.list_files(builder, 'train')[0]
+    file = record_files.list_files(builder, 'train')[0]
     path = tmp_path / 'weather' / '1.0.0' / file.name
-    second = [place for place, _ in tfds_files.list_records(builder, file)][1]
+    second = [place for place, _ in record_files.list_records(builder, file)][1]
     path.write_bytes(path.read_bytes()[second:])
     with pytest.raises(LonghaulError, match=r' has 19 records, not 20; remove its folder'):
-        list(tfds_files.list_records(builder, file))
+        list(record_files.list_records(builder, file))
 
 
 def test_other_formats_are_refused(tmp_path):
     builder = prepared(tmp_path, 'tfrecord', files=1)
-    tfds_files.check_format(builder, 'weather')
+    record_files.check_format(builder, 'weather')
     path = tmp_path / 'weather' / '1.0.0' / 'dataset_info.json'
     path.write_text(path.read_text().replace('"tfrecord"', '"parquet"'))
     builder = tfds.builder('weather', data_dir=tmp_path)
     with pytest.raises(LonghaulError, match=r'^--source=tfds:weather: .* as parquet; tfrecord and'):
-        tfds_files.check_format(builder, 'weather')
+        record_files.check_format(builder, 'weather')

@@ -1,9 +1,13 @@
-"""The choice of a source by its prefix."""
+"""The choice of a source by its prefix, and what each takes."""
+
+import dataclasses
+import inspect
 
 import pytest
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job import sources
+from pipelines.job.sources.registry import FLAGS, SOURCES, make_source
+from pipelines.options import JobOptions
 
 
 @pytest.mark.parametrize(
@@ -17,12 +21,12 @@ from pipelines.job import sources
     ],
 )
 def test_kinds(source, kind, channels):
-    found = sources.make_source(source)
+    found = make_source(source)
     assert (found.kind, found.channels) == (kind, channels)
 
 
 def test_a_path_may_hold_colons():
-    assert sources.make_source('csv:C:/a:b.csv').path == 'C:/a:b.csv'
+    assert make_source('csv:C:/a:b.csv').path == 'C:/a:b.csv'
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def test_a_path_may_hold_colons():
 )
 def test_refuses_unknown_sources(source):
     with pytest.raises(LonghaulError) as caught:
-        sources.make_source(source)
+        make_source(source)
     message = str(caught.value)
     assert message.startswith(f'--source={source}: images:DIR_OR_ZIP, texts:DIR_OR_ZIP, idx:DIR, ')
     assert message.endswith('name one of them')
@@ -43,7 +47,7 @@ def test_refuses_unknown_sources(source):
 )
 def test_refuses_remote_sources(source):
     with pytest.raises(LonghaulError) as caught:
-        sources.make_source(source)
+        make_source(source)
     message = str(caught.value)
     assert message.startswith(f'--source={source}: sources are read as local files')
     assert message.endswith('--source=manifest:FILE')
@@ -51,7 +55,7 @@ def test_refuses_remote_sources(source):
 
 def test_a_manifest_may_be_remote():
     with pytest.raises(LonghaulError, match='^--source=manifest:nosuch://b/a.csv: cannot be look'):
-        sources.make_source('manifest:nosuch://b/a.csv')
+        make_source('manifest:nosuch://b/a.csv')
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,15 @@ def test_a_manifest_may_be_remote():
 @pytest.mark.parametrize('source', ['images:a', 'texts:a', 'idx:a', 'builtin:digits'])
 def test_refuses_flags_of_other_sources(source, flag, owners):
     with pytest.raises(LonghaulError) as caught:
-        sources.make_source(source, **{flag: ('a',)})
-    expected = f'--{flag}: is for {owners} sources, and the source is {source}; leave it out'
+        make_source(source, {flag: 'a'})
+    expected = f'--{flag}=a: is for {owners} sources, and the source is {source}; leave it out'
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize('kind', SOURCES)
+def test_flags_are_arguments_of_what_makes_the_source(kind):
+    assert set(SOURCES[kind].flags) <= set(inspect.signature(SOURCES[kind].make).parameters)
+
+
+def test_every_flag_is_an_option_of_the_job():
+    assert set(FLAGS) <= {field.name for field in dataclasses.fields(JobOptions)}

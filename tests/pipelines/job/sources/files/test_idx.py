@@ -7,7 +7,7 @@ import pytest
 import source_data
 from source_data import IMAGE_FLAGS, idx_bytes, refusal, run_job, write_idx
 
-from pipelines.job.sources.idx import Idx
+from pipelines.job.sources.files.idx import Idx
 
 
 def job(source, output, *flags):

@@ -12,7 +12,7 @@ from source_data import refusal, rejected, run_job
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.plan import make_plan
-from pipelines.job.sources.npy import make_npy
+from pipelines.job.sources.arrays.npy import make_npy
 from pipelines.options import JobOptions
 
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8', '--validation_share=0')

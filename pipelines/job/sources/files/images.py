@@ -7,7 +7,7 @@ source's splits.
 import dataclasses
 from typing import ClassVar
 
-from pipelines.job.sources.folders import ClassFolders
+from pipelines.job.sources.files.folders import ClassFolders
 
 
 @dataclasses.dataclass(frozen=True)

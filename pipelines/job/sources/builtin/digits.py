@@ -51,20 +51,20 @@ class Digits:
         _load()
         return [Group('digits', 'train')]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[int]]:
         """In scikit-learn's order."""
         _, labels = _load()
         for row, label in enumerate(labels):
             yield Item(f'{row:04}', group.split, str(label), group.path, row)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
         """PNG bytes."""
         del group
         pixels, _ = _load()
         for item in items:
             yield Payload(_png(pixels[item.place]))
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[int]) -> str:
         """Image N."""
         return f'image {item.place}'
 

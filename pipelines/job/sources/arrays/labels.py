@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Rejected
-from pipelines.job.sources.paths import is_file_name
-from pipelines.job.sources.tables.describing import columns_of, parse_label, read_rows
-from pipelines.job.sources.tables.opening import shown
+from pipelines.job.sources.files.paths import is_file_name
+from pipelines.job.sources.tables.describing import format_of, read_rows
+from pipelines.job.sources.tables.rows import parse_label, shown
 
 _NAMES = ('labels.csv', 'labels.jsonl')
 
@@ -37,7 +37,7 @@ def read_labels(folder: str) -> dict[str, Entry]:
         raise LonghaulError(
             f'--source=npy:{folder}: holds {" and ".join(_NAMES)}; keep the one that counts'
         )
-    columns = columns_of(paths[0])
+    columns = format_of(paths[0]).columns(paths[0])
     if 'file' not in columns:
         raise LonghaulError(
             f'--source=npy: {paths[0]} has no column file; its columns are: {shown(columns)}; '

@@ -6,7 +6,7 @@ import pytest
 import source_data
 from source_data import refusal, rejected, run_job
 
-from pipelines.job.sources.texts import Texts
+from pipelines.job.sources.files.texts import Texts
 
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 

@@ -18,10 +18,10 @@ from typing import Any
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources import tfds_builder, tfds_features, tfds_files
-from pipelines.job.sources.tfds_features import Choice
-from pipelines.job.sources.tfds_files import RecordsFile
-from pipelines.job.text_encoding import text_payload
+from pipelines.job.sources.tfds import builders, features, record_files
+from pipelines.job.sources.tfds.features import Choice
+from pipelines.job.sources.tfds.record_files import RecordsFile
+from pipelines.job.text_encoding import check_encoding, text_payload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,26 +54,26 @@ class Tfds:
         """The files of records."""
         return [Group(file.name, file.split) for file in self._files().values()]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[int]]:
         """Records in order; ids are SPLIT/NUMBER, from 0, in the order of the prepared data."""
         file, label_of = self._files()[group.path], self._label_reader()
-        records = tfds_files.list_records(self._builder(), file)
+        records = record_files.list_records(self._builder(), file)
         for number, (place, record) in enumerate(records, start=file.first):
             label = label_of(record)
             yield Item(f'{group.split}/{number:06}', group.split, label, group.path, place)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
         """The stored bytes of images, and texts as UTF-8."""
         data_of = self._reader(self.choice.content)
         places = [item.place for item in items]
-        for record in tfds_files.read_records(self._builder(), self._files()[group], places):
+        for record in record_files.read_records(self._builder(), self._files()[group], places):
             data = data_of(record)
             if data is None:  # TFDS knows optional features.
                 yield Rejected(f'the {self.kind} is missing')
             else:
                 yield Payload(data) if self.kind == 'image' else text_payload(data, self.encoding)
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[int]) -> str:
         """SPLIT: record N."""
         split, _, number = item.id.partition('/')
         return f'{split}: record {int(number)}'
@@ -95,7 +95,7 @@ class Tfds:
         return sum(int(info.num_bytes) for info in infos) // 300 + 1
 
     def _builder(self) -> Any:
-        return tfds_builder.open_prepared(self.name, self.data_dir)
+        return builders.open_prepared(self.name, self.data_dir)
 
     def _files(self) -> dict[str, RecordsFile]:
         return _files_by_name(self.name, self.data_dir)
@@ -126,9 +126,9 @@ class Tfds:
 @functools.lru_cache(maxsize=4)
 def _files_by_name(name: str, data_dir: str | None) -> dict[str, RecordsFile]:
     """Once for all shards of a process: there may be a thousand files."""
-    builder = tfds_builder.open_prepared(name, data_dir)
+    builder = builders.open_prepared(name, data_dir)
     splits = [split for split in SPLITS if split in builder.info.splits]
-    return {file.name: file for split in splits for file in tfds_files.list_files(builder, split)}
+    return {file.name: file for split in splits for file in record_files.list_files(builder, split)}
 
 
 def make_tfds(
@@ -149,25 +149,26 @@ def make_tfds(
       manual_dir: folder of original files that the user has fetched.
       text_column: the Text to read; None: the only one.
       label_column: the ClassLabel; None: the only one.
-      encoding: of texts that are no UTF-8, see `check_encoding`.
+      encoding: of texts that are not UTF-8, see `check_encoding`.
 
     Raises:
       LonghaulError: for an unknown name, a data set without an image or a text to be found, or one
         that cannot be prepared.
     """
+    encoding = check_encoding(encoding)
     data_dir, manual_dir = (
         _folder(flag, path) for flag, path in (('data_dir', data_dir), ('manual_dir', manual_dir))
     )
     if manual_dir is not None and not os.path.isdir(manual_dir):
         raise LonghaulError(f'--manual_dir={manual_dir}: no such folder; put the files there')
     columns = {'text_column': text_column, 'label_column': label_column}
-    builder = tfds_builder.find_builder(name, data_dir)
+    builder = builders.find_builder(name, data_dir)
     # Before a download of hours.
-    tfds_features.choose(name, builder.info, **columns)
-    builder = tfds_builder.prepare(builder, name, data_dir, manual_dir)
-    tfds_files.check_format(builder, name)
+    features.choose(name, builder.info, **columns)
+    builder = builders.prepare(builder, name, data_dir, manual_dir)
+    record_files.check_format(builder, name)
     _check_splits(name, builder.info.splits)
-    return Tfds(name, data_dir, tfds_features.choose(name, builder.info, **columns), encoding)
+    return Tfds(name, data_dir, features.choose(name, builder.info, **columns), encoding)
 
 
 def _folder(flag: str, path: str | None) -> str | None:

@@ -12,8 +12,8 @@ import dataclasses
 from typing import ClassVar
 
 from pipelines.job.items import Payload, Rejected
-from pipelines.job.sources.folders import ClassFolders
-from pipelines.job.text_encoding import text_payload
+from pipelines.job.sources.files.folders import ClassFolders
+from pipelines.job.text_encoding import check_encoding, text_payload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,3 +38,8 @@ class Texts(ClassFolders):
     def estimated_items(self) -> int:
         """By size, in documents of the usual three hundred bytes."""
         return sum(self.sizes()) // 300 + 1
+
+
+def make_texts(path: str, *, encoding: str | None = None) -> Texts:
+    """texts:DIR_OR_ZIP; refuses an --encoding that Python does not know."""
+    return Texts(path, check_encoding(encoding))

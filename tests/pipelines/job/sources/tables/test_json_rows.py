@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
         ('t.jsonl', [b'label,text\n'], (), 'since the line is no JSON object; one object a line'),
         ('t.jsonl', [{'body': 'x'}], (), '--text_column=text: the first object of '),
         ('t.jsonl', [{'text': 'x'}], ('--label_column=y',), '--label_column=y: the first object'),
-        ('t.jsonl', [{'text': 'x'}], ('--csv_columns=a',), '--csv_columns: is for csv: sources'),
+        ('t.jsonl', [{'text': 'x'}], ('--csv_columns=a',), '--csv_columns=a: is for csv: sources'),
         ('in/test.jsonl', [{'text': 'x'}], (), 'holds neither train.jsonl nor train.jsonl.gz'),
         ('other.jsonl', [{'text': 'x'}], (), 'no such file or folder'),
     ],

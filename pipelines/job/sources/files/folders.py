@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources import limits, zips
+from pipelines.job.sources import limits
+from pipelines.job.sources.files import zips
 from pipelines.job.sources.splits import find_splits
 from pipelines.job.text_encoding import is_utf8
 
@@ -55,7 +56,7 @@ class ClassFolders:
             return found
         return [Group(self.path, 'train')]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[str]]:
         """All files CLASS/NAME; deeper folders belong to their class.
 
         A file of another kind in a class folder is listed too, and rejected by name when it is
@@ -83,7 +84,7 @@ class ClassFolders:
                 'into a folder of its own'
             )
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         zipped = _is_zip(group)
         for item in items:
@@ -105,7 +106,7 @@ class ClassFolders:
         """What a file's bytes are handed over as."""
         return Payload(data)
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[str]) -> str:
         """The file, relative to the folder or zip; that one's name only where there are two."""
         if item.group == self.path:
             return str(item.place)

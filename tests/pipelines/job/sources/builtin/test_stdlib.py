@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import source_data
 
-from pipelines.job.sources import stdlib
+from pipelines.job.sources.builtin import stdlib
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
-from pipelines.job.sources import paths
+from pipelines.job.sources.files import paths
 
 
 @pytest.mark.parametrize(

@@ -99,19 +99,19 @@ class Idx:
         labels = _find(self.path, f'{_PREFIX[split]}-labels-idx1-ubyte')
         return _load(images, 3), _load(labels, 1)
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[int]]:
         """Rows in order."""
         _, labels = self._arrays(group.path)
         for row, label in enumerate(labels):
             yield Item(f'{group.split}/{row:05}', group.split, str(label), group.path, row)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
         """Pixels [H, W, 1]."""
         images, _ = self._arrays(group)
         for item in items:
             yield Payload(pixels=images[item.place][:, :, np.newaxis])
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[int]) -> str:
         """SPLIT: image N."""
         return f'{item.group}: image {item.place}'
 

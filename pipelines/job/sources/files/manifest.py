@@ -23,16 +23,16 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.ahead import look_ahead
-from pipelines.job.sources.paths import (
+from pipelines.job.sources.files.ahead import look_ahead
+from pipelines.job.sources.files.paths import (
     check_regular,
     is_file_name,
     is_remote,
     locate,
     read_file,
 )
-from pipelines.job.sources.tables.describing import SUFFIXES, columns_of, parse_label, read_rows
-from pipelines.job.sources.tables.opening import shown
+from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
+from pipelines.job.sources.tables.rows import parse_label, require_columns
 
 _SPLIT = 'split'
 # Requests to a remote store that are under way while earlier images are decoded; more of them would
@@ -75,7 +75,7 @@ class Manifest:
         """The tables by split; one table stands there for each split that its rows name."""
         return [Group(table, split) for table, split, _ in self.parts]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[Place]]:
         """Rows in order."""
         folder = posixpath.dirname(group.path)
         for number, row in enumerate(read_rows(group.path)):
@@ -114,14 +114,14 @@ class Manifest:
         path = '' if isinstance(row, Rejected) else row.get(self.path_column)
         return path if isinstance(path, str) else ''
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         folder = posixpath.dirname(group)
         remote = any(is_remote(p) for p in (folder, *(item.place.path for item in items)))
         places = (item.place for item in items)
         return look_ahead(lambda place: _read(place, folder), places, _AHEAD if remote else 0)
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[Place]) -> str:
         """FILE: row N: PATH, the file only where there are several."""
         row = f'row {item.place.row}: {item.place.path}'
         return row if item.group == self.path else f'{posixpath.basename(item.group)}: {row}'
@@ -158,7 +158,7 @@ def make_manifest(
     *,
     path_column: str | None = None,
     label_column: str | None = None,
-    names: tuple[str, ...] | None = None,
+    class_names: tuple[str, ...] | None = None,
 ) -> Manifest:
     """Reads the tables once: their columns, and how many rows each split has.
 
@@ -166,7 +166,7 @@ def make_manifest(
       path: file or folder, local or remote.
       path_column: column of the path; None: 'path'.
       label_column: column of the label; None: 'label', if there is one.
-      names: those of the classes.
+      class_names: by number; None: as found.
 
     Raises:
       LonghaulError: for missing tables or columns, or nothing to train on.
@@ -179,7 +179,7 @@ def make_manifest(
             f'--source=manifest:{path}: a table in a folder has its split from its name, and one '
             f'of them has a column {_SPLIT} as well; name that table itself, or drop the column'
         )
-    found = Manifest(path, path_column or 'path', label_column or 'label', by_column, (), names)
+    columns = path_column or 'path', label_column or 'label'
     counts: Counter[tuple[str, str]] = Counter()
     for table, split in tables:
         for row in read_rows(table):
@@ -190,7 +190,8 @@ def make_manifest(
             f'--source=manifest:{path}: no row to train on; name a table with some, or give some '
             'of its rows the split train'
         )
-    return dataclasses.replace(found, parts=tuple((*key, rows) for key, rows in parts))
+    counted = tuple((*key, rows) for key, rows in parts)
+    return Manifest(path, *columns, by_column, counted, class_names)
 
 
 def _find_tables(path: str) -> list[tuple[str, str | None]]:
@@ -234,11 +235,5 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
 
 def _check_columns(table: str, path_column: str | None, label_column: str | None) -> bool:
     """Whether the table has a column of splits."""
-    columns = columns_of(table)
     wanted = {'path_column': path_column or 'path', 'label_column': label_column}
-    for flag, name in wanted.items():
-        if name is not None and name not in columns:
-            raise LonghaulError(
-                f'--{flag}={name}: {table} has no such column; its columns are: {shown(columns)}'
-            )
-    return _SPLIT in columns
+    return _SPLIT in require_columns(table, format_of(table), wanted)

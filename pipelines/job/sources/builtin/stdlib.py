@@ -58,12 +58,12 @@ class Stdlib:
             )
         return [Group('stdlib', 'train')]
 
-    def items(self, group: Group) -> Iterator[Item]:
+    def items(self, group: Group) -> Iterator[Item[str]]:
         """Files by path."""
         for package, path in _files():
             yield Item(path, group.split, package, group.path, path)
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
+    def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
         """The files' bytes."""
         del group
         for item in items:
@@ -73,7 +73,7 @@ class Stdlib:
             except OSError as error:
                 yield Rejected('the file cannot be read', type(error).__name__)
 
-    def where(self, item: Item) -> str:
+    def where(self, item: Item[str]) -> str:
         """The path below the library."""
         return item.place
 
