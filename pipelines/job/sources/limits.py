@@ -1,4 +1,4 @@
-"""What no single item may exceed: beyond it a file is a bomb, or damaged, and no document."""
+"""The greatest size of an item. A larger file is damaged, or made to fill the memory."""
 
 from io import BufferedIOBase
 
@@ -8,7 +8,7 @@ _PIECE = 1 << 20
 
 
 def read_most(file: BufferedIOBase, most: int) -> bytearray:
-    """At most so many bytes; however many are asked for, memory is taken only for what is there."""
+    """Reads at most `most` bytes. Memory is taken only for bytes that are there."""
     found = bytearray()
     while len(found) < most and (piece := file.read(min(most - len(found), _PIECE))):
         found += piece
@@ -16,7 +16,7 @@ def read_most(file: BufferedIOBase, most: int) -> bytearray:
 
 
 def read_line(file: BufferedIOBase) -> tuple[bytes, int]:
-    """The next line, cut off just beyond the limit, and how many bytes it has in the file."""
+    """(the next line, cut off just beyond the limit; the bytes of the whole line in the file)."""
     line = file.readline(MOST_BYTES + 1)
     size = len(line)
     if size > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""What the header of a .npy file says; nothing is unpickled."""
+"""Reads the header of a .npy file. Nothing is unpickled."""
 
 import math
 from typing import BinaryIO, NamedTuple
@@ -10,16 +10,17 @@ from pipelines.job.items import Rejected
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
-    # The layout of 2.0; names of fields are UTF-8, and arrays with fields are rejected.
+    # Version 3.0 differs from 2.0 in the names of fields. Arrays with fields are rejected.
     (3, 0): np.lib.format.read_array_header_2_0,
 }
 
 
 class Header(NamedTuple):
-    """Of a usable array.
+    """The header of a usable array.
 
-    `dtype`: of the file. `stored`: what its values are stored as, 'uint8' or 'float16'. `steps`:
-    T. `channels`: C. `fortran`: whether the values lie channel by channel. `bytes`: of all values.
+    `dtype`: type of the values in the file. `stored`: type that they are stored as, 'uint8' or
+    'float16'. `steps`: T. `channels`: C. `fortran`: whether the file holds the values channel by
+    channel. `bytes`: bytes of all values in the file.
     """
 
     dtype: np.dtype
@@ -31,10 +32,10 @@ class Header(NamedTuple):
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Reads up to the first value.
+    """Reads a file up to its first value.
 
     Raises:
-      Rejected: if it is no array of shape [T] or [T, C] of numbers that can be stored.
+      Rejected: if the array is not of shape [T] or [T, C], or its type cannot be stored.
     """
     shape, fortran, dtype = _read(file)
     stored = _stored(dtype)
@@ -58,7 +59,7 @@ def _read(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
         return _READERS[version](file)
     except Exception as error:
-        # NumPy evaluates a literal of Python, with whatever that may raise.
+        # NumPy evaluates the header as a Python literal, which may raise any error.
         raise Rejected('the header is damaged', ' '.join(str(error).split())[:80]) from error
 
 

@@ -1,6 +1,7 @@
-"""The label file of a folder of arrays: labels.csv or labels.jsonl, with file, label and split.
+"""Reads the label file of a folder of arrays: labels.csv or labels.jsonl.
 
-It is small and written for the purpose: what is wrong with it is refused, not rejected.
+Its columns are file, label and perhaps split. A fault in it stops the job: the file is small, and
+easy to mend.
 """
 
 import os
@@ -18,14 +19,14 @@ _NAMES = ('labels.csv', 'labels.jsonl')
 
 
 class Entry(NamedTuple):
-    """What the label file says about an array; None for nothing."""
+    """The row of an array in the label file; None for a missing value."""
 
     label: str | None
     split: str | None
 
 
 def read_labels(folder: str) -> dict[str, Entry]:
-    """Entries by the array's name below the folder, with '/'; empty without a label file.
+    """Entries by the path of the array below the folder, with '/'; empty without a label file.
 
     Raises:
       LonghaulError: for two label files, missing columns, or a row that cannot be understood.

@@ -1,11 +1,12 @@
 """npy:DIR - sequences of numbers: .npy files of shape [T, C] or [T], anywhere below a folder.
 
-labels.csv (columns file and label, perhaps split) or labels.jsonl in the folder labels them, by
-their paths below it. Arrays that it does not name have no label; without it none has. Without a
-column of splits, folders train/, validation/ and test/ are the splits, if there is a train/.
+The folder may hold labels.csv (columns file, label and perhaps split) or labels.jsonl, which names
+arrays by their paths below the folder. Other arrays have no label. If the label file has no column
+of splits and the folder holds train/, then train/, validation/ and test/ are the splits.
 
-uint8 is stored as uint8; float16, float32 and float64 as float16. The first array in the order of
-names whose header is sound decides about channels and type; others are rejected.
+uint8 is stored as uint8, and float16, float32 and float64 are stored as float16. The first array
+with a sound header, in the order of names, decides about the channels and the type. Arrays that
+differ from it are rejected.
 """
 
 import dataclasses
@@ -23,15 +24,15 @@ from pipelines.job.sources.arrays.header import Header, read_header
 from pipelines.job.sources.arrays.labels import Entry, read_labels
 from pipelines.job.sources.arrays.values import check_floats
 from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
-from pipelines.job.sources.files.paths import check_regular, read_file
+from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
 
 _UNLABELLED = Entry(None, None)
-# By which the job counts shards, as if all sequences had so many steps.
+# The number of shards is estimated as if all sequences had so many steps.
 _STEPS = 300
 
 
 class Place(NamedTuple):
-    """A path below the folder, with '/', and why it cannot be used ('' if it can)."""
+    """`name`: the path below the folder, with '/'. `reason`: why it is rejected; '' for none."""
 
     name: str
     reason: str = ''
@@ -43,10 +44,10 @@ class Npy:
 
     Attributes:
       path: folder.
-      dtype: that values are stored as, 'uint8' or 'float16'.
+      dtype: type that values are stored as, 'uint8' or 'float16'.
       channels: C.
-      width: bytes of a value in the first array's file.
-      first: name of the array that decided.
+      width: bytes of a value in the file of the first array.
+      first: name of the array that decides about type and channels.
       names: those of the classes, see `labels.resolve`.
     """
 
@@ -59,7 +60,7 @@ class Npy:
     kind: str = 'signal'
 
     def groups(self) -> list[Group]:
-        """The folder, for each split that it has arrays of."""
+        """The folder, once for each split that has arrays."""
         found = {item.split for item in _list(self.path)}
         if 'train' not in found:
             raise LonghaulError(
@@ -69,11 +70,11 @@ class Npy:
         return [Group(self.path, split) for split in SPLITS if split in found]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
-        """Arrays by name, and what the label file names besides."""
+        """Lists arrays by name, and files that the label file alone names."""
         return (item for item in _list(self.path) if item.split == group.split)
 
     def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
-        """The files' bytes."""
+        """Reads array files."""
         for item in items:
             try:
                 data = read_file(_usable(group, item.place))
@@ -100,9 +101,9 @@ class Npy:
         if found != header.bytes:
             raise Rejected('cut off or too long', f'{found} bytes, not {header.bytes}')
         if header.stored == 'float16':
-            shape, order = (header.steps, header.channels), 'F' if header.fortran else 'C'
             flat = np.frombuffer(data, header.dtype, offset=file.tell())
-            check_floats(flat.reshape(shape, order=order))
+            shape = header.steps, header.channels
+            check_floats(flat.reshape(shape, order='F' if header.fortran else 'C'))
 
     def where(self, item: Item[Place]) -> str:
         """The path below the folder."""
@@ -116,18 +117,18 @@ class Npy:
         """Numbers have none."""
 
     def estimated_items(self) -> int:
-        """By size, in sequences of three hundred steps."""
+        """A number by size: a sequence is taken to have 300 steps."""
         paths = (os.path.join(self.path, item.place.name) for item in _list(self.path))
         size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
         return size // (_STEPS * self.channels * self.width) + 1
 
 
 def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
-    """Finds out what the arrays hold, from the first sound header.
+    """Makes the source. Reads the type and the channels from the first sound header.
 
     Args:
       path: folder.
-      class_names: by number; None: as found.
+      class_names: names of the classes by number; None: as found.
 
     Raises:
       LonghaulError: for a missing folder, one without a usable array, or a bad label file.
@@ -163,11 +164,11 @@ def _header(folder: str, place: Place) -> Header:
         with open(path, 'rb') as file:
             return read_header(file)
     except OSError as error:
-        raise Rejected('the file cannot be read', os.strerror(error.errno)) from error
+        raise Rejected('the file cannot be read', errno_text(error)) from error
 
 
 def _usable(folder: str, place: Place) -> str:
-    """The path of a file that there is."""
+    """The path of a file; rejects a place that cannot be used, and a missing file."""
     if place.reason:
         raise Rejected(place.reason)
     path = os.path.join(folder, place.name)
@@ -177,8 +178,9 @@ def _usable(folder: str, place: Place) -> str:
 
 
 def _list(folder: str) -> Iterator[Item[Place]]:
-    """All arrays by name, and links to folders; the groups' path is the folder itself."""
-    labels, linked = read_labels(folder), set()
+    """All arrays by name. Links to folders are listed too, and rejected when they are read."""
+    labels = read_labels(folder)
+    linked: set[str] = set()
     own = os.path.isdir(os.path.join(folder, 'train'))
     by_column = any(entry.split is not None for entry in labels.values())
     for name in sorted({*_names(folder, linked), *labels}):
@@ -195,12 +197,12 @@ def _list(folder: str) -> Iterator[Item[Place]]:
 
 
 def _names(folder: str, linked: set[str]) -> Iterator[str]:
-    """Paths below the folder with '/'; links to folders go into `linked`, and are not followed."""
+    """Paths below the folder with '/'. Links to folders are not followed; `linked` gets them."""
     for below, folders, files in os.walk(folder, onerror=refuse_folder):
         links = {name for name in folders if os.path.islink(os.path.join(below, name))}
         for file in (*files, *links):
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
-            # What desktops leave behind: ._a.npy, __MACOSX/.
+            # Left by desktop programs: ._a.npy, __MACOSX/.
             if any(part.startswith(('.', '__MACOSX')) for part in name.split('/')):
                 continue
             if file in links:

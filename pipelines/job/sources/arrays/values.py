@@ -1,7 +1,7 @@
-"""Floats that float16 cannot store, with the place of the first one.
+"""Looks for floats that float16 cannot store, and names the first one.
 
-The decoder (`pipelines.format.npy`) refuses them for the same reasons; a graph could not tell where
-they are without looking for them in every array.
+The decoder (`pipelines.format.npy`) refuses such arrays too. It cannot say where the value is: its
+graph would have to search every array.
 """
 
 import numpy as np
@@ -10,7 +10,10 @@ from pipelines.job.items import Rejected
 
 
 def check_floats(values: np.ndarray) -> None:
-    """Checks floats [T, C] of any width and byte order.
+    """Checks an array.
+
+    Args:
+      values: floats [T, C] of any width and byte order.
 
     Raises:
       Rejected: for NaN, infinite values, and values beyond the range of float16.
@@ -19,7 +22,7 @@ def check_floats(values: np.ndarray) -> None:
     if not finite.all():
         raise Rejected('the array holds NaN or infinite values', _first(values, finite))
     with np.errstate(over='ignore'):
-        # By way of float32, as the decoder does.
+        # The decoder converts to float32 first as well.
         fits = np.isfinite(values.astype(np.float32).astype(np.float16))
     if not fits.all():
         raise Rejected('values beyond the range of float16', _first(values, fits))

@@ -1,6 +1,6 @@
-"""builtin:digits - scikit-learn's 1,797 handwritten digits of 8x8 pixels, as PNG files.
+"""builtin:digits - 1,797 handwritten digits of 8x8 pixels from scikit-learn, without a download.
 
-Real data without a download. The items are PNG bytes, so that they can be sent to a server as well.
+Items are PNG files, so that a served model can be asked about them.
 """
 
 import dataclasses
@@ -41,40 +41,40 @@ def raw_items() -> Iterator[tuple[str, str, bytes]]:
 
 @dataclasses.dataclass(frozen=True)
 class Digits:
-    """scikit-learn's digits; they have no split of their own."""
+    """The digits of scikit-learn. They have no splits."""
 
     kind: str = 'image'
     channels: int = 1
 
     def groups(self) -> list[Group]:
-        """One, all train; the job cuts a test split out."""
+        """One group of train. The job cuts a test split out of it."""
         _load()
         return [Group('digits', 'train')]
 
     def items(self, group: Group) -> Iterator[Item[int]]:
-        """In scikit-learn's order."""
+        """Lists digits in the order of scikit-learn."""
         _, labels = _load()
         for row, label in enumerate(labels):
             yield Item(f'{row:04}', group.split, str(label), group.path, row)
 
     def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
-        """PNG bytes."""
+        """PNG files."""
         del group
         pixels, _ = _load()
         for item in items:
             yield Payload(_png(pixels[item.place]))
 
     def where(self, item: Item[int]) -> str:
-        """Image N."""
+        """'image N'."""
         return f'image {item.place}'
 
     def class_names(self) -> None:
-        """Known only when all items are listed."""
+        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> int:
-        """That of scikit-learn's images."""
+        """The side of all digits."""
         return 8
 
     def estimated_items(self) -> int:
-        """All."""
+        """The number of digits."""
         return len(_load()[1])

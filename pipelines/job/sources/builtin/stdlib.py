@@ -1,7 +1,7 @@
-"""builtin:stdlib - the source files of Python's own standard library, labelled by package.
+"""builtin:stdlib - source files of Python's standard library, labelled by package.
 
-Real documents of very different length without a download. Which files there are depends on the
-Python that runs the job; records made by one Python are not those of another.
+These are documents of very different lengths, without a download. The files are those of the Python
+that runs the job: another version of Python gives other records.
 """
 
 import dataclasses
@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 
-# Some distributions of Python leave the tests out; they would be half of all.
+# Tests would be half of all files, and some distributions of Python lack them.
 _LEFT_OUT = frozenset(
     {'__pycache__', 'dist-packages', 'idle_test', 'site-packages', 'test', 'tests'}
 )
-# Fewer documents are no class to learn.
+# A class of fewer documents is too small to learn.
 _LEAST_FILES = 20
 
 
@@ -28,7 +28,7 @@ def _root() -> str:
 
 @functools.lru_cache(maxsize=1)
 def _files() -> tuple[tuple[str, str], ...]:
-    """(package, path below the library with '/') of all documents, in a fixed order."""
+    """(package, path below the library with '/') of each document, in a fixed order."""
     found = []
     root = _root()
     for folder, folders, names in os.walk(root):
@@ -44,13 +44,13 @@ def _files() -> tuple[tuple[str, str], ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Stdlib:
-    """Packages of the standard library with enough files; they have no split of their own."""
+    """Files of packages that have enough of them. They have no splits."""
 
     kind: str = 'text'
     channels: int = 1
 
     def groups(self) -> list[Group]:
-        """One, all train; the job cuts a test split out."""
+        """One group of train. The job cuts a test split out of it."""
         if not _files():
             raise LonghaulError(
                 f'--source=builtin:stdlib: {_root()} holds no source files; use a Python that was '
@@ -59,12 +59,12 @@ class Stdlib:
         return [Group('stdlib', 'train')]
 
     def items(self, group: Group) -> Iterator[Item[str]]:
-        """Files by path."""
+        """Lists files by path."""
         for package, path in _files():
             yield Item(path, group.split, package, group.path, path)
 
     def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
-        """The files' bytes."""
+        """Reads files."""
         del group
         for item in items:
             try:
@@ -74,15 +74,15 @@ class Stdlib:
                 yield Rejected('the file cannot be read', type(error).__name__)
 
     def where(self, item: Item[str]) -> str:
-        """The path below the library."""
+        """The path of the file below the library."""
         return item.place
 
     def class_names(self) -> None:
-        """Known only when all items are listed."""
+        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> None:
         """Texts have none."""
 
     def estimated_items(self) -> int:
-        """By size, in documents of the usual three hundred bytes."""
+        """A number by size: a document is taken to have 300 bytes."""
         return sum(os.path.getsize(os.path.join(_root(), path)) for _, path in _files()) // 300 + 1

@@ -1,4 +1,4 @@
-"""Reads that wait for a network, some ahead of their use."""
+"""Reads some values before they are needed, since a network makes reads wait."""
 
 import itertools
 from collections import deque
@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-_Key, _Value = TypeVar('_Key'), TypeVar('_Value')
+_Key = TypeVar('_Key')
+_Value = TypeVar('_Value')
 
 
 def look_ahead(
     read: Callable[[_Key], _Value], keys: Iterable[_Key], count: int
 ) -> Iterator[_Value]:
-    """What `read` gives for each key, in order.
+    """Yields `read(key)` for each key, in order.
 
     Args:
-      read: called in threads; what it raises is raised where its value would come.
-      keys: to read.
-      count: how many values may wait in memory; 0: each is read when it is asked for.
+      read: called in threads. An error of `read` is raised in the place of its value.
+      keys: arguments of `read`.
+      count: the greatest number of values that wait in memory; 0: each is read when it is needed.
     """
     if count == 0:
         yield from map(read, keys)

@@ -1,7 +1,8 @@
-"""One folder per class: what images: and texts: have in common.
+"""`ClassFolders`, the base of images: and texts:. Files lie in one folder per class.
 
-The folders lie in a folder or a zip. A folder may hold train/, validation/ and test/ (or train.zip
-and so on): these are then the source's splits, and nothing else in it is read.
+These folders lie in a folder or a zip. The folder may hold train/, validation/ and test/ (or
+train.zip and so on). These are then the splits of the source, and nothing else in the folder is
+read.
 """
 
 import dataclasses
@@ -27,9 +28,9 @@ class ClassFolders:
 
     Attributes:
       path: folder or zip.
-      prefix: of --source.
-      suffixes: that a file outside of any class folder needs to be taken.
-      nouns: what users call the files.
+      prefix: the prefix of the source in --source.
+      suffixes: a file outside of any class folder counts only with one of these.
+      nouns: the word for the files in refusals.
     """
 
     path: str
@@ -38,7 +39,7 @@ class ClassFolders:
     nouns: ClassVar[str]
 
     def groups(self) -> list[Group]:
-        """The zip or folder of each split."""
+        """The zip or the folder of each split."""
         source = f'{self.prefix}:{self.path}'
         if not os.path.exists(self.path):
             raise LonghaulError(
@@ -57,16 +58,16 @@ class ClassFolders:
         return [Group(self.path, 'train')]
 
     def items(self, group: Group) -> Iterator[Item[str]]:
-        """All files CLASS/NAME; deeper folders belong to their class.
+        """Lists all files CLASS/NAME. A file in a deeper folder belongs to the first one's class.
 
-        A file of another kind in a class folder is listed too, and rejected by name when it is
-        read: nothing is lost in silence. A file outside of any class folder has no label, and
-        counts only with one of `suffixes`.
+        Files of other kinds in a class folder are listed too. They are rejected by name when they
+        are read, so that no file is lost in silence. A file outside of any class folder has no
+        label, and is listed only with one of `suffixes`.
         """
         found = False
         names = zips.names if _is_zip(group.path) else _folder_names
         for name, place, usable in names(group.path):
-            if not usable:  # `read` says why; it must not add a class.
+            if not usable:  # `read` rejects it. It must not add a class.
                 yield Item(f'{group.split}/{name}', group.split, None, group.path, place)
                 continue
             label = _class_of(name)
@@ -85,7 +86,7 @@ class ClassFolders:
             )
 
     def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
-        """The files' bytes."""
+        """Reads files."""
         zipped = _is_zip(group)
         for item in items:
             label = _class_of(item.id.partition('/')[2])
@@ -103,27 +104,27 @@ class ClassFolders:
                 yield self.payload(data)
 
     def payload(self, data: bytes) -> Payload | Rejected:
-        """What a file's bytes are handed over as."""
+        """The payload of a file's bytes."""
         return Payload(data)
 
     def where(self, item: Item[str]) -> str:
-        """The file, relative to the folder or zip; that one's name only where there are two."""
+        """The path of the file in the folder or zip, after its name where there are several."""
         if item.group == self.path:
             return str(item.place)
         return f'{os.path.basename(item.group)}: {item.place}'
 
     def class_names(self) -> None:
-        """Known only when all items are listed."""
+        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> None:
-        """Unknown before images are read; texts have none."""
+        """None: sizes of images are unknown before they are read, and texts have none."""
 
     def count(self) -> int:
-        """Of all files, those included that are passed over when they are listed."""
+        """The number of all files, also of those that are not listed."""
         return sum(_count(group.path) for group in self.groups())
 
     def sizes(self) -> Iterator[int]:
-        """Bytes of all files that are listed."""
+        """The bytes of each file that is listed."""
         for group in self.groups():
             size = zips.size if _is_zip(group.path) else _folder_size
             for item in self.items(group):
@@ -131,7 +132,7 @@ class ClassFolders:
 
 
 def _class_of(name: str) -> str | None:
-    """The folder that a name begins with; None outside of any."""
+    """The first folder of a name; None for a name without a folder."""
     label, _, rest = name.partition('/')
     return label if rest else None
 
@@ -147,9 +148,10 @@ def _is_zip(path: str) -> bool:
 
 
 def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
-    """(relative name with '/', the same, whether it can be read) of all files, in a fixed order.
+    """(relative name with '/', the same name, whether it can be read) of all files, sorted.
 
-    Links to folders are not followed: they may lead back. They are named instead.
+    Links to folders are not followed, since they may lead in circles. They are listed as files that
+    cannot be read.
     """
     for folder, folders, files in os.walk(root, onerror=refuse_folder):
         folders.sort()
@@ -161,7 +163,7 @@ def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def refuse_folder(error: OSError) -> None:
-    """What os.walk is to do about a folder that it cannot list: its files would be missing.
+    """Refuses a folder that os.walk cannot list. Without this, its files would be missing.
 
     Raises:
       LonghaulError: always.
@@ -178,7 +180,7 @@ def _folder_size(root: str, place: str) -> int:
 
 
 def _hidden(name: str) -> bool:
-    """What desktops leave behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
+    """Whether desktops have left a file behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
     parts = name.split('/')
     return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'
 

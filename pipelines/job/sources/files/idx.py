@@ -1,4 +1,4 @@
-"""idx:DIR - MNIST's four files, gzipped or not; pixels arrive bit by bit as they are."""
+"""idx:DIR - the four files of MNIST, gzipped or not; pixels are not changed."""
 
 import dataclasses
 import functools
@@ -30,19 +30,27 @@ def _find(folder: str, name: str) -> str:
 
 
 def _load(path: str, dimensions: int) -> np.ndarray:
-    """Reads a file once for all shards of a process; again if it has changed."""
+    """The values of a file. A process reads it once, and again if it has changed."""
     return _read(path, dimensions, os.stat(path).st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)
 def _read(path: str, dimensions: int, changed: int) -> np.ndarray:
-    """An idx file of unsigned bytes: magic 0x0000080D, D sizes as big-endian uint32, the values."""
+    """Reads an idx file: magic 0x0000080D, D sizes as big-endian uint32, unsigned bytes.
+
+    Args:
+      path: of the file.
+      dimensions: D.
+      changed: when the file was changed; another time is read again.
+
+    Returns:
+      uint8 with D dimensions.
+    """
     del changed
-    opener = gzip.open if path.endswith('.gz') else open
     try:
-        with opener(path, 'rb') as file:
+        with gzip.open(path) if path.endswith('.gz') else open(path, 'rb') as file:
             shape = _shape(file.read(4 + 4 * dimensions), dimensions, path)
-            # One more, to see that there is no more: a gzipped file may go on for gigabytes.
+            # One byte more shows that the file is too long. A gzipped file may go on for gigabytes.
             data = limits.read_most(file, math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise LonghaulError(
@@ -67,14 +75,14 @@ def _shape(header: bytes, dimensions: int, path: str) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Idx:
-    """Images and labels of MNIST or a set of its form."""
+    """Images and labels of MNIST, or of another data set in the same files."""
 
     path: str
     kind: str = 'image'
     channels: int = 1
 
     def groups(self) -> list[Group]:
-        """One for each split."""
+        """The splits train and test."""
         if not os.path.isdir(self.path):
             raise LonghaulError(
                 f"--source=idx:{self.path}: no such folder; name the one with MNIST's four files"
@@ -90,7 +98,7 @@ class Idx:
             if len(images) != len(labels):
                 raise LonghaulError(
                     f'--source=idx:{self.path}: {len(images)} images but {len(labels)} labels in '
-                    f'{group.split}'
+                    f'{group.split}; fetch the files again'
                 )
         return groups
 
@@ -100,26 +108,26 @@ class Idx:
         return _load(images, 3), _load(labels, 1)
 
     def items(self, group: Group) -> Iterator[Item[int]]:
-        """Rows in order."""
+        """Lists images in order."""
         _, labels = self._arrays(group.path)
         for row, label in enumerate(labels):
             yield Item(f'{group.split}/{row:05}', group.split, str(label), group.path, row)
 
     def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
-        """Pixels [H, W, 1]."""
+        """Pixels uint8 [H, W, 1]."""
         images, _ = self._arrays(group)
         for item in items:
-            yield Payload(pixels=images[item.place][:, :, np.newaxis])
+            yield Payload(images[item.place][:, :, np.newaxis])
 
     def where(self, item: Item[int]) -> str:
-        """SPLIT: image N."""
+        """'SPLIT: image N'."""
         return f'{item.group}: image {item.place}'
 
     def class_names(self) -> None:
-        """Known only when all items are listed."""
+        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> int | None:
-        """The side of its images, where they are square."""
+        """The side of the images if they are square; else None."""
         sides = {s for split in _PREFIX for s in self._arrays(split)[0].shape[1:]}
         return sides.pop() if len(sides) == 1 else None
 

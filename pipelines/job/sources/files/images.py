@@ -1,8 +1,4 @@
-"""images:DIR_OR_ZIP - one folder per class, PNG, JPEG, GIF or BMP, in a folder or a zip.
-
-A folder may hold train/, validation/ and test/ (or train.zip and so on): these are then the
-source's splits.
-"""
+"""images:DIR_OR_ZIP - PNG, JPEG, GIF and BMP files, one folder per class; see `folders`."""
 
 import dataclasses
 from typing import ClassVar

@@ -1,14 +1,14 @@
-"""manifest:FILE - image files that a table names, a row each; local or on gs:// and the like.
+"""manifest:FILE_OR_DIR - image files that the rows of a table name, local or on gs:// and the like.
 
-The table is CSV or JSON lines, gzipped or not, with a column for the path and perhaps `label` and
-`split` (train, validation, test). A folder holds train.csv and perhaps validation.csv and test.csv
-(or the other suffixes), whose names say the split. The table and the images are read through
-Beam's file systems, so that the job can run wherever Beam does; an image is read when it is
+The table is CSV or JSON lines, gzipped or not. It has a column with paths, and may have columns
+`label` and `split` (train, validation, test). A folder holds train.csv, and may hold validation.csv
+and test.csv (or other suffixes); the names say the splits. Tables and images are read through
+Beam's file systems, so that the job can run wherever Beam runs. An image is read when its shard is
 written.
 
-A path is relative to the table's folder, absolute, or remote. Below that folder it gives the id
-(SPLIT/PATH, as images: has it); of another image it is SPLIT/ROW, since where it lies must not
-decide about the records. '..' may lead anywhere that an absolute path could name as well.
+A path is relative to the folder of the table, absolute, or remote. The id of an image below that
+folder is SPLIT/PATH, as with images:. The id of any other image is SPLIT/ROW: the place of the
+image must not change the records. A path with '..' may lead anywhere, as an absolute path may.
 """
 
 import dataclasses
@@ -35,13 +35,13 @@ from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_ro
 from pipelines.job.sources.tables.rows import parse_label, require_columns
 
 _SPLIT = 'split'
-# Requests to a remote store that are under way while earlier images are decoded; more of them would
-# wait for the interpreter, since Beam makes a client for each.
+# Images that are fetched from a remote store while others are decoded. More would not be faster:
+# Beam makes a client for each, and Python runs one thread at a time.
 _AHEAD = 4
 
 
 class Place(NamedTuple):
-    """A row: its number from 0, its path as written, and why it cannot be used ('' if it can)."""
+    """The place of an item: its row from 0, the path as written, and a verdict ('' for none)."""
 
     row: int
     path: str
@@ -55,10 +55,10 @@ class Manifest:
 
     Attributes:
       path: file or folder.
-      path_column: name.
-      label_column: name; rows of tables without it have no label.
-      by_column: whether the rows say their splits; else the groups do.
-      parts: (table, split, rows).
+      path_column: name of the column with paths.
+      label_column: name of the column with labels, which a table may lack.
+      by_column: whether a column says the split of each row; else the table has one split.
+      parts: (table, split, number of rows).
       names: those of the classes, see `labels.resolve`.
     """
 
@@ -72,11 +72,11 @@ class Manifest:
     channels: int = 3
 
     def groups(self) -> list[Group]:
-        """The tables by split; one table stands there for each split that its rows name."""
+        """The tables and their splits. A table is there once for each split of its rows."""
         return [Group(table, split) for table, split, _ in self.parts]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
-        """Rows in order."""
+        """Lists rows in order."""
         folder = posixpath.dirname(group.path)
         for number, row in enumerate(read_rows(group.path)):
             if self.by_column and _split_of(row) != group.split:
@@ -93,7 +93,7 @@ class Manifest:
     def _parse(
         self, row: dict[str, Any] | Rejected, folder: str
     ) -> tuple[str, str | None, str | None]:
-        """(path as written, label, name below the folder)."""
+        """(path as written, label, path below the folder of the table or None)."""
         if isinstance(row, Rejected):
             raise row
         if self.by_column and row.get(_SPLIT) not in SPLITS:
@@ -115,14 +115,14 @@ class Manifest:
         return path if isinstance(path, str) else ''
 
     def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
-        """The files' bytes."""
+        """Reads image files."""
         folder = posixpath.dirname(group)
         remote = any(is_remote(p) for p in (folder, *(item.place.path for item in items)))
         places = (item.place for item in items)
         return look_ahead(lambda place: _read(place, folder), places, _AHEAD if remote else 0)
 
     def where(self, item: Item[Place]) -> str:
-        """FILE: row N: PATH, the file only where there are several."""
+        """'row N: PATH', after the name of the table where there are several."""
         row = f'row {item.place.row}: {item.place.path}'
         return row if item.group == self.path else f'{posixpath.basename(item.group)}: {row}'
 
@@ -131,7 +131,7 @@ class Manifest:
         return self.names
 
     def image_size(self) -> None:
-        """Unknown before images are read."""
+        """None: sizes are unknown before images are read."""
 
     def estimated_items(self) -> int:
         """The number of rows."""
@@ -139,7 +139,7 @@ class Manifest:
 
 
 def _split_of(row: dict[str, Any] | Rejected) -> str:
-    """The split of a row; one that names none, and is to be rejected, counts as train."""
+    """The split of a row. A row without a split is rejected later, and counts as train here."""
     split = None if isinstance(row, Rejected) else row.get(_SPLIT)
     return split if split in SPLITS else 'train'
 
@@ -160,13 +160,13 @@ def make_manifest(
     label_column: str | None = None,
     class_names: tuple[str, ...] | None = None,
 ) -> Manifest:
-    """Reads the tables once: their columns, and how many rows each split has.
+    """Makes the source. Reads the tables once, for their columns and the rows of each split.
 
     Args:
       path: file or folder, local or remote.
       path_column: column of the path; None: 'path'.
       label_column: column of the label; None: 'label', if there is one.
-      class_names: by number; None: as found.
+      class_names: names of the classes by number; None: as found.
 
     Raises:
       LonghaulError: for missing tables or columns, or nothing to train on.
@@ -195,7 +195,7 @@ def make_manifest(
 
 
 def _find_tables(path: str) -> list[tuple[str, str | None]]:
-    """(table, split by its name); None for a file that the user has named."""
+    """(table, split that its name says; None for a file that the user has named)."""
     source = f'--source=manifest:{path}'
     try:
         if path.endswith(SUFFIXES) and not os.path.isdir(path):
@@ -204,7 +204,7 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
             if not is_remote(path):
                 check_regular(path)
             return [(path, None)]
-        found = [
+        found: list[tuple[str, str | None]] = [
             (table, split)
             for split in SPLITS
             for suffix in SUFFIXES
@@ -215,7 +215,7 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
     except Rejected as verdict:
         raise LonghaulError(f'{source}: {verdict.reason}; name a table') from verdict
     except Exception as error:
-        # Every file system has errors of its own.
+        # File systems raise many kinds of errors.
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise LonghaulError(
             f'{source}: cannot be looked at ({reason}); mend the path, and for gs:// install '
@@ -234,6 +234,6 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
 
 
 def _check_columns(table: str, path_column: str | None, label_column: str | None) -> bool:
-    """Whether the table has a column of splits."""
+    """Checks that wanted columns are there; returns whether the table has a column of splits."""
     wanted = {'path_column': path_column or 'path', 'label_column': label_column}
     return _SPLIT in require_columns(table, format_of(table), wanted)

@@ -1,4 +1,4 @@
-"""Paths as a table of files has them: relative to its folder, absolute, or gs:// and the like."""
+"""Finds and reads files that a table names, by relative, absolute or remote paths."""
 
 import os
 import posixpath
@@ -12,24 +12,24 @@ from pipelines.job.items import Rejected
 from pipelines.job.sources import limits
 from pipelines.job.text_encoding import is_utf8
 
-# Of HTTP, which all of Beam's remote file systems give their errors.
+# Codes of HTTP: the errors of all remote file systems of Beam have them.
 _MISSING, _FORBIDDEN = (404,), (401, 403)
 
 
 class Located(NamedTuple):
-    """A path to open, and its name below a folder with '/'; None for a path outside of it."""
+    """`path`: to open. `name`: the path below the table's folder with '/'; None outside of it."""
 
     path: str
     name: str | None
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path names a file system, as gs:// does."""
+    """Whether a path begins with the scheme of a file system, such as gs://."""
     return FileSystems.get_scheme(path) is not None
 
 
 def is_file_name(path: str) -> bool:
-    """Whether a path can be one at all; bytes that are no UTF-8 can, as surrogate escapes."""
+    """Whether a text can be a path. Bytes that are not UTF-8 are allowed, as surrogate escapes."""
     try:
         return b'\0' not in path.encode('utf-8', 'surrogateescape')
     except UnicodeEncodeError:
@@ -37,11 +37,11 @@ def is_file_name(path: str) -> bool:
 
 
 def locate(written: str, folder: str) -> Located:
-    """Finds what a path means; looks at no file.
+    """Finds the file that a path means; does not look whether it is there.
 
     Args:
-      written: relative to the folder (with '..' if it must be), absolute and local, or remote.
-      folder: local or remote.
+      written: a path relative to the folder, absolute and local, or remote.
+      folder: of the table, local or remote.
 
     Raises:
       Rejected: for a remote path that leaves its bucket.
@@ -51,7 +51,7 @@ def locate(written: str, folder: str) -> Located:
     elif is_remote(folder) and not os.path.isabs(written):
         path = full = _below_bucket(written, folder)
     else:
-        # Opened as written: behind a link, '..' is another folder than the text says.
+        # The path is opened as written: behind a link, '..' leads elsewhere than its text says.
         path = os.path.join(folder, written)
         full = os.path.abspath(path)
     root = folder if is_remote(folder) else os.path.abspath(folder)
@@ -60,7 +60,7 @@ def locate(written: str, folder: str) -> Located:
 
 
 def _below_bucket(written: str, folder: str) -> str:
-    """Object stores know no '..': the path is normalised."""
+    """A path relative to a remote folder, without '..', which object stores do not know."""
     scheme, _, rest = folder.partition('://')
     bucket = rest.partition('/')[0]
     found = posixpath.normpath(posixpath.join(rest, written))
@@ -70,11 +70,11 @@ def _below_bucket(written: str, folder: str) -> str:
 
 
 def read_file(path: str) -> bytes:
-    """All bytes of a file.
+    """Reads a file.
 
     Raises:
-      Rejected: if there is none to read.
-      LonghaulError: if it might be read at another time; Beam tries again, and gives up at last.
+      Rejected: if the file is missing, too large or not readable.
+      LonghaulError: if a remote store fails. Beam tries again, and gives up after some attempts.
     """
     try:
         most = limits.MOST_BYTES + 1
@@ -84,7 +84,7 @@ def read_file(path: str) -> bytes:
         elif not is_utf8(path):
             raise Rejected('the path is not UTF-8')
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            # One call: each one is a request to a remote store.
+            # One call, since each call is a request to a remote store.
             data = file.read(most)
         if len(data) > limits.MOST_BYTES:
             raise Rejected(f'the file is {limits.TOO_LARGE}')
@@ -92,7 +92,7 @@ def read_file(path: str) -> bytes:
     except (Rejected, LonghaulError):
         raise
     except Exception as error:
-        # Every file system has errors of its own.
+        # File systems raise many kinds of errors.
         verdict = _verdict(error, remote=is_remote(path))
         if verdict is None:
             raise LonghaulError(
@@ -102,11 +102,11 @@ def read_file(path: str) -> bytes:
 
 
 def check_regular(path: str) -> None:
-    """Rejects all but regular files: a pipe or a device would be read without end.
+    """Rejects all but regular files. Reading a pipe or a device might never end.
 
     Raises:
       Rejected: for a folder, a pipe or a device.
-      OSError: if nothing is there, or links go in circles.
+      OSError: if there is no such file, or links lead in circles.
     """
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
@@ -115,8 +115,14 @@ def check_regular(path: str) -> None:
         raise Rejected('no regular file')
 
 
+def errno_text(error: Exception) -> str:
+    """The system's text for an error, without the path: paths differ between machines."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else type(error).__name__
+
+
 def _verdict(error: Exception, *, remote: bool) -> Rejected | None:
-    """None: none about the item, since another attempt may succeed."""
+    """The verdict about a file; None if another attempt to read it may succeed."""
     code = getattr(error, 'code', None)
     if isinstance(error, FileNotFoundError | NotADirectoryError) or code in _MISSING:
         return Rejected('no such file')
@@ -124,9 +130,8 @@ def _verdict(error: Exception, *, remote: bool) -> Rejected | None:
         return Rejected('the file may not be read')
     if remote and isinstance(error, ValueError):
         return Rejected('no file system for the path (gs:// needs longhaul[gcp])')
-    # Beam raises it for objects that it cannot read (gs:// ones that are compressed twice): that is
-    # about the file. All else that a remote file system says is an outage, and no verdict.
+    # Beam raises NotImplementedError for objects that are compressed twice, which is about the
+    # file. Any other error of a remote file system is an outage.
     if remote and not isinstance(error, NotImplementedError):
         return None
-    detail = os.strerror(error.errno) if getattr(error, 'errno', None) else type(error).__name__
-    return Rejected('the file cannot be read', detail)
+    return Rejected('the file cannot be read', errno_text(error))

@@ -1,11 +1,8 @@
-"""texts:DIR_OR_ZIP - one folder per class, a document a file, in a folder or a zip.
+"""texts:DIR_OR_ZIP - a document in each file, one folder per class; see `folders`.
 
-A folder may hold train/, validation/ and test/ (or train.zip and so on): these are then the
-source's splits.
-Every file of a class folder is a document whatever its name, as in images: (only what desktops
-leave behind is passed over), and its bytes are its steps, as UTF-8. Outside of class folders, files
-NAME.txt are documents without a label. What is empty, or in no encoding that it may be in, is
-rejected by name.
+A file in a class folder is a document, whatever its name. A file NAME.txt outside of class folders
+is a document without a label. Documents are stored as UTF-8. A document that is empty, or not in an
+encoding that it may be in, is rejected by name.
 """
 
 import dataclasses
@@ -21,7 +18,7 @@ class Texts(ClassFolders):
     """Text files, labelled by the name of their folder.
 
     Attributes:
-      encoding: of texts that are no UTF-8 and have no byte order mark; None: there are none.
+      encoding: of texts that are not UTF-8 and have no byte order mark; None: these are rejected.
     """
 
     encoding: str | None = None
@@ -36,10 +33,10 @@ class Texts(ClassFolders):
         return text_payload(data, self.encoding)
 
     def estimated_items(self) -> int:
-        """By size, in documents of the usual three hundred bytes."""
+        """A number by size: a document is taken to have 300 bytes."""
         return sum(self.sizes()) // 300 + 1
 
 
 def make_texts(path: str, *, encoding: str | None = None) -> Texts:
-    """texts:DIR_OR_ZIP; refuses an --encoding that Python does not know."""
+    """Makes the source; refuses an --encoding that Python does not know."""
     return Texts(path, check_encoding(encoding))

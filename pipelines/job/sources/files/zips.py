@@ -1,7 +1,7 @@
-"""Entries of a zip: which there are, what is wrong with some, and their bytes.
+"""Lists and reads the entries of a zip.
 
-Nothing is ever unpacked to a disk. What an entry says about itself is not believed: not its size,
-and not its name.
+Nothing is unpacked to a disk. An entry states its name and its size, and both may be wrong: they
+are checked.
 """
 
 import functools
@@ -17,18 +17,25 @@ from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
 from pipelines.job.sources import limits
 
-# Those whose unpacking can be bounded: zipfile unpacks bzip2 and LZMA without a limit.
+# zipfile can unpack these up to a limit. It unpacks bzip2 and LZMA without one.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
-# All that zipfile raises for other bytes than it expects.
-_DAMAGE = (OSError, EOFError, ValueError, RuntimeError)
-_DAMAGE += (struct.error, zipfile.BadZipFile, zlib.error)
+# Errors that zipfile raises for a damaged file.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def names(path: str) -> Iterator[tuple[str, str, bool]]:
-    """(CLASS/NAME, name of the entry, whether that is harmless) of all entries but folders.
+    """(CLASS/NAME, name of the entry, whether the name is harmless) of all entries but folders.
 
-    Some programs write ./CLASS/NAME, /CLASS/NAME or CLASS\\NAME; another name stays as it is.
+    Some programs write ./CLASS/NAME, /CLASS/NAME or CLASS\\NAME, which all become CLASS/NAME.
     """
     for entry in _archive(path, _changed(path)).infolist():
         place = entry.orig_filename
@@ -50,22 +57,23 @@ def _fault_of_name(place: str) -> str | None:
 
 
 def size(path: str, place: str) -> int:
-    """What an entry says to be its size."""
+    """The size that an entry states, in bytes."""
     return _open(path)[place].file_size
 
 
 def read(path: str, place: str) -> bytes:
-    """An entry's bytes, unpacked.
+    """Reads and unpacks an entry.
 
     Raises:
-      Rejected: for damage, for what is no file, and for more bytes than are believed.
+      Rejected: for damage, for a link, and for an entry that is too large or not of its stated
+        size.
     """
     entry = _open(path)[place]
     fault = _fault_of_name(place) or _fault_of_entry(entry)
     if fault:
         raise Rejected(fault)
     try:
-        # By a bound: without one, a megabyte that says to be small is unpacked to gigabytes.
+        # With a limit. Otherwise an entry could state a small size and unpack to gigabytes.
         with _archive(path, _changed(path)).open(entry) as file:
             data = file.read(entry.file_size + 1)
     except _DAMAGE as error:
@@ -109,5 +117,5 @@ def _open(path: str) -> dict[str, zipfile.ZipInfo]:
 
 @functools.lru_cache(maxsize=4)
 def _entries(path: str, changed: int) -> dict[str, zipfile.ZipInfo]:
-    """By whole name: zipfile itself cuts names at a zero byte, and would take one for another."""
+    """Entries by full name. zipfile itself cuts names at a zero byte, and would mix entries up."""
     return {entry.orig_filename: entry for entry in _archive(path, changed).infolist()}

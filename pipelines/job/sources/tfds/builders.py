@@ -1,6 +1,6 @@
-"""Finds a data set of TensorFlow Datasets by its name; downloads and prepares it if need be.
+"""Finds a data set of TensorFlow Datasets by its name, and has it prepared.
 
-TFDS is slow to import and talks while it works: it is imported where it is used.
+Functions import TFDS themselves: the import is slow, and most jobs do not need it.
 """
 
 import contextlib
@@ -14,19 +14,22 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 
-# What a refusal quotes of an error of TFDS, which may be a page long.
+# Characters of an error of TFDS that a refusal quotes: the error may be a page long.
 _MOST = 300
 
 
 def find_builder(name: str, data_dir: str | None) -> Any:
-    """A tfds.core.DatasetBuilder, prepared or not; never uses the network.
+    """Finds a data set, prepared or not; does not use the network.
 
     Args:
       name: NAME, NAME/CONFIG, NAME:VERSION or NAME/CONFIG:VERSION.
-      data_dir: where TFDS keeps prepared data; None: TFDS's own default.
+      data_dir: folder of prepared data; None: the default of TFDS.
+
+    Returns:
+      A tfds.core.DatasetBuilder.
 
     Raises:
-      LonghaulError: for an unknown name, with near ones.
+      LonghaulError: for an unknown name; the message has similar ones.
     """
     import tensorflow_datasets as tfds
 
@@ -52,7 +55,7 @@ def find_builder(name: str, data_dir: str | None) -> Any:
             f'{_shown(data_dir)}; {_nearest(parsed.name, known)}'
         ) from error
     except Exception as error:
-        # Any script of a data set may raise anything: an unknown config or version, a missing
+        # The script of a data set may raise any error, such as for an unknown config or a missing
         # library.
         hint = _configs(parsed.name) or 'mend the name, or install what is missing'
         raise LonghaulError(f'{source}: {_reason(error)}; {hint}') from error
@@ -63,16 +66,16 @@ def prepare(builder: Any, name: str, data_dir: str | None, manual_dir: str | Non
 
     Args:
       builder: from `find_builder`.
-      name: as given to it.
-      data_dir: as given to it.
+      name: the name that `find_builder` was given.
+      data_dir: the folder that `find_builder` was given.
       manual_dir: folder of original files that the user has fetched: those that the data set asks
-        for, or any others under their own names, whose checksums TFDS checks.
+        for, or downloads under their own names. TFDS checks their checksums.
 
     Returns:
       The builder of the prepared data.
 
     Raises:
-      LonghaulError: if that fails.
+      LonghaulError: if the data set cannot be downloaded or prepared.
     """
     import tensorflow_datasets as tfds
 
@@ -98,10 +101,10 @@ def prepare(builder: Any, name: str, data_dir: str | None, manual_dir: str | Non
 
 @functools.lru_cache(maxsize=4)
 def open_prepared(name: str, data_dir: str | None) -> Any:
-    """The builder of prepared data, once for all shards of a process.
+    """The builder of prepared data. A process opens it once.
 
     Raises:
-      LonghaulError: if the data are not there: on another machine, perhaps.
+      LonghaulError: if this machine does not see the prepared data.
     """
     builder = find_builder(name, data_dir)
     if not builder.info.initialized:
@@ -114,7 +117,7 @@ def open_prepared(name: str, data_dir: str | None) -> Any:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Progress bars for people alone; no other word, and no line for each of many attempts."""
+    """Suppresses the output of TFDS: all but progress bars on a terminal."""
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():
@@ -134,7 +137,7 @@ def _shown(data_dir: str | None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The first words of an error, in one line, without what TFDS puts before its builders'."""
+    """The beginning of an error's text in one line, without the prefix that TFDS adds."""
     text = ' '.join(str(error).split()).rpartition('}": ')[2].rstrip('.')
     short = text if len(text) <= _MOST else f'{text[:_MOST]}...'
     return f'{type(error).__name__}: {short}' if short else type(error).__name__
@@ -148,7 +151,7 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _configs(name: str) -> str:
-    """The configs to choose from; '' where there are none, or TFDS does not know the data set."""
+    """A hint with the configs of a data set; '' without configs, or for an unknown data set."""
     import tensorflow_datasets as tfds
 
     with contextlib.suppress(Exception):

@@ -1,11 +1,10 @@
-"""tfds:NAME - a data set of TensorFlow Datasets, downloaded and prepared by it if need be.
+"""tfds:NAME - a data set of TensorFlow Datasets, which downloads and prepares it if needed.
 
-Images are handed over as the bytes that the data set stores, so that the decoder of the product
-decodes them, and texts as UTF-8. The data set's own splits train, validation and test are
-taken; others are named in a note and left out. Its records have the order that TFDS gave them when
-it prepared them: an item is SPLIT/NUMBER in it, and the same prepared data give the same bytes, in
-one file or many, as tfrecord or array_record. Workers read the prepared data under the same
---data_dir as the machine that starts the job.
+An image is read as the bytes that the data set stores, and decoded by the decoder of the job. A
+text is read as UTF-8. The splits train, validation and test are read; a note names other splits.
+The id of an item is SPLIT/NUMBER, by the order in which TFDS has prepared the data. The same
+prepared data give the same records, in one file or many, as tfrecord or array_record. Workers read
+the prepared data under the same --data_dir as the machine that starts the job.
 """
 
 import dataclasses
@@ -29,10 +28,10 @@ class Tfds:
     """Examples of a prepared data set.
 
     Attributes:
-      name: as TFDS knows it.
-      data_dir: where TFDS keeps its data; None: TFDS's own default.
-      choice: what is read of an example.
-      encoding: of texts that are no UTF-8 and have no byte order mark; None: there are none.
+      name: name of the data set in TFDS.
+      data_dir: the folder of prepared data; None: the default of TFDS.
+      choice: the features that are read.
+      encoding: of texts that are not UTF-8 and have no byte order mark; None: these are rejected.
     """
 
     name: str
@@ -51,11 +50,11 @@ class Tfds:
         return self.choice.channels
 
     def groups(self) -> list[Group]:
-        """The files of records."""
+        """The files of the data set."""
         return [Group(file.name, file.split) for file in self._files().values()]
 
     def items(self, group: Group) -> Iterator[Item[int]]:
-        """Records in order; ids are SPLIT/NUMBER, from 0, in the order of the prepared data."""
+        """Lists examples in the order of the prepared data; ids are SPLIT/NUMBER, from 0."""
         file, label_of = self._files()[group.path], self._label_reader()
         records = record_files.list_records(self._builder(), file)
         for number, (place, record) in enumerate(records, start=file.first):
@@ -63,7 +62,7 @@ class Tfds:
             yield Item(f'{group.split}/{number:06}', group.split, label, group.path, place)
 
     def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
-        """The stored bytes of images, and texts as UTF-8."""
+        """Reads the stored bytes of images, and texts as UTF-8."""
         data_of = self._reader(self.choice.content)
         places = [item.place for item in items]
         for record in record_files.read_records(self._builder(), self._files()[group], places):
@@ -74,20 +73,20 @@ class Tfds:
                 yield Payload(data) if self.kind == 'image' else text_payload(data, self.encoding)
 
     def where(self, item: Item[int]) -> str:
-        """SPLIT: record N."""
+        """'SPLIT: record N'."""
         split, _, number = item.id.partition('/')
         return f'{split}: record {int(number)}'
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Those of the ClassLabel."""
+        """The names of the ClassLabel; None without names."""
         return self.choice.class_names
 
     def image_size(self) -> int | None:
-        """The side that all images have by their feature."""
+        """The side of all images, if the feature says one; else None."""
         return self.choice.image_size
 
     def estimated_items(self) -> int:
-        """The number of images; texts by size, in documents of the usual three hundred bytes."""
+        """The number of images. For texts, a number by size: a text is taken to have 300 bytes."""
         splits = self._builder().info.splits
         infos = [splits[split] for split in SPLITS if split in splits]
         if self.kind == 'image':
@@ -101,7 +100,7 @@ class Tfds:
         return _files_by_name(self.name, self.data_dir)
 
     def _reader(self, feature: str) -> Callable[[bytes], Any]:
-        """Serialized example -> one of its values, as it is stored."""
+        """A function: serialized example -> the stored value of a feature."""
         import tensorflow_datasets as tfds
 
         only = tfds.features.FeaturesDict({feature: self._builder().info.features[feature]})
@@ -109,7 +108,7 @@ class Tfds:
         return lambda record: only.deserialize_example_np(record, decoders=decoders)[feature]
 
     def _label_reader(self) -> Callable[[bytes], str | None]:
-        """Serialized example -> class name; None for -1, TFDS's own mark of no label."""
+        """A function: serialized example -> class name; None for -1, no label in TFDS."""
         if self.choice.label is None:
             return lambda record: None
         number_of, names = self._reader(self.choice.label), self.choice.class_names or ()
@@ -125,7 +124,7 @@ class Tfds:
 
 @functools.lru_cache(maxsize=4)
 def _files_by_name(name: str, data_dir: str | None) -> dict[str, RecordsFile]:
-    """Once for all shards of a process: there may be a thousand files."""
+    """The files of all splits. A process lists them once: there may be a thousand."""
     builder = builders.open_prepared(name, data_dir)
     splits = [split for split in SPLITS if split in builder.info.splits]
     return {file.name: file for split in splits for file in record_files.list_files(builder, split)}
@@ -140,20 +139,20 @@ def make_tfds(
     label_column: str | None = None,
     encoding: str | None = None,
 ) -> Tfds:
-    """Finds a data set, and has it downloaded and prepared unless it is.
+    """Makes the source. TFDS downloads and prepares the data set unless it is prepared.
 
     Args:
-      name: as TFDS knows it, with config and version if need be.
-      data_dir: where TFDS keeps its data; None: its own default (TFDS_DATA_DIR, or
+      name: name of the data set in TFDS, with a config and a version if needed.
+      data_dir: folder of prepared data; None: the default of TFDS (TFDS_DATA_DIR, or
         ~/tensorflow_datasets).
       manual_dir: folder of original files that the user has fetched.
-      text_column: the Text to read; None: the only one.
-      label_column: the ClassLabel; None: the only one.
+      text_column: name of the Text feature to read; None: the only one.
+      label_column: name of the ClassLabel feature; None: the only one.
       encoding: of texts that are not UTF-8, see `check_encoding`.
 
     Raises:
-      LonghaulError: for an unknown name, a data set without an image or a text to be found, or one
-        that cannot be prepared.
+      LonghaulError: for an unknown name, a data set without an image or a text, or one that cannot
+        be prepared.
     """
     encoding = check_encoding(encoding)
     data_dir, manual_dir = (
@@ -163,7 +162,7 @@ def make_tfds(
         raise LonghaulError(f'--manual_dir={manual_dir}: no such folder; put the files there')
     columns = {'text_column': text_column, 'label_column': label_column}
     builder = builders.find_builder(name, data_dir)
-    # Before a download of hours.
+    # The features are checked before the download, which may take hours.
     features.choose(name, builder.info, **columns)
     builder = builders.prepare(builder, name, data_dir, manual_dir)
     record_files.check_format(builder, name)
@@ -172,7 +171,7 @@ def make_tfds(
 
 
 def _folder(flag: str, path: str | None) -> str | None:
-    """Absolute, since workers may run elsewhere."""
+    """The absolute path of a folder: workers may run in another one."""
     if path is None:
         return None
     if '://' in path:
@@ -183,7 +182,7 @@ def _folder(flag: str, path: str | None) -> str | None:
 
 
 def _check_splits(name: str, splits: dict[str, Any]) -> None:
-    """Refuses a data set without anything to train on; says what is left out."""
+    """Refuses a data set without train; prints a note about splits that are not read."""
     if 'train' not in splits:
         raise LonghaulError(
             f'--source=tfds:{name}: has no split train, only: {", ".join(sorted(splits))}; name '

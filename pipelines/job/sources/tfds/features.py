@@ -1,4 +1,4 @@
-"""Which feature of a TFDS data set is read, and which one is its label."""
+"""Chooses the feature of a TFDS data set that is read, and the feature with the label."""
 
 import dataclasses
 from typing import Any
@@ -8,15 +8,15 @@ from pipelines.format.errors import LonghaulError
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What is read of an example.
+    """The features that are read of an example.
 
     Attributes:
       kind: 'image' or 'text'.
       content: name of the feature with the image or the text.
       label: name of the ClassLabel; None for none.
       channels: 1 for images of one channel, else 3; 1 for text.
-      image_size: the side that all images have by the feature's shape, else None.
-      class_names: by number; None where the label has none, or there is no label.
+      image_size: the side of all images, if the shape of the feature says one; else None.
+      class_names: names of the classes by number; None without a label or without names.
     """
 
     kind: str
@@ -30,20 +30,20 @@ class Choice:
 def choose(
     name: str, info: Any, *, text_column: str | None = None, label_column: str | None = None
 ) -> Choice:
-    """Finds the features at the top level of a data set.
+    """Chooses among the features at the top level of a data set.
 
-    An Image goes before a Text, which in image data sets is a file name or a caption; text_column
-    asks for the Text. Among several of a kind, the one counts that the data set itself names as
-    supervised (`supervised_keys`).
+    An Image is chosen before a Text: in a data set of images, a Text is a file name or a caption.
+    With text_column, the Text is chosen. Of several features of a kind, the one in the
+    `supervised_keys` of the data set is chosen.
 
     Args:
-      name: of the data set, for refusals.
+      name: name of the data set, for refusals.
       info: tfds.core.DatasetInfo.
       text_column: name of the Text; None: the only one.
-      label_column: name of the ClassLabel; None: the only one, if there is one.
+      label_column: name of the ClassLabel; None: the only one, or none.
 
     Raises:
-      LonghaulError: if there is none, or several and nothing says which.
+      LonghaulError: if there is no image and no text, or several and nothing says which one.
     """
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -60,7 +60,9 @@ def choose(
             f'the top level of its examples, which hold: {found or "nothing with a name"}; name '
             'another data set'
         )
-    label = _one(name, 'label_column', label_column, labels, supervised)
+    label = None
+    if labels or label_column is not None:
+        label = _one(name, 'label_column', label_column, labels, supervised)
     if text_column is not None or not images:
         content = _one(name, 'text_column', text_column, texts, supervised)
         return Choice('text', content, label, 1, None, _names(features, label))
@@ -77,7 +79,7 @@ def choose(
 
 
 def _is_image(feature: Any) -> bool:
-    """Images as files; others hold numbers of another kind in a PNG, or maps of labels."""
+    """Whether a feature holds images of bytes. Other features may store depths or labels as PNG."""
     import numpy as np
     import tensorflow_datasets as tfds
 
@@ -87,16 +89,14 @@ def _is_image(feature: Any) -> bool:
 
 
 def _is_text(feature: Any) -> bool:
-    """Texts as they are; those of a TextEncoder hold numbers."""
+    """Whether a feature holds texts. With a TextEncoder it holds numbers."""
     import tensorflow_datasets as tfds
 
     return isinstance(feature, tfds.features.Text) and feature.encoder is None
 
 
-def _one(
-    name: str, flag: str, wanted: str | None, found: list[str], supervised: set[str]
-) -> str | None:
-    """The feature that a flag names, or else the only one; None where there is none."""
+def _one(name: str, flag: str, wanted: str | None, found: list[str], supervised: set[str]) -> str:
+    """The feature that a flag names; without the flag, the only one of at least one found."""
     kind = {'text_column': 'Text', 'label_column': 'ClassLabel'}[flag]
     if wanted is not None:
         if wanted in found:
@@ -109,7 +109,7 @@ def _one(
             f'--{flag} is missing: tfds:{name} has several {kind} features; name one of: '
             f'{", ".join(found)}'
         )
-    return candidates[0] if candidates else None
+    return candidates[0]
 
 
 def _one_image(name: str, found: list[str], supervised: set[str]) -> str:

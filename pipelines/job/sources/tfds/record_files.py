@@ -1,7 +1,7 @@
-"""The files of a prepared TFDS data set, and records at random from each.
+"""Lists the files of a prepared TFDS data set, and reads records from anywhere in them.
 
-An array_record file has random access by number, a tfrecord file by byte offset: reading it from
-its beginning for every shard of the output would read all of it so many times.
+A record of an array_record file is found by its number, and a record of a tfrecord file by its byte
+offset. Without the offset, the file would be read from its beginning for every shard of the output.
 """
 
 import contextlib
@@ -20,23 +20,23 @@ _AGAIN = 'remove its folder, and have it prepared again'
 class RecordsFile(NamedTuple):
     """A file of records.
 
-    `split`: of TFDS. `first`: number of its first record in the split. `count`: of its records.
+    `split`: of TFDS. `first`: number of its first record in the split. `records`: how many it has.
     `path`: absolute.
     """
 
     split: str
     first: int
-    count: int
+    records: int
     path: str
 
     @property
     def name(self) -> str:
-        """Tells it from the others of the data set, wherever that lies."""
+        """The name of the file, which does not depend on the folder of the data set."""
         return os.path.basename(self.path)
 
 
 def list_files(builder: Any, split: str) -> list[RecordsFile]:
-    """The files of a split in TFDS's order, which is fixed when the data are prepared."""
+    """The files of a split, in the order that TFDS has prepared them in."""
     found, first = [], 0
     for file in builder.info.splits[split].file_instructions:
         found.append(RecordsFile(split, first, file.take, os.fspath(file.filename)))
@@ -63,15 +63,15 @@ def list_records(builder: Any, file: RecordsFile) -> Iterator[tuple[int, bytes]]
     if _format(builder) == 'tfrecord':
         records = _walk(file)
     else:
-        records = enumerate(_numbered(builder, file, range(file.count)))
+        records = enumerate(_numbered(builder, file, range(file.records)))
     count = 0
     with _damage_refused(file):
         for place, record in records:
             yield place, record
             count += 1
-    if count != file.count:
+    if count != file.records:
         raise LonghaulError(
-            f'--source=tfds: {file.path} has {count} records, not {file.count}; {_AGAIN}'
+            f'--source=tfds: {file.path} has {count} records, not {file.records}; {_AGAIN}'
         )
 
 
@@ -93,23 +93,23 @@ def _format(builder: Any) -> str:
 
 
 def _numbered(builder: Any, file: RecordsFile, numbers: Sequence[int]) -> Iterator[bytes]:
-    """By TFDS's own random access."""
+    """Records by their numbers, through the random access of TFDS."""
     import tensorflow_datasets as tfds
 
     source = builder.as_data_source(
-        f'{file.split}[{file.first}:{file.first + file.count}]',
+        f'{file.split}[{file.first}:{file.first + file.records}]',
         deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
     )
     for number in numbers:
         record = source[number]
-        # What the reader gives for a file that is cut off where one of its blocks begins.
+        # The reader gives an empty record for a file that is cut off where a block begins.
         if not record:
             raise OSError(f'record {number} is empty')
         yield record
 
 
 def _walk(file: RecordsFile) -> Iterator[tuple[int, bytes]]:
-    """By TensorFlow's own reader, which checks the checksums."""
+    """(offset, record) of all records, by TensorFlow's reader, which checks the checksums."""
     import tensorflow as tf
 
     offset = 0
@@ -120,7 +120,7 @@ def _walk(file: RecordsFile) -> Iterator[tuple[int, bytes]]:
 
 def _seek(file: RecordsFile, offsets: Sequence[int]) -> Iterator[bytes]:
     for offset in offsets:
-        # Never open in between: a shard takes its records from all files, a thousand of them.
+        # The file is closed in between: a shard reads from all files, perhaps a thousand.
         with open(file.path, 'rb') as opened:
             opened.seek(offset)
             header = opened.read(_HEADER)

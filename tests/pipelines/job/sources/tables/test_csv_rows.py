@@ -265,5 +265,5 @@ def test_a_place_is_the_offset_of_its_row(tmp_path):
     assert HARD[items[3].place :].startswith(b'b,"three')
     # In any order, one row again and again.
     wanted = [items[3], items[0], items[3], items[9]]
-    found = [p.data for p in source.read(str(path), wanted)]
+    found = [p.content for p in source.read(str(path), wanted)]
     assert found == [b'three\r\n\r\nlines', b'plain', b'three\r\n\r\nlines', b'last']

@@ -167,7 +167,7 @@ def test_no_file_stays_open_between_two_records(tmp_path):
     groups = [group for group in source.groups() if group.split == 'train']
     readers = [source.read(group.path, list(source.items(group))) for group in groups]
     assert len(readers) == 3
-    assert all(next(reader).data for reader in readers)
+    assert all(next(reader).content for reader in readers)
     opened = [os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')]
     assert not [path for path in opened if path.startswith(str(tmp_path / 'data'))]
 

@@ -38,11 +38,11 @@ def test_every_record_by_its_place(tmp_path, file_format):
     expected = truth(builder, file_format)
     assert len(set(expected)) == 20
     files = record_files.list_files(builder, 'train')
-    assert [file.first for file in files] == [0, files[0].count, 20 - files[2].count]
+    assert [file.first for file in files] == [0, files[0].records, 20 - files[2].records]
     names = {file.name for file in [*files, *record_files.list_files(builder, 'test')]}
     assert len(names) == 6
     for file in files:
-        mine = expected[file.first : file.first + file.count]
+        mine = expected[file.first : file.first + file.records]
         found = list(record_files.list_records(builder, file))
         assert [text_of(builder, record) for _, record in found] == mine
         # In any order, one record again and again.
