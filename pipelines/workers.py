@@ -1,4 +1,4 @@
-"""Where the workers of a job run, and how many threads of a worker decode."""
+"""Tells where the workers of a job run, and how many threads of a worker decode."""
 
 import os
 

@@ -25,7 +25,7 @@ _R_ANCHOR, _R_START, _P_ANCHOR = 1, 2, 3
 
 
 class AnchorSets(NamedTuple):
-    """Anchors of N examples, E sets and K anchors each: int32 [N, E, K]."""
+    """The anchors of N examples, E sets of K anchors each. All fields are int32 [N, E, K]."""
 
     r_anchors: np.ndarray
     r_starts: np.ndarray
@@ -95,7 +95,7 @@ def uniform(bits: np.ndarray, count: int | np.ndarray) -> np.ndarray:
 
 
 def shortened(auxiliary_steps: int, lengths: Any, xp: ModuleType = np) -> Any:
-    """L_i of sequences whose lengths vary: L, at most half of each, at least 1.
+    """L_i of sequences whose lengths vary: L, but at most half of the sequence, and at least 1.
 
     Args:
       auxiliary_steps: L.
@@ -147,7 +147,7 @@ def sample_anchors(
     """Draws anchors.
 
     Args:
-      seed: of the job or the run.
+      seed: the seed of the job or the run.
       sets: the numbers e of the sets to draw.
       id_hashes: uint64 [N], from `id_hash`.
       lengths: int [N], T_i.

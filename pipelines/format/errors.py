@@ -10,7 +10,7 @@ class LonghaulError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        # Names of files and columns may hold what no terminal should get, or cannot print.
+        # Names of files and columns may hold characters that a terminal must not get.
         super().__init__(printable(' '.join(message.splitlines())))
 
 

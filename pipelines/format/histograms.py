@@ -14,7 +14,7 @@ _DIGITS = 25
 
 
 def levels_of(spec: SequenceSpec) -> int | None:
-    """How many different values that a step may hold; None for floats, which are not counted."""
+    """The number of values that a step may hold; None for floats, which are not counted."""
     return spec.vocabulary_size or (256 if spec.dtype == 'uint8' else None)
 
 

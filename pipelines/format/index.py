@@ -151,7 +151,7 @@ class _File:
         self._local = os.path.exists(path)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes: fewer where the file ends."""
+        """Reads at most `size` bytes, fewer where the file ends."""
         if not self._local:
             with self._lock:
                 if self._remote is None:

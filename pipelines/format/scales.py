@@ -1,4 +1,4 @@
-"""How much the values of a data set vary. A loss means little without this measure."""
+"""Reads how much the values of a data set vary: a loss is compared with these numbers."""
 
 import dataclasses
 import hashlib

@@ -60,7 +60,7 @@ def _text(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
 
 def cut_steps(steps: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """What `max_steps` and `cut` leave of a sequence [T, ...]."""
+    """Cuts a sequence [T, ...] to `max_steps` as `cut` says."""
     most = spec.max_steps
     if most is None:
         return steps

@@ -31,7 +31,7 @@ MAX_VOCABULARY = 65_535
 
 @dataclasses.dataclass(frozen=True)
 class SequenceSpec:
-    """What a step is, and how raw bytes become steps.
+    """The kind and the type of steps, and how raw bytes become steps.
 
     Attributes:
       kind: 'image' (all sequences have one length), 'text', or 'signal' (numbers of a .npy file).

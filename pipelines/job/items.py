@@ -1,4 +1,4 @@
-"""What sources give to the job: items, payloads, verdicts; and the interface of a source.
+"""The interface of a source, and the items, payloads and verdicts that it gives to the job.
 
 Only items travel through the runner: local runners hold all of them in memory. An item takes a
 hundred bytes, and its payload may take a hundred megabytes. The writer of a shard reads the
@@ -16,7 +16,7 @@ Place = TypeVar('Place')
 
 
 class Item(NamedTuple, Generic[Place]):
-    """One example to be written.
+    """An example that is to be written.
 
     `id`: unique, and the same wherever the source lies. `split`: the split that the source says.
     `label`: as the source has it; None for none. `group`: the file, zip or folder that the item
@@ -38,7 +38,7 @@ class Hashed(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """What a source reads of an item.
+    """The content of an item.
 
     `content`: the bytes of an image, of a .npy file or of a text as UTF-8; or an array of pixels,
     uint8 [H, W, 1]. `encoding`: the encoding that a text was converted from.
@@ -70,7 +70,7 @@ class Group:
 
 
 class Source(Protocol[Place]):
-    """Where items come from. Sources are pickled: they open their files where they are used."""
+    """A source of items. Sources are pickled: they open their files where they are used."""
 
     @property
     def kind(self) -> str:

@@ -25,7 +25,7 @@ _VOCABULARY_SIZE = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What every worker is told. Plans are pickled.
+    """All that a worker needs to know. Plans are pickled.
 
     Attributes:
       options: of the job.

@@ -79,12 +79,12 @@ def to_utf8(data: bytes, encoding: str | None = None) -> tuple[bytes, str] | Non
     """
     marked = _marked(data)
     data = data.removeprefix(codecs.BOM_UTF8)
-    return _first(data, [marked] if marked else _candidates(data, encoding))
+    return _first(data, marked or _candidates(data, encoding))
 
 
-def _marked(data: bytes) -> str | None:
-    """The encoding that a byte order mark says; None without a mark."""
-    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+def _marked(data: bytes) -> list[str]:
+    """Encodings that a byte order mark may say: UTF-32, or UTF-16 with a zero letter behind."""
+    return [name for mark, name in _MARKS if data.startswith(mark)]
 
 
 def cell_to_utf8(cell: str, encoding: str | None) -> tuple[bytes, str] | None:
@@ -106,8 +106,8 @@ def text_payload(data: bytes, encoding: str | None = None) -> Payload | Rejected
     if found is not None:
         return Payload(found[0], encoding=found[1])
     marked = _marked(data)
-    if marked is not None and marked != 'utf-8':
-        return Rejected(f'the text is not {marked.upper()}, as its byte order mark says')
+    if marked and marked[0] != 'utf-8':
+        return Rejected(f'the text is not {marked[0].upper()}, as its byte order mark says')
     return not_readable('the text', encoding)
 
 
@@ -123,8 +123,8 @@ def is_utf8(text: str) -> bool:
 def mark_of(data: bytes) -> str | None:
     """'UTF-16' or 'UTF-32' if a table begins so, by its mark or by its zero bytes; else None."""
     marked = _marked(data)
-    if marked is not None:
-        return None if marked == 'utf-8' else marked.upper()
+    if marked:
+        return None if marked[0] == 'utf-8' else marked[0].upper()
     if data[:4:2] == b'\0\0' or data[1:4:2] == b'\0\0':
         return 'UTF-32' if b'\0\0\0' in data[:4] else 'UTF-16'
     return None

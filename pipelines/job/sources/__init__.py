@@ -1,1 +1,1 @@
-"""Where items come from: a room per kind of source, and the registry that picks one."""
+"""Sources of items. Each kind has a folder, and `registry` lists them all."""

@@ -17,7 +17,7 @@ from pipelines.job.sources.tfds.dataset import make_tfds
 
 
 class Entry(NamedTuple):
-    """What the registry knows of a source.
+    """A line of the registry: how to make a source.
 
     Attributes:
       make: called with what follows the prefix, if anything does, and the flags that the user gave,
@@ -53,7 +53,7 @@ FLAGS = tuple(dict.fromkeys(flag for entry in SOURCES.values() for flag in entry
 
 
 def known() -> str:
-    """All values of --source, for people."""
+    """The values that --source may have, for --help and refusals."""
     *others, last = (f'{k}:{e.place}' if e.place else k for k, e in SOURCES.items())
     return f'{", ".join(others)} and {last}'
 
@@ -61,8 +61,8 @@ def known() -> str:
 def make_source(source: str, flags: Mapping[str, str | None] | None = None) -> Source[Any]:
     """Makes a source from the value of --source.
 
-    A data set of TFDS is downloaded and prepared here, unless it is; manifests and the headers of
-    arrays are read.
+    Some sources read here already: tfds: downloads and prepares a data set unless it is prepared,
+    manifest: reads its tables, and npy: reads headers.
 
     Args:
       source: PREFIX:PLACE or a built-in source.

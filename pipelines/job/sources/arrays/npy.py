@@ -40,15 +40,15 @@ class Place(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Npy:
-    """Arrays below a folder; see `make_npy`.
+    """The arrays below a folder; `make_npy` makes it.
 
     Attributes:
-      path: folder.
+      path: the folder.
       dtype: type that values are stored as, 'uint8' or 'float16'.
       channels: C.
       width: bytes of a value in the file of the first array.
       first: name of the array that decides about type and channels.
-      names: those of the classes, see `labels.resolve`.
+      names: names of the classes, see `labels.resolve`; None: as found.
     """
 
     path: str
@@ -106,15 +106,15 @@ class Npy:
             check_floats(flat.reshape(shape, order='F' if header.fortran else 'C'))
 
     def where(self, item: Item[Place]) -> str:
-        """The path below the folder."""
+        """The path of the array below the folder."""
         return item.place.name
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Those of --class_names."""
+        """The names that --class_names gives; None without the flag."""
         return self.names
 
     def image_size(self) -> None:
-        """Numbers have none."""
+        """None: numbers have no size."""
 
     def estimated_items(self) -> int:
         """A number by size: a sequence is taken to have 300 steps."""
@@ -127,7 +127,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
     """Makes the source. Reads the type and the channels from the first sound header.
 
     Args:
-      path: folder.
+      path: the folder.
       class_names: names of the classes by number; None: as found.
 
     Raises:

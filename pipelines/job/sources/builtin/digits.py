@@ -15,7 +15,7 @@ from pipelines.job.items import Group, Item, Payload, Rejected
 
 @functools.lru_cache(maxsize=1)
 def _load() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 [N, 8, 8] (their 0..16 spread over 0..255) and labels [N]."""
+    """(pixels uint8 [N, 8, 8], whose 0..16 become 0..255; labels int [N])."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

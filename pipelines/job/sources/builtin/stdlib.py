@@ -81,7 +81,7 @@ class Stdlib:
         """None: the classes are known when all items are listed."""
 
     def image_size(self) -> None:
-        """Texts have none."""
+        """None: texts have no size."""
 
     def estimated_items(self) -> int:
         """A number by size: a document is taken to have 300 bytes."""

@@ -24,7 +24,7 @@ LINKED_FOLDER = 'a link to a folder, which is not followed'
 
 @dataclasses.dataclass(frozen=True)
 class ClassFolders:
-    """Files labelled by the name of their folder.
+    """Files that the name of their folder labels.
 
     Attributes:
       path: folder or zip.
@@ -186,9 +186,9 @@ def _hidden(name: str) -> bool:
 
 
 def _read_file(path: str) -> bytes:
-    """One call to open, one to ask, one to read: a small image costs little more."""
+    """Reads a file by few system calls: they are most of the time that a small image takes."""
     try:
-        # Not waiting: a pipe that nobody writes to would not open.
+        # O_NONBLOCK: opening a pipe would wait for a writer, perhaps without end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENXIO:
@@ -210,7 +210,7 @@ def _read_file(path: str) -> bytes:
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
-    """Up to `size` bytes, as many as there are."""
+    """Reads at most `size` bytes, fewer where the file ends."""
     parts = []
     while size and (part := os.read(descriptor, size)):
         parts.append(part)

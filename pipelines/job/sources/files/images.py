@@ -8,7 +8,7 @@ from pipelines.job.sources.files.folders import ClassFolders
 
 @dataclasses.dataclass(frozen=True)
 class Images(ClassFolders):
-    """Image files, labelled by the name of their folder."""
+    """Image files that the name of their folder labels."""
 
     prefix: ClassVar[str] = 'images'
     suffixes: ClassVar[tuple[str, ...]] = ('.png', '.jpg', '.jpeg', '.gif', '.bmp')

@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """Rows of tables; see `make_manifest`.
+    """The images that rows of tables name; `make_manifest` makes it.
 
     Attributes:
       path: file or folder.
@@ -59,7 +59,7 @@ class Manifest:
       label_column: name of the column with labels, which a table may lack.
       by_column: whether a column says the split of each row; else the table has one split.
       parts: (table, split, number of rows).
-      names: those of the classes, see `labels.resolve`.
+      names: names of the classes, see `labels.resolve`; None: as found.
     """
 
     path: str
@@ -127,7 +127,7 @@ class Manifest:
         return row if item.group == self.path else f'{posixpath.basename(item.group)}: {row}'
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Those of --class_names."""
+        """The names that --class_names gives; None without the flag."""
         return self.names
 
     def image_size(self) -> None:

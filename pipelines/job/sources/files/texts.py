@@ -15,7 +15,7 @@ from pipelines.job.text_encoding import check_encoding, text_payload
 
 @dataclasses.dataclass(frozen=True)
 class Texts(ClassFolders):
-    """Text files, labelled by the name of their folder.
+    """Text files that the name of their folder labels.
 
     Attributes:
       encoding: of texts that are not UTF-8 and have no byte order mark; None: these are rejected.
@@ -29,7 +29,7 @@ class Texts(ClassFolders):
     channels: int = 1
 
     def payload(self, data: bytes) -> Payload | Rejected:
-        """The text as UTF-8, without a byte order mark."""
+        """The payload of a text: UTF-8 without a byte order mark."""
         return text_payload(data, self.encoding)
 
     def estimated_items(self) -> int:

@@ -101,7 +101,7 @@ def _changed(path: str) -> int:
 
 @functools.lru_cache(maxsize=4)
 def _archive(path: str, changed: int) -> zipfile.ZipFile:
-    """Opens a zip once for all shards of a process; again if it has changed."""
+    """Opens a zip. A process opens it once, and again if it has changed."""
     del changed
     try:
         return zipfile.ZipFile(path)

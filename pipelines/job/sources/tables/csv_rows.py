@@ -1,7 +1,7 @@
-"""CSV as csv.reader reads it, each row with its offset.
+"""Reads the rows of CSV tables with csv.reader, each with its offset.
 
-A damaged row costs itself alone. The exception is a quote that is never closed: it takes the rest
-of the table, and the row's verdict says so.
+A damaged row does not affect other rows. The exception is a quote that is never closed: the rest of
+the table belongs to the quoted cell, and the verdict about the row says so.
 """
 
 import csv
@@ -21,7 +21,7 @@ _BOM = b'\xef\xbb\xbf'
 _RETURN = 'the row has a carriage return outside of quotes'
 UNCLOSED = 'the row opens a quote that is never closed'
 
-# What csv.reader makes of a row, or why it makes nothing of it.
+# The cells of a row, or why csv.reader cannot read it.
 _Cells = list[str] | Rejected
 
 
@@ -109,9 +109,10 @@ def _row(cells: _Cells, columns: tuple[str, ...]) -> Row | Rejected:
 
 
 class _Lines:
-    """Lines of a table as csv.reader wants them.
+    """The lines of a table, for csv.reader.
 
-    `position`: of the next line. `ended`: whether a line was asked for after the last one.
+    `position`: offset of the next line. `ended`: whether csv.reader has asked for a line after the
+    last one.
     """
 
     def __init__(self, file: BufferedIOBase, position: int = 0) -> None:
@@ -132,7 +133,7 @@ class _Lines:
 
 
 def _parse(lines: _Lines) -> Iterator[tuple[int, _Cells]]:
-    """(offset, cells) of each row from the present line on; blank lines are left out.
+    """(offset, cells) of each row from the next line on; blank lines are left out.
 
     Raises:
       csv.Error: for a line or a cell beyond the limit: nobody knows where the next row begins.
@@ -149,7 +150,7 @@ def _parse(lines: _Lines) -> Iterator[tuple[int, _Cells]]:
             if 'new-line' not in str(error):
                 raise
             cells = Rejected(_RETURN)
-        # Only within quotes another line is asked for.
+        # csv.reader asks for a line after the last one only if a quote is open.
         if lines.ended:
             cells = Rejected(UNCLOSED, f'and took {reader.line_num - first} lines with it')
         if cells:

@@ -24,13 +24,14 @@ def format_of(path: str) -> Format:
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any] | Rejected]:
-    """Values by column, in order. File names may hold bytes that are not UTF-8: surrogate escapes.
+    """Yields the values of each row, by column. Bytes of CSV that are not UTF-8 are surrogate
+    escapes.
 
     Raises:
       LonghaulError: as `Format.rows`; for a quote that is never closed.
     """
     for number, (_, row) in enumerate(format_of(path).rows(path)):
-        # Unlike a document, a row of this kind is one line: what the quote takes would be missing.
+        # Such a row is one line. The lines that the open quote takes would be missing.
         if isinstance(row, Rejected) and row.reason == UNCLOSED:
             raise LonghaulError(
                 f'--source: {path}: row {number} (from 0) opens a quote that is never closed, '

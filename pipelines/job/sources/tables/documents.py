@@ -30,7 +30,7 @@ class Documents:
       table: the format of the tables.
       text_column: name of the column; None: 'text'.
       label_column: name of the column; None: 'label', if the table or object has it.
-      names: those of the classes, see `labels.resolve`.
+      names: names of the classes, see `labels.resolve`; None: as found.
     """
 
     prefix: str
@@ -43,7 +43,7 @@ class Documents:
     channels: int = 1
 
     def groups(self) -> list[Group]:
-        """The files, by split; refuses missing files and columns."""
+        """The tables and their splits; refuses missing files and columns."""
         found = _find_tables(self.prefix, self.path)
         wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
         for group in found:
@@ -51,17 +51,17 @@ class Documents:
         return found
 
     def items(self, group: Group) -> Iterator[Item[int]]:
-        """Rows in order; ids are SPLIT/ROW, from 0, the header and blank lines not counted."""
+        """Lists rows in order; ids are SPLIT/ROW, from 0, without the header and blank lines."""
         packed = is_gzip(group.path)
         for number, (offset, row) in enumerate(self.table.rows(group.path)):
             label = row if isinstance(row, Rejected) else self._label(row)
-            # What cannot be used must not add a class; `read` rejects it.
+            # `read` rejects a row that cannot be used. Such a row must not add a class.
             known = None if isinstance(label, Rejected) else label
             place = number if packed else offset
             yield Item(f'{group.split}/{number:06}', group.split, known, group.path, place)
 
     def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
-        """Texts as UTF-8."""
+        """Reads texts as UTF-8."""
         if is_gzip(group):
             places = {item.place for item in items}
             rows = enumerate(row for _, row in self.table.rows(group))
@@ -90,14 +90,14 @@ class Documents:
         return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Those of --class_names."""
+        """The names that --class_names gives; None without the flag."""
         return self.names
 
     def image_size(self) -> None:
-        """Texts have none."""
+        """None: texts have no size."""
 
     def estimated_items(self) -> int:
-        """By size: some 300 bytes a row, a third of that when packed."""
+        """A number by size: a row is taken to have 300 bytes, and a third of that when packed."""
         paths = [group.path for group in self.groups()]
         return sum(os.path.getsize(p) * (3 if is_gzip(p) else 1) for p in paths) // 300 + 1
 
@@ -111,7 +111,7 @@ def make_csv(
     class_names: tuple[str, ...] | None = None,
     encoding: str | None = None,
 ) -> Documents:
-    """csv:FILE_OR_DIR; the arguments are the flags of these names."""
+    """Makes the source csv:FILE_OR_DIR; the other arguments are the flags of these names."""
     table = Csv(csv_columns, check_encoding(encoding, table=True))
     return Documents('csv', path, table, text_column, label_column, class_names)
 
@@ -124,13 +124,13 @@ def make_json_lines(
     class_names: tuple[str, ...] | None = None,
     encoding: str | None = None,
 ) -> Documents:
-    """jsonl:FILE_OR_DIR; the arguments are the flags of these names."""
+    """Makes the source jsonl:FILE_OR_DIR; the other arguments are the flags of these names."""
     table = JsonLines(check_encoding(encoding, table=True))
     return Documents('jsonl', path, table, text_column, label_column, class_names)
 
 
 def _find_tables(prefix: str, path: str) -> list[Group]:
-    """The file itself, or a folder's train.PREFIX, validation.PREFIX and test.PREFIX, or .gz."""
+    """The table itself, or train.PREFIX and so on (or train.PREFIX.gz) in a folder."""
     source = f'{prefix}:{path}'
     if not os.path.exists(path):
         raise LonghaulError(f'--source={source}: no such file or folder; name a table')

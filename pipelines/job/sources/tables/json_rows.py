@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, each with its offset."""
+"""Reads JSON lines: an object on each line, with its offset."""
 
 import dataclasses
 import json
@@ -56,7 +56,8 @@ class JsonLines:
     def _row(self, line: bytes) -> Row | Rejected:
         if len(line) > limits.MOST_BYTES:
             return Rejected(f'the line is {limits.TOO_LARGE}')
-        # As a whole: in some encodings a letter ends with the byte of a backslash.
+        # The line is converted before it is parsed: in some encodings a letter ends with the byte
+        # of \.
         converted = to_utf8(line, self.encoding)
         if converted is None:
             return not_readable('the line', self.encoding)

@@ -12,27 +12,29 @@ from pipelines.job.text_encoding import mark_of
 
 
 def is_gzip(path: str) -> bool:
-    """Whether a table is packed, by its name."""
+    """Whether the name of a table says that it is packed."""
     return path.endswith('.gz')
 
 
 @contextlib.contextmanager
 def open_table(path: str) -> Iterator[io.BufferedIOBase]:
-    """Opens a table; gives its unpacked bytes.
+    """Opens a table and yields a file of its unpacked bytes.
 
     Raises:
-      LonghaulError: if the file cannot be read, within the `with` block too; for UTF-16 and UTF-32.
+      LonghaulError: if the file cannot be read, also if reads in the `with` block fail; if the
+        table is UTF-16 or UTF-32.
     """
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            # Google's reader has no lines of its own: Python would ask it for single bytes.
+            # The reader of gs:// cannot read lines: without a buffer, Python would request single
+            # bytes.
             unpacked = gzip.GzipFile(fileobj=file) if is_gzip(path) else io.BufferedReader(file)
             _refuse_wide(path, unpacked.peek(4))
             yield unpacked
     except LonghaulError:
         raise
     except Exception as error:
-        # Every file system has errors of its own.
+        # File systems raise many kinds of errors.
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise LonghaulError(
             f'--source: {path} cannot be read ({reason}); mend the file, or name another one'

@@ -16,10 +16,10 @@ _MOST_SHOWN = 300
 
 
 class Row(NamedTuple):
-    """The values of a row by column.
+    """A row.
 
-    `encoding`: what the row as a whole was converted from; 'utf-8' also where each cell has an
-    encoding of its own.
+    `values`: by column. `encoding`: the encoding that the whole row was converted from. Rows of CSV
+    are converted cell by cell, and have 'utf-8' here.
     """
 
     values: dict[str, Any]
@@ -27,15 +27,15 @@ class Row(NamedTuple):
 
 
 class Format(Protocol):
-    """How the bytes of a table become rows, and the values of a row a text and a label."""
+    """A format of tables: reads rows, and finds the text and the label of a row."""
 
     @property
     def noun(self) -> str:
-        """What people call a row."""
+        """The word for a row."""
 
     @property
     def lacking(self) -> str:
-        """What a refusal says of a table without a column; the table's columns follow."""
+        """The refusal of a table without a wanted column, with fields `path` and `columns`."""
 
     def columns(self, path: str) -> tuple[str, ...]:
         """Names of the columns, by the first row.
@@ -52,10 +52,10 @@ class Format(Protocol):
         """
 
     def row_at(self, file: BufferedIOBase, offset: int, columns: tuple[str, ...]) -> Row | Rejected:
-        """One row of an open file, by its offset."""
+        """Reads the row at an offset of an open, unpacked file."""
 
     def label(self, row: Row, column: str) -> str | None | Rejected:
-        """The label of a row; None where there is none."""
+        """The label of a row; None without one."""
 
     def text(self, row: Row, column: str) -> Payload | Rejected:
         """The text of a row as UTF-8."""
@@ -84,7 +84,7 @@ def require_columns(path: str, table: Format, wanted: Mapping[str, str | None]) 
 
 
 def parse_label(value: Any) -> str | None | Rejected:
-    """A label as a row has it, a string or a whole number; None where there is none."""
+    """The label in a value of a row, which is a string or a whole number; None without a label."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):

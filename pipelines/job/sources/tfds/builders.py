@@ -62,7 +62,7 @@ def find_builder(name: str, data_dir: str | None) -> Any:
 
 
 def prepare(builder: Any, name: str, data_dir: str | None, manual_dir: str | None) -> Any:
-    """Downloads and prepares a data set unless it is prepared.
+    """Has TFDS download and prepare a data set, unless it is prepared.
 
     Args:
       builder: from `find_builder`.

@@ -18,10 +18,10 @@ _AGAIN = 'remove its folder, and have it prepared again'
 
 
 class RecordsFile(NamedTuple):
-    """A file of records.
+    """A file of a prepared data set.
 
-    `split`: of TFDS. `first`: number of its first record in the split. `records`: how many it has.
-    `path`: absolute.
+    `split`: the split of TFDS. `first`: number of its first record in the split. `records`: how
+    many it has. `path`: the absolute path.
     """
 
     split: str

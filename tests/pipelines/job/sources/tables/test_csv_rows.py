@@ -258,6 +258,12 @@ def test_refuses_a_gzip_cut_off(tmp_path, capsys, keep):
     assert message.endswith('; mend the file, or name another one')
 
 
+def test_of_columns_with_one_name_the_first_counts(tmp_path):
+    path = write_csv(tmp_path / 't.csv', [['text', 'label', 'text'], ['first', 'a', 'second']])
+    out = job(path, tmp_path / 'out', '--validation_share=0')
+    assert texts(out) == {'train/000000': ('a', 'first')}
+
+
 def test_a_place_is_the_offset_of_its_row(tmp_path):
     path = raw(tmp_path / 't.csv', HARD)
     source = make_csv(str(path))
