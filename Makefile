@@ -39,7 +39,7 @@ test-browser: setup
 
 # With Google's libraries, which training has no use for, in an environment of their own.
 test-dataflow: $(DATAFLOW_VENV)/installed
-	$(DATAFLOW_VENV)/bin/python -m pytest -q -m long tests/pipelines/test_dataflow.py tests/pipelines/job/sources/test_manifest_remote.py
+	$(DATAFLOW_VENV)/bin/python -m pytest -q -m long tests/pipelines/test_dataflow.py tests/pipelines/job/sources/files/test_manifest_remote.py
 
 $(DATAFLOW_VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(DATAFLOW_VENV)

@@ -1,1 +1,1 @@
-"""From raw images and documents to records: the format, and the Beam job that writes it."""
+"""Makes records of raw images, documents and arrays: the format, and the Beam job."""

@@ -1,4 +1,4 @@
-"""Runs the job: prepares the output folder, runs the graph, reports; a refusal is one line."""
+"""Runs the job: prepares the output folder, runs the Beam graph, prints a summary."""
 
 import logging
 import sys
@@ -19,13 +19,13 @@ from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
 from pipelines.progress import Progress
 
-# A local runner holds the packed names of all items: see docs/job.md.
+# A local runner holds the packed names of all items in memory, see docs/job.md.
 _MANY_ITEMS = 10_000_000
 
 
 def main(argv: list[str]) -> int:
     """Runs the job; returns the exit code: 0, 2 for a refusal, 130 when interrupted."""
-    # What a worker raises is raised here as well.
+    # Beam would log every error of a worker. The error is raised here too, and printed once.
     logging.getLogger('apache_beam').setLevel(logging.CRITICAL)
     try:
         options, beam_options = job_options.parse(argv)
@@ -50,15 +50,15 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | Non
 
     Args:
       options: of the job.
-      beam_options: runner and so on.
+      beam_options: Beam's own options, such as the runner.
 
     Returns:
-      The description of the finished data set; None while a job runs on that is not waited for.
+      The description of the finished data set; None if the job still runs and is not waited for.
 
     Raises:
-      LonghaulError: for whatever the user can put right.
+      LonghaulError: for any error that the user can put right.
     """
-    # A manifest is read before there is a pipeline.
+    # A manifest is read before a pipeline sets these options.
     FileSystems.set_options(beam_options)
     remote.check(options, beam_options)
     plan = make_plan(options)
@@ -125,7 +125,7 @@ def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
 
 
 def _encodings_row(info: RecordsInfo) -> list[str]:
-    """A line on texts that were converted, if there are any."""
+    """The line of the summary about converted texts; none without such texts."""
     total: Counter[str] = Counter()
     for found in info.counts.get('encodings', {}).values():
         total.update(found)

@@ -1,4 +1,4 @@
-"""One process at a time works in a folder."""
+"""A lock on a folder, so that one process at a time works in it."""
 
 import contextlib
 import errno
@@ -14,23 +14,24 @@ _FILE_NAME = '.lock'
 
 @contextlib.contextmanager
 def held(folder: str, *, flag: str, doing: str, say: Callable[[str], None]) -> Iterator[int | None]:
-    """Holds a folder; the system lets go of it when the process dies, however it dies.
+    """Locks a folder. The lock ends with the process, however the process ends.
 
-    Where a file system has no locks (gs://, some network ones), nothing is held, and that is said.
+    Some file systems (gs://, some network disks) have no locks. Then `say` is told so, and nothing
+    is locked.
 
     Args:
-      folder: that is there.
-      flag: that names it, such as '--model_dir'.
-      doing: what is done in it, such as 'trains there'.
-      say: takes a line for people.
+      folder: an existing folder.
+      flag: the flag that names the folder, such as '--model_dir'.
+      doing: what this process does in the folder, such as 'trains there'.
+      say: prints a line for users.
 
     Yields:
-      The lock's file descriptor: a child that inherits it holds the folder too, even when this
-      process is dead. None where nothing is held.
+      The file descriptor of the lock; None if nothing is locked. A child process that inherits the
+      descriptor holds the lock too, even after this process has ended.
 
     Raises:
-      LonghaulError: if another process holds it (it names that one), or nothing can be written
-        there.
+      LonghaulError: if another process holds the lock (the message names it), or the folder
+        cannot be written to.
     """
     path = os.path.join(folder, _FILE_NAME)
     if not os.path.isdir(folder):
@@ -57,7 +58,7 @@ def held(folder: str, *, flag: str, doing: str, say: Callable[[str], None]) -> I
             raise LonghaulError(
                 f'{flag}={folder}: {owner} {doing}; wait for it, end it, or name another {flag}'
             ) from error
-        # The name is for people: on a full disk the lock holds without it.
+        # The lock works without this text, which tells users who holds it: the disk may be full.
         with contextlib.suppress(OSError):
             file.truncate(0)
             file.write(f'process {os.getpid()} on {socket.gethostname()}\n')

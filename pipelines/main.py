@@ -1,11 +1,11 @@
-"""Raw images and documents into records: python -m pipelines.main --source=... --output=..."""
+"""Makes records: python -m pipelines.main --source=... --output=..."""
 
 import logging
 import os
 import sys
 
-# TensorFlow and Beam talk before anybody can ask them not to: of GPUs that a job has no use for,
-# and of optional parts that are not installed.
+# While they are imported, TensorFlow and Beam log about GPUs, which a job does not use, and about
+# optional parts that are not installed.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 logging.disable(logging.WARNING)
 

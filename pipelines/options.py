@@ -1,4 +1,4 @@
-"""The job's own options, checked; all other flags are Beam's."""
+"""The options of the job, parsed and checked. All other flags are Beam's."""
 
 import argparse
 import dataclasses
@@ -11,11 +11,12 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import MAX_VOCABULARY, TRAILING
 from pipelines.format.trailing import MOST_STEPS
 from pipelines.job.pixel_order import ORDERS
+from pipelines.job.sources import registry
 
 
 @dataclasses.dataclass(frozen=True)
 class JobOptions:
-    """What decides about the records; see `pipelines.main --help`."""
+    """The options of the job; `_HELP` says what each one means."""
 
     source: str
     output: str
@@ -113,24 +114,23 @@ _CHOICES = {
     'trailing': TRAILING,
 }
 _HELP = {
-    'source': 'images: or texts: with DIR_OR_ZIP; idx:DIR; csv: or jsonl: with FILE_OR_DIR; '
-    'manifest: with FILE_OR_DIR, local or gs://; npy:DIR; tfds:NAME; builtin:digits; '
-    'builtin:stdlib',
+    'source': registry.known(),
     'output': 'folder of the records; gs:// works with longhaul[gcp]',
     'image_size': 'side of the square that images are resized to; the sequence has its square',
     'channels': 'values per pixel: 1 (gray) or 3 (RGB); default 3 for images: and manifest:, '
     'else 1',
     'max_steps': 'longer documents and signals are cut to so many steps; default: whole',
     'cut': 'what --max_steps leaves: head (default), tail, or both ends, half each',
-    'tokens': 'a step of a document: bytes (default) or characters (Unicode code points)',
+    'tokens': 'what a step of a document is: bytes (default) or characters (Unicode code points)',
     'vocabulary_size': 'characters that get an id, the most frequent ones of the training split '
     '(default 1000: any alphabet with its signs; Chinese and Japanese need several thousand)',
     'segment_steps': 'steps of a stored segment (default 300)',
-    'auxiliary_steps': 'L of the stored anchors (default 600, a quarter of short images)',
+    'auxiliary_steps': 'L, the steps that an auxiliary loss spans from a stored anchor (default '
+    '600; a quarter of short images)',
     'anchors_per_sequence': 'K, stored anchors of a sequence (default 1)',
     'anchor_sets': 'E, stored sets of anchors, one per epoch (default 4)',
-    'seed': 'of anchors and splits (default 0)',
-    'permutation_seed': 'of --pixel_order=random, which it implies (pMNIST)',
+    'seed': 'seed of anchors and splits (default 0)',
+    'permutation_seed': 'seed of --pixel_order=random, which it implies (pMNIST)',
     'pixel_order': 'raster (row by row, default), random (one fixed order), or hilbert (along a '
     'Hilbert curve; sides that are a power of two)',
     'steps_per_pixel': '3: red, green and blue are three steps, one after another; 1 (default): a '
@@ -144,7 +144,8 @@ _HELP = {
     'others become unlabelled, validation and test keep theirs (default: all)',
     'validation_share': 'cut out of the training split by hash of the id (default 0.1); not used '
     'for a data set with a validation split of its own',
-    'test_share': 'likewise, for a source without a test split (default 0; 0.2 for builtin:)',
+    'test_share': 'cut out of the training split by hash of the id, for a source without a test '
+    'split (default 0; 0.2 for builtin:)',
     'shards': 'files per split; default: by size',
     'max_rejected_share': 'fail when more of the items cannot be read (default 0.01)',
     'text_column': 'csv, jsonl: column (key) of the text (default: text); tfds: Text feature',
@@ -154,8 +155,8 @@ _HELP = {
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
     'class_names': 'csv, jsonl, manifest, npy: file with one class name a line; integer labels '
     'stand for them',
-    'encoding': 'what texts are that are no UTF-8 and have no byte order mark: cp1252, shift_jis, '
-    'or any other encoding that Python knows (default: they are rejected by name)',
+    'encoding': 'encoding of texts that are not UTF-8 and have no byte order mark: cp1252, '
+    'shift_jis, or any other that Python knows (default: such texts are rejected by name)',
     'data_dir': "tfds: folder of TFDS's prepared data (default: TFDS's own)",
     'manual_dir': 'tfds: folder of original files, for data sets that cannot be downloaded',
     'overwrite': 'replace a finished output',
@@ -163,7 +164,7 @@ _HELP = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Refuses in one line instead of printing the usage."""
+    """A parser that refuses in one line. argparse itself would print the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise LonghaulError(f'{message}; see python -m pipelines.main --help')
@@ -190,10 +191,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
-    """Flags -> the job's options and Beam's.
+    """Parses the command line.
+
+    Returns:
+      (the options of the job, the options of Beam).
 
     Raises:
-      LonghaulError: for a bad value, or a flag that neither of us knows (with the nearest name).
+      LonghaulError: for a bad value, or a flag that neither knows (with the nearest name).
     """
     known, rest = _parser().parse_known_args(argv)
     beam_parser = _Parser(add_help=False, allow_abbrev=False)
@@ -208,6 +212,6 @@ def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
         hint = f'did you mean --{nearest[0]}?' if nearest else 'see python -m pipelines.main --help'
         raise LonghaulError(f'{unknown[0]}: no such flag; {hint}')
     if not any(flag.startswith('--runner') for flag in rest):
-        # Without a name, Beam would try to download another local runner first.
+        # Without --runner, Beam would first try to download another local runner.
         rest.append('--runner=FnApiRunner')
     return JobOptions(**vars(known)), PipelineOptions(rest)

@@ -1,7 +1,7 @@
-"""The output folder, wherever Beam's file systems reach: made ready, and read back.
+"""Prepares the output folder and reads the finished description from it.
 
-TensorFlow's own file systems are the trainer's: what the job writes, it looks at through Beam, by
-the same credentials.
+The job uses Beam's file systems for all that it writes and reads here, with the same credentials.
+Only the trainer uses TensorFlow's file systems.
 """
 
 import os
@@ -19,11 +19,11 @@ _PROBE = '.writable.partial'
 
 
 def prepare(folder: str, *, overwrite: bool) -> None:
-    """Removes what another run has left, and makes sure that the folder can be written to.
+    """Removes files of earlier runs, and checks that the folder can be written to.
 
     Args:
       folder: of the records.
-      overwrite: finished records may be removed.
+      overwrite: whether finished records may be removed.
 
     Raises:
       LonghaulError: for finished records, or a folder that cannot be written to.
@@ -45,14 +45,14 @@ def prepare(folder: str, *, overwrite: bool) -> None:
 
 
 def require_writable(flag: str, folder: str) -> None:
-    """Writes an empty file and removes it.
+    """Checks that a folder can be written to: writes an empty file and removes it.
 
     Args:
-      flag: that names the folder.
-      folder: where it is to be.
+      flag: name of the flag that names the folder.
+      folder: the folder.
 
     Raises:
-      LonghaulError: if that fails.
+      LonghaulError: if the folder cannot be written to.
     """
     try:
         FileSystems.create(posixpath.join(folder, _PROBE)).close()
@@ -62,7 +62,6 @@ def require_writable(flag: str, folder: str) -> None:
 
 
 def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
-    """Every file system has errors of its own."""
     return LonghaulError(
         f'--{flag}={folder}: cannot be written to ({first_line(error)}); name a folder that you '
         'may write to'
@@ -70,10 +69,10 @@ def _not_writable(flag: str, folder: str, error: Exception) -> LonghaulError:
 
 
 def read_info(folder: str) -> RecordsInfo:
-    """Reads what the job has written last.
+    """Reads the description that the finished job has written.
 
     Raises:
-      LonghaulError: if this machine does not see it.
+      LonghaulError: if this machine does not see the file.
     """
     path = posixpath.join(folder, records.FILE_NAME)
     if not FileSystems.exists(path):
@@ -86,10 +85,10 @@ def read_info(folder: str) -> RecordsInfo:
 
 
 def sizes(folder: str) -> dict[str, int]:
-    """Bytes of the files that lie directly in a folder, by name.
+    """The bytes of each file directly in a folder, by name.
 
     Raises:
-      Exception: whatever its file system says if it cannot be listed.
+      Exception: an error of the file system, if the folder cannot be listed.
     """
     if _local(folder):
         return {e.name: e.stat().st_size for e in os.scandir(folder) if e.is_file()}
@@ -111,11 +110,11 @@ def _clear(folder: str) -> None:
     if not FileSystems.exists(folder):
         FileSystems.mkdirs(folder)
     names = _names(folder)
-    # First of all, so that nothing half-replaced ever passes for finished.
+    # These two go first: without them, no half-replaced data set passes for finished.
     for name in (records.FILE_NAME, records.STATS_NAME):
         if name in names:
             _remove(folder, [name])
-    # Whatever else lies there is somebody else's.
+    # Other files in the folder are not ours, and stay.
     _remove(folder, [name for name in names if records.is_part(name) or name == _PROBE])
 
 
@@ -124,17 +123,17 @@ def _local(folder: str) -> bool:
 
 
 def _names(folder: str) -> list[str]:
-    """Names of what lies directly in a folder."""
-    # Beam would walk through all folders below.
+    """The names of files and folders directly in a folder."""
+    # Beam would list all folders below as well.
     if _local(folder):
         return os.listdir(folder)
     return list(_listed(folder))
 
 
 def _listed(folder: str) -> dict[str, FileMetadata]:
-    """What lies directly in a folder that is not local, by name."""
+    """The files directly in a folder that is not local, by name."""
     found = FileSystems.match([posixpath.join(_literal(folder), '*')])[0].metadata_list
-    # In an object store there are no folders, only names with a common beginning.
+    # An object store has no folders, only names that begin alike.
     named = {file.path.removeprefix(folder.rstrip('/') + '/'): file for file in found}
     return {name: file for name, file in named.items() if '/' not in name}
 
@@ -148,5 +147,5 @@ def _remove(folder: str, names: list[str]) -> None:
 
 
 def _literal(path: str) -> str:
-    """The pattern that stands for one path; Beam takes patterns where one would expect paths."""
+    """The pattern that matches one path alone: Beam reads every path as a pattern."""
     return re.sub(r'[*?[]', r'[\g<0>]', path)

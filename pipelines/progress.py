@@ -1,9 +1,8 @@
-"""What a running job has done so far, on the terminal.
+"""Shows the progress of a job on the terminal.
 
-A thread of the launcher looks at the output folder, which all runners and file systems have in
-common: how many shards are finished, and how many bytes there are, unfinished shards included.
-Where the workers are threads of this process, it knows how many items they have listed and written.
-Whatever goes wrong with it is its own affair: no job ever fails for it.
+A thread of the launcher counts the finished shards and the bytes in the output folder: this works
+for all runners and file systems. If the workers are threads of this process, the thread also shows
+how many items they have listed and written. No error of this thread stops the job.
 """
 
 import sys
@@ -20,10 +19,10 @@ _DATA, _UNFINISHED = '.tfrecord', '.tfrecord.partial'
 
 
 class Progress:
-    """Prints lines to stderr while a `with` block runs.
+    """Prints progress while a `with` block runs.
 
-    On a terminal one line, rewritten every second and removed at the end; elsewhere, such as in a
-    log, a line every 30 seconds.
+    A terminal shows one line, which changes every second and disappears at the end. Any other
+    stream, such as a log, gets a line every 30 seconds.
     """
 
     def __init__(
@@ -35,15 +34,14 @@ class Progress:
         many_items: int | None = None,
         stream: TextIO | None = None,
     ) -> None:
-        """Prepares to look.
+        """Prints nothing yet.
 
         Args:
           folder: of the output.
-          shards: how many there will be, of all splits.
+          shards: number of shards of all splits together.
           in_this_process: whether the workers are threads of this process.
-          many_items: from how many listed items on a note says that this is a task for a cluster;
-            None: never.
-          stream: to print to; None: stderr.
+          many_items: number of listed items that a note about clusters appears at; None: never.
+          stream: the stream to print to; None: stderr.
         """
         self._folder, self._shards, self._many = folder, shards, many_items
         self._counting, self._stream = in_this_process, stream or sys.stderr
@@ -65,7 +63,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        # A file system that does not answer must not hold up the end.
+        # The job ends even if the file system does not answer the thread.
         self._thread.join(timeout=5)
         self._warn()
         if self._terminal:
@@ -96,11 +94,11 @@ class Progress:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            # The terminal is gone, or closed.
+            # The terminal is closed.
             self._stop.set()
 
     def line(self) -> str:
-        """Shards, bytes, examples, time; 'listing' while there are none."""
+        """The line: shards, bytes, examples and time, or 'listing' before the first byte."""
         finished, size = self._look()
         seconds = int(time.monotonic() - self._begun)
         parts = [f'{finished} of {self._shards} shards', f'{size / 1e6:,.0f} MB']
@@ -114,7 +112,7 @@ class Progress:
         return ', '.join([*parts, f'{seconds // 60}:{seconds % 60:02}'])
 
     def _look(self) -> tuple[int, int]:
-        """Finished shards, and bytes of all shards."""
+        """(number of finished shards, bytes of all shards)."""
         found = output.sizes(self._folder)
         shards = {name: size for name, size in found.items() if name.endswith((_DATA, _UNFINISHED))}
         return sum(name.endswith(_DATA) for name in shards), sum(shards.values())

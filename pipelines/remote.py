@@ -1,6 +1,7 @@
-"""Jobs that run elsewhere: what workers could not do is refused here, before any of them starts.
+"""Jobs on Dataflow: checks before the start, the submission, and the wait for the end.
 
-A worker of Dataflow takes minutes to come up, and shares neither disk nor code with this machine.
+A worker of Dataflow takes minutes to start, and shares neither a disk nor code with this machine.
+So a job that cannot work there is refused here.
 """
 
 import os
@@ -27,11 +28,11 @@ _DATAFLOW = '--runner=DataflowRunner'
 
 
 def check(options: JobOptions, beam_options: PipelineOptions) -> None:
-    """Refuses what the workers of Dataflow could not do; any other runner may share a disk.
+    """Refuses a job that workers of Dataflow cannot do. Jobs of other runners are not checked.
 
     Raises:
-      LonghaulError: for what is missing, an output or a source on this machine's disk, or workers
-        without our code.
+      LonghaulError: for a missing flag, an output or a source on this machine's disk, or workers
+        without this package.
     """
     if not _is_dataflow(beam_options):
         return
@@ -55,7 +56,7 @@ def check(options: JobOptions, beam_options: PipelineOptions) -> None:
         )
     setup, image = beam_options.view_as(SetupOptions), _image(beam_options)
     if setup.setup_file and not os.path.dirname(setup.setup_file):
-        # Beam changes into the folder of that name.
+        # Beam changes into the folder of the file, and a bare name has none.
         setup.setup_file = os.path.join('.', setup.setup_file)
     if not (setup.setup_file or setup.extra_packages or image):
         raise LonghaulError(
@@ -72,7 +73,7 @@ def check(options: JobOptions, beam_options: PipelineOptions) -> None:
 
 
 def make_pipeline(runner: PipelineRunner, beam_options: PipelineOptions) -> beam.Pipeline:
-    """An empty pipeline, and Beam's file systems with its credentials.
+    """Makes an empty pipeline, and gives Beam's file systems its credentials.
 
     Raises:
       LonghaulError: for options that Beam refuses, or a --temp_location that cannot be written to.
@@ -82,19 +83,19 @@ def make_pipeline(runner: PipelineRunner, beam_options: PipelineOptions) -> beam
     except ValueError as error:
         raise LonghaulError(f'{error} (see docs/dataflow.md for the whole command)') from error
     if _is_dataflow(beam_options):
-        # Beam would try for minutes.
+        # Beam itself would try to write there for minutes.
         output.require_writable('temp_location', _google(beam_options).temp_location)
     return pipeline
 
 
 def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
-    """Starts a pipeline; a local runner runs it right here.
+    """Starts a pipeline. A local runner runs it before this function returns.
 
     Returns:
       Beam's PipelineResult.
 
     Raises:
-      LonghaulError: if Dataflow did not take it.
+      LonghaulError: if Dataflow does not accept the job.
     """
     if not _is_dataflow(beam_options):
         return pipeline.run()
@@ -110,18 +111,18 @@ def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
 
 
 def wait(result: Any, beam_options: PipelineOptions) -> bool:
-    """Waits for the end of a job, unless --no_wait_until_finish.
+    """Waits for the end of a job, unless --no_wait_until_finish is given.
 
     Args:
       result: from `submit`.
       beam_options: of the job.
 
     Returns:
-      Whether the job has ended well; False if it still runs.
+      True if the job has succeeded; False if it still runs.
 
     Raises:
-      LonghaulError: if it has failed, or was cancelled.
-      KeyboardInterrupt: with what to do about a job that goes on.
+      LonghaulError: if the job has failed or was cancelled.
+      KeyboardInterrupt: with a text that says how to stop the job, which goes on.
     """
     if beam_options.view_as(StandardOptions).no_wait_until_finish:
         return result.state == PipelineState.DONE
@@ -160,13 +161,13 @@ def _image(beam_options: PipelineOptions) -> str | None:
 
 
 def _name(result: Any, beam_options: PipelineOptions) -> str:
-    """The job and its page."""
+    """The id of the job and the address of its page."""
     google = _google(beam_options)
     page = f'https://console.cloud.google.com/dataflow/jobs/{google.region}/{result.job_id()}'
     return f'job {result.job_id()} ({page}?project={google.project})'
 
 
 def _last_line(error: Exception) -> str:
-    """What an error says in the end, where a traceback has its message."""
+    """The last line of an error's text: a traceback has its message there."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() not in ('', 'None')]
     return re.sub(r',? Error:$', '', lines[-1]) if lines else type(error).__name__

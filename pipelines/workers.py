@@ -1,4 +1,4 @@
-"""Where a job's workers run, and how many threads of each decode."""
+"""Tells where the workers of a job run, and how many threads of a worker decode."""
 
 import os
 
@@ -8,7 +8,7 @@ _LOCAL = ('', 'directrunner', 'fnapirunner', 'bundlebaseddirectrunner')
 
 
 def runs_here(beam_options: PipelineOptions) -> bool:
-    """Whether one of Beam's local runners is asked for."""
+    """Whether the job runs by one of Beam's local runners."""
     name = beam_options.view_as(StandardOptions).runner or ''
     return name.rpartition('.')[2].lower() in _LOCAL
 
@@ -20,13 +20,16 @@ def in_this_process(beam_options: PipelineOptions) -> bool:
 
 
 def threads_each(beam_options: PipelineOptions) -> int:
-    """How many threads of a worker decode: all cores of this machine divided among its workers.
+    """The number of threads of a worker that decode.
 
-    One on a cluster, whose runners start a worker per core.
+    A local runner divides the cores of this machine among its workers. On a cluster it is one
+    thread, since runners start a worker for each core there.
     """
     if not runs_here(beam_options):
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    # 0 workers: Beam starts one per core.
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    )
+    # With 0 workers, Beam starts one for each core.
     workers = beam_options.view_as(DirectOptions).direct_num_workers or cores
     return max(1, cores // workers)

@@ -17,11 +17,11 @@ NOT_FOR_WORKERS = {'tf_keras', 'official', 'orbit', 'matplotlib', 'sklearn', 'py
 # and start no process in its folder.
 WITHOUT_A_CHECKOUT = (
     'pipelines/format',
-    'pipelines/job/sources/test_csv_table.py',
-    'pipelines/job/sources/test_digits.py',
-    'pipelines/job/sources/test_idx.py',
-    'pipelines/job/sources/test_json_lines.py',
-    'pipelines/job/sources/test_sources.py',
+    'pipelines/job/sources/tables/test_csv_rows.py',
+    'pipelines/job/sources/builtin/test_digits.py',
+    'pipelines/job/sources/files/test_idx.py',
+    'pipelines/job/sources/tables/test_json_rows.py',
+    'pipelines/job/sources/test_registry.py',
     'pipelines/job/test_encoder.py',
     'pipelines/job/test_labels.py',
     'pipelines/job/test_plan.py',

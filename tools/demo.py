@@ -106,7 +106,7 @@ class Demo:
 
     def write_images(self) -> dict[str, str]:
         """Writes the raw PNG files of the test split; returns the class name by file."""
-        from pipelines.job.sources.digits import raw_items
+        from pipelines.job.sources.builtin.digits import raw_items
 
         predictions = (self.folder('r-LSTM') / 'predictions-test.jsonl').read_text()
         test = {json.loads(line)['id'] for line in predictions.splitlines()}

@@ -1,1 +1,1 @@
-"""The contract between the job and the trainer: TensorFlow and numpy, never Beam."""
+"""The format of records. The job and the trainer share it; it imports no Beam."""

@@ -1,11 +1,12 @@
-"""Where the auxiliary losses are anchored: a pure function of (seed, set, id).
+"""Anchors: the places in a sequence where auxiliary losses are taken.
 
-The job stores the first sets; the trainer draws later ones, or others, from this same function.
+An anchor is a pure function of (seed, set, id). The job stores the first sets, and the trainer
+draws more sets with the same function.
 
-Why our own mixing and not numpy's generators: records and resumed runs must see the same integers
-for ever, numpy promises the streams of its Generators for no release to come, and a counter-based
-hash draws any element by itself, vectorised, without the ones before. The mixing is splitmix64's
-finalizer (Steele, Lea, Flood 2014). It can't change without a new format version.
+The random numbers come from a hash of our own, splitmix64's finalizer (Steele, Lea, Flood 2014).
+NumPy's Generators may give other numbers in a later release, but old records and resumed runs need
+the same numbers for ever. A hash also draws any element without the elements before it. The hash
+must not change without a new format version.
 """
 
 import functools
@@ -24,7 +25,7 @@ _R_ANCHOR, _R_START, _P_ANCHOR = 1, 2, 3
 
 
 class AnchorSets(NamedTuple):
-    """Anchors of N examples, E sets and K anchors each: int32 [N, E, K]."""
+    """The anchors of N examples, E sets of K anchors each. All fields are int32 [N, E, K]."""
 
     r_anchors: np.ndarray
     r_starts: np.ndarray
@@ -32,7 +33,7 @@ class AnchorSets(NamedTuple):
 
 
 def id_hash(example_id: str) -> int:
-    """64 bits of an id. Not Python's hash(), which differs from process to process."""
+    """64 bits that depend on an id alone. Python's hash() differs from process to process."""
     digest = hashlib.blake2b(example_id.encode('utf-8', 'surrogateescape'), digest_size=8).digest()
     return int.from_bytes(digest, 'little')
 
@@ -55,13 +56,14 @@ def _finalize_array(z: np.ndarray) -> np.ndarray:
 
 
 def mix(seed: int, *streams: int | np.ndarray) -> np.ndarray:
-    """Mixes integers into uniform ones.
+    """Mixes integers into uniformly distributed ones.
 
     The order of the arguments matters; a change of any of them changes about half of the bits.
 
     Args:
       seed: any integer, taken modulo 2**64.
-      *streams: integers like it, or arrays of non-negative integers; they broadcast.
+      *streams: integers, also taken modulo 2**64, or arrays of non-negative integers. Arrays
+        broadcast.
 
     Returns:
       uint64, of the broadcast shape ([] for integers alone).
@@ -69,7 +71,7 @@ def mix(seed: int, *streams: int | np.ndarray) -> np.ndarray:
     z = _begin(seed)
     mixed: np.ndarray | None = None
     for stream in streams:
-        # Python's integers as long as there is no array: ten times as fast for a single id.
+        # Until the first array, Python's integers are used: ten times as fast for a single id.
         if mixed is None and isinstance(stream, int | np.integer):
             stream = _finalize((int(stream) + _GOLDEN) & _BITS)
             z = _finalize(((z + _GOLDEN) & _BITS) ^ stream)
@@ -87,21 +89,21 @@ def _mix_array(z: np.ndarray, stream: int | np.ndarray) -> np.ndarray:
         )
 
 
-def uniform(bits: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Uniform integers in 0..count-1 (0 where count is 0), count < 2**32."""
+def uniform(bits: np.ndarray, count: int | np.ndarray) -> np.ndarray:
+    """Makes uint64 bits into uniform integers in 0..count-1 (0 where count is 0); count < 2**32."""
     return ((bits >> np.uint64(32)) * np.asarray(count, np.uint64)) >> np.uint64(32)
 
 
 def shortened(auxiliary_steps: int, lengths: Any, xp: ModuleType = np) -> Any:
-    """L_i of sequences whose lengths vary: L, at most half of each, at least 1.
+    """L_i of sequences whose lengths vary: L, but at most half of the sequence, and at least 1.
 
     Args:
       auxiliary_steps: L.
       lengths: T_i, one or many.
-      xp: what computes minimum and maximum of them: numpy or TensorFlow.
+      xp: numpy, or tensorflow for tensors.
 
     Returns:
-      min(L, max(1, T_i // 2)), as many.
+      min(L, max(1, T_i // 2)), of the shape of `lengths`.
     """
     return xp.minimum(auxiliary_steps, xp.maximum(1, lengths // 2))
 
@@ -109,7 +111,7 @@ def shortened(auxiliary_steps: int, lengths: Any, xp: ModuleType = np) -> Any:
 def auxiliary_length(
     lengths: np.ndarray, auxiliary_steps: int, *, fixed_length: bool
 ) -> np.ndarray:
-    """L_i, the steps that each sequence's auxiliary losses span.
+    """L_i, the number of steps that an auxiliary loss of each sequence spans.
 
     Args:
       lengths: int [N], T_i.
@@ -145,7 +147,7 @@ def sample_anchors(
     """Draws anchors.
 
     Args:
-      seed: of the job or the run.
+      seed: the seed of the job or the run.
       sets: the numbers e of the sets to draw.
       id_hashes: uint64 [N], from `id_hash`.
       lengths: int [N], T_i.

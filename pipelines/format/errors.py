@@ -1,24 +1,32 @@
-"""The one exception for what a user can put right."""
+"""`LonghaulError`, the one exception for what a user can put right, and texts of errors."""
 
 import re
 
 
 class LonghaulError(ValueError):
-    """A refusal in one line: names the argument, its value, what is allowed and what to do next."""
+    """A refusal in one line.
+
+    The line names the argument, its value, what is allowed and what to do next.
+    """
 
     def __init__(self, message: str) -> None:
-        # Names of files and columns may hold what no terminal should get, or cannot print.
+        # Names of files and columns may hold characters that a terminal must not get.
         super().__init__(printable(' '.join(message.splitlines())))
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, at most 300 characters; its name if it says nothing."""
+    """The first line of an error's text, cut to 300 characters; without text its name."""
     lines = str(getattr(error, 'message', None) or error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
 
 
 def printable(text: str, *, keep: str = '') -> str:
-    """Text for a terminal: what is not printable is escaped, but for the characters in `keep`."""
+    """The text with escapes for all characters that a terminal cannot print.
+
+    Args:
+      text: to be printed.
+      keep: characters that are not escaped.
+    """
     return ''.join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
@@ -27,9 +35,9 @@ def _escaped(character: str) -> str:
 
 
 def wrapped(error: BaseException) -> LonghaulError | None:
-    """Our error out of another library's, or None if it is none of ours.
+    """Finds the LonghaulError that a worker has raised; None if the error is another one.
 
-    Beam's runners and tf.data wrap what a worker raises into an error and a text of their own.
+    Beam's runners and tf.data raise errors of their own, whose text contains the worker's text.
     """
     text = str(error)
     if not isinstance(error, LonghaulError):

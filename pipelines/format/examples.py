@@ -1,4 +1,4 @@
-"""One record: a tf.train.Example with one bytes feature per segment."""
+"""Records: an example is a tf.train.Example with the bytes of each segment."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,19 +13,20 @@ _ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
 def serialize_example(
     *, example_id: str, label: int, values: np.ndarray, anchors: AnchorSets, segment_steps: int
 ) -> bytes:
-    """Serializes one example, always to the same bytes.
+    """Serializes one example. The same example gives the same bytes.
 
     Args:
       example_id: relative to the source's root, never absolute.
-      label: class number; -1 for none.
+      label: the number of the class; -1 for none.
       values: [T, C] or [T], of the spec's dtype.
-      anchors: of this example: int32 [1, E, K] each.
-      segment_steps: of the data set.
+      anchors: the anchors of this example; each field has E * K values.
+      segment_steps: steps in a segment.
 
     Returns:
       The bytes of a tf.train.Example.
     """
-    # Filled in place: messages made apart and copied into each other take three times as long.
+    # The message is filled in place: to make its parts first and copy them takes three times as
+    # long.
     example = tf.train.Example()
     feature = example.features.feature
     feature['id'].bytes_list.value.append(example_id.encode('utf-8', 'surrogateescape'))
@@ -49,8 +50,7 @@ def parse_examples(
 
     Returns:
       'id' string [B], 'label' int32 [B], 'length' int32 [B]; 'inputs' [B, padded_steps, C] for
-      images and signals or [B, padded_steps] for text, of the stored dtype, right-aligned after
-      zeros;
+      images and signals or [B, padded_steps] for text, of the stored dtype: zeros, then the steps;
       'r_anchors', 'r_starts', 'p_anchors' int32 [B, E, K].
     """
     spec, sets, k = info.spec, info.anchor_sets, info.anchors_per_sequence
@@ -65,7 +65,7 @@ def parse_examples(
     width = spec.channels * tf.as_dtype(spec.dtype).size
     whole = tf.strings.reduce_join(parsed['segments'], axis=-1)
     missing = padded_steps * width - tf.strings.length(whole)
-    # Zeros in front as bytes, since decode_raw refuses rows of unequal length.
+    # decode_raw refuses rows of unequal length, so that the zeros are added as bytes.
     padded = whole if spec.fixed_length is not None else _pad_front(whole, missing)
     values = tf.io.decode_raw(padded, tf.as_dtype(spec.dtype), little_endian=True)
     rows = -1 if serialized.shape[0] is None else serialized.shape[0]

@@ -1,4 +1,4 @@
-"""How often each value is stored, per channel, and the entropy of that: exact on any machine."""
+"""How often each value is stored, per channel, and its entropy: the same on any machine."""
 
 from collections.abc import Sequence
 from decimal import Context, Decimal, localcontext
@@ -7,23 +7,23 @@ import numpy as np
 
 from pipelines.format.spec import SequenceSpec
 
-# Steps at a time: counting takes eight bytes a value.
+# Steps that are counted at a time: counting takes eight bytes for each value.
 _CHUNK = 1 << 16
-# Digits of the logarithms: more than a float has, since those of processors differ in their last.
+# Digits of a logarithm, more than a float has: the last digits of floats differ between processors.
 _DIGITS = 25
 
 
 def levels_of(spec: SequenceSpec) -> int | None:
-    """How many different values a step may hold; None for floats, which are not counted."""
+    """The number of values that a step may hold; None for floats, which are not counted."""
     return spec.vocabulary_size or (256 if spec.dtype == 'uint8' else None)
 
 
 def histogram_of(examples: Sequence[np.ndarray], levels: int) -> np.ndarray:
-    """Counts values.
+    """Counts how often each value occurs.
 
     Args:
       examples: [T, C] or [T] each, at least one, unsigned integers below `levels`.
-      levels: how many different values there are.
+      levels: how many different values a step may hold.
 
     Returns:
       int64 [C, levels]; C is 1 for [T].
@@ -39,7 +39,7 @@ def histogram_of(examples: Sequence[np.ndarray], levels: int) -> np.ndarray:
 
 
 def entropies_of(histogram: np.ndarray) -> list[float] | None:
-    """The entropy of each channel in nats; 0 for one that never changes.
+    """The entropy of each channel in nats; 0 for a channel that never changes.
 
     Args:
       histogram: int64 [C, levels].
@@ -51,7 +51,7 @@ def entropies_of(histogram: np.ndarray) -> list[float] | None:
 
 
 def _entropy(counts: np.ndarray) -> float:
-    # Many of a vocabulary's characters are equally rare.
+    # Many characters of a vocabulary are equally rare: one logarithm serves all of them.
     sizes, times = np.unique(counts[counts > 0], return_counts=True)
     with localcontext(Context(prec=_DIGITS)):
         total, found = Decimal(int(counts.sum())), Decimal(0)

@@ -1,8 +1,8 @@
-"""The index beside each shard, and random access through it.
+"""The index beside each shard, and random access to the records through the index.
 
-TFRecordDataset takes no offsets; training in an order that is a function of (seed, epoch, step)
-needs them. The framing read here is TFRecord's own: length, its masked crc32c, payload, its masked
-crc32c (tensorflow/core/lib/io/record_writer.h), so that every other reader can read the shards too.
+The order of training is a function of (seed, epoch, step), which needs records at any offset.
+TFRecordDataset has no such access. Shards are ordinary TFRecord files: length, its masked crc32c,
+payload, its masked crc32c (tensorflow/core/lib/io/record_writer.h).
 """
 
 import os
@@ -19,7 +19,8 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 
-# One row per example: where its record begins, the payload's bytes, its segments and steps, its id.
+# A row of the index describes an example: the offset of its record, the bytes of its payload, its
+# segments, its steps, the hash of its id.
 INDEX_DTYPE = np.dtype(
     [
         ('offset', '<u8'),
@@ -31,19 +32,19 @@ INDEX_DTYPE = np.dtype(
 )
 _ENTRY_DTYPE = np.dtype([*INDEX_DTYPE.descr, ('shard', '<u4')])
 _HEADER, _FOOTER = 12, 4
-# Descriptors kept open per split; processes are usually allowed 1,024 in all.
+# File descriptors that stay open per split. A process usually may have 1,024 in all.
 _MAX_OPEN = 256
 _AGAIN = 'write the records again with python -m pipelines.main --overwrite'
 
 
 def masked_crc(data: bytes) -> int:
-    """TFRecord's masked crc32c."""
+    """The masked crc32c of TFRecord files."""
     crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def frame(payload: bytes) -> bytes:
-    """One framed TFRecord."""
+    """A record as it stands in a TFRecord file."""
     length = struct.pack('<Q', len(payload))
     head = length + struct.pack('<I', masked_crc(length))
     return head + payload + struct.pack('<I', masked_crc(payload))
@@ -53,16 +54,16 @@ class RecordReader:
     """Thread-safe random access to the examples of one split.
 
     Attributes:
-      entries: INDEX_DTYPE and 'shard' of every example, shard after shard.
-      paths: of the shards' files, by 'shard'.
+      entries: a row for every example, shard after shard: the fields of INDEX_DTYPE and 'shard'.
+      paths: the files of the shards; 'shard' is the place in this list.
     """
 
     def __init__(self, folder: str, split: str, info: RecordsInfo) -> None:
-        """Reads the indexes.
+        """Reads the indexes of a split.
 
         Args:
           folder: of the records; any path that tf.io.gfile understands.
-          split: 'train', 'validation' or 'test'; one that the records lack has no examples.
+          split: 'train', 'validation' or 'test'; a split that the records lack has no examples.
           info: from `records.read_info`.
 
         Raises:
@@ -74,7 +75,7 @@ class RecordReader:
         for number, (path, shard) in enumerate(zip(paths, shards, strict=True)):
             rows = _read_index(path, shard)
             part = np.zeros(len(rows), _ENTRY_DTYPE)
-            for name in INDEX_DTYPE.names:
+            for name in rows.dtype.fields or ():
                 part[name] = rows[name]
             part['shard'] = number
             parts.append(part)
@@ -108,7 +109,7 @@ class RecordReader:
 
 
 def _read_index(path: str, shard: dict[str, Any]) -> np.ndarray:
-    """The rows of a shard's index, INDEX_DTYPE [N]; checks what can be checked without reading."""
+    """The rows of a shard's index, INDEX_DTYPE [N]; refuses files whose sizes do not fit."""
     for name in (f'{path}.tfrecord', f'{path}.index'):
         if not tf.io.gfile.exists(name):
             raise LonghaulError(f'{name}: missing, though records.json lists it; {_AGAIN}')
@@ -126,7 +127,7 @@ def _read_index(path: str, shard: dict[str, Any]) -> np.ndarray:
             f'records.json need {needed}; {_AGAIN}'
         )
     rows = np.frombuffer(data, INDEX_DTYPE)
-    # Records lie one behind the other, so that each one's end is the next one's beginning.
+    # A record begins where the record before it ends.
     sizes = rows['bytes'].astype(np.uint64) + np.uint64(_HEADER + _FOOTER)
     if np.any(rows['offset'] != np.cumsum(sizes) - sizes) or found != sizes.sum():
         raise LonghaulError(f'{path}.index: does not fit {path}.tfrecord; {_AGAIN}')
@@ -134,10 +135,15 @@ def _read_index(path: str, shard: dict[str, Any]) -> np.ndarray:
 
 
 class _File:
-    """Positioned reads: without a lock on local files, with one elsewhere (gs://, ...)."""
+    """Reads a file at any offset; files that are not local (gs://, ...) under a lock."""
 
     def __init__(self, path: str, *, keep: bool) -> None:
-        """Takes a path; `keep`: whether its descriptor stays open after the first read."""
+        """Opens nothing yet.
+
+        Args:
+          path: of the file.
+          keep: whether the file's descriptor stays open after the first read.
+        """
         self.path, self._keep = path, keep
         self._lock = threading.Lock()
         self._descriptor: int | None = None
@@ -145,7 +151,7 @@ class _File:
         self._local = os.path.exists(path)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes: fewer where the file ends."""
+        """Reads at most `size` bytes, fewer where the file ends."""
         if not self._local:
             with self._lock:
                 if self._remote is None:
@@ -161,5 +167,7 @@ class _File:
         return os.pread(self._descriptor, size, offset)
 
     def __del__(self) -> None:
-        if getattr(self, '_descriptor', None) is not None:
-            os.close(self._descriptor)
+        # Not set where the constructor has failed.
+        descriptor = getattr(self, '_descriptor', None)
+        if descriptor is not None:
+            os.close(descriptor)

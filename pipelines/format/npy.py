@@ -1,8 +1,8 @@
-"""The bytes of a .npy file -> an array [T, C], in TensorFlow's operations alone.
+"""The bytes of a .npy file -> an array [T, C], by TensorFlow operations alone.
 
-The format is NumPy's (numpy.lib.format): magic, version, the length of a header, the header (a
-Python dict of descr, fortran_order and shape), then the values. The header is matched and never
-evaluated.
+A .npy file (numpy.lib.format) consists of a magic string, a version, the length of a header, the
+header (a Python dict with descr, fortran_order and shape), and the values. The header is matched by
+regular expressions. It is never evaluated.
 """
 
 import functools
@@ -15,7 +15,7 @@ from pipelines.format.spec import SequenceSpec
 _MAGIC = b'\x93NUMPY'
 # NumPy itself refuses longer headers.
 _LONGEST_HEADER = 10_000
-# Up to 12 digits: no product of such a number with channels and bytes of a value overflows.
+# At most 12 digits: such a number times the channels and the bytes of a value does not overflow.
 _NUMBER = r'(0|[1-9][0-9]{0,11})'
 _KEY = r"""(?:'%s'|"%s")\s*:\s*"""
 _VALUES = {
@@ -27,7 +27,7 @@ _ENTRIES = {name: _KEY % (name, name) + value for name, value in _VALUES.items()
 _ONE = '(?:' + '|'.join(_ENTRIES.values()) + ')'
 _HEADER = rf'(?s)\{{\s*{_ONE}\s*,\s*{_ONE}\s*,\s*{_ONE}\s*,?\s*\}} *\n?'
 _VECTOR, _MATRIX = rf'\s*{_NUMBER}\s*,\s*', rf'\s*{_NUMBER}\s*,\s*{_NUMBER}\s*,?\s*'
-# By name in a header, with the type that the bytes are read as and their order.
+# By the name in a header: the type of the values, and whether they are little-endian.
 _FLOATS = {
     f'{order}f{dtype.size}': (dtype, order == '<')
     for dtype in (tf.float16, tf.float32, tf.float64)
@@ -36,7 +36,7 @@ _FLOATS = {
 
 
 def decode_npy(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """Reads one array; works in graphs.
+    """Decodes one array; works in graphs.
 
     Args:
       data: scalar string, the bytes of a .npy file of version 1, 2 or 3: |u1 where the spec says
@@ -64,18 +64,18 @@ def decode_npy(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
 
 def _split(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The header and the bytes behind it."""
+    """(the header, the bytes behind the header)."""
     length = tf.strings.length(data)
     no_npy = 'not a .npy file'
     with tf.control_dependencies([refuse_unless(length >= 12, no_npy)]):
         start = tf.strings.substr(data, 0, 12)
     versions = '|'.join(rf'\x0{v}\x00' for v in (1, 2, 3))
-    # The magic's first byte is no UTF-8: a pattern would not find it.
+    # The first byte of the magic is not UTF-8: a regular expression does not match it.
     magic = tf.equal(tf.strings.substr(start, 0, 6), _MAGIC)
     version = tf.strings.substr(start, 6, 2)
     known = tf.logical_and(magic, tf.strings.regex_full_match(version, versions))
     sizes = tf.cast(tf.io.decode_raw(tf.strings.substr(start, 8, 4), tf.uint8), tf.int64)
-    # The length has two bytes in version 1, four in the others.
+    # The length has two bytes in version 1, and four bytes in versions 2 and 3.
     short = tf.equal(version, b'\x01\x00')
     count = sizes[0] + 256 * sizes[1]
     count += tf.where(short, tf.zeros_like(count), 65536 * sizes[2] + 16777216 * sizes[3])
@@ -91,10 +91,10 @@ def _split(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _read_header(header: tf.Tensor, spec: SequenceSpec) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """descr string, fortran_order bool, T int64; all of them are what the spec allows."""
+    """(descr string, fortran_order bool, T int64); refuses what the spec does not allow."""
     sound = tf.strings.regex_full_match(header, _HEADER)
     for entry in _ENTRIES.values():
-        # Three entries and each of three kinds: each kind once.
+        # There are three entries. If every key matches, each key occurs once.
         sound = tf.logical_and(sound, tf.strings.regex_full_match(header, f'(?s).*{entry}.*'))
     with tf.control_dependencies([refuse_unless(sound, 'the header is damaged')]):
         header = tf.identity(header)
@@ -108,14 +108,14 @@ def _read_header(header: tf.Tensor, spec: SequenceSpec) -> tuple[tf.Tensor, tf.T
 
 
 def _entry(header: tf.Tensor, name: str) -> tf.Tensor:
-    """The value of one key, as text."""
+    """The value of one key of the header, as text."""
     # A type is in the one or the other group, by its quotes.
     value = r'\1\2' if name == 'descr' else r'\1'
     return tf.strings.regex_replace(header, f'(?s)^.*{_ENTRIES[name]}.*$', value)
 
 
 def _steps(shape: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """T int64 of a shape's text, whose C is that of the spec."""
+    """T int64 of a shape's text; refuses a C that is not the spec's."""
     vector = tf.strings.regex_full_match(shape, _VECTOR)
     known = tf.logical_or(vector, tf.strings.regex_full_match(shape, _MATRIX))
     detail = tf.strings.join(['shape (', shape, ')'])
@@ -137,7 +137,7 @@ def _steps(shape: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 def _checked_size(
     body: tf.Tensor, descr: tf.Tensor, steps: tf.Tensor, spec: SequenceSpec
 ) -> tf.Tensor:
-    """The bytes, as many as the shape asks for."""
+    """The bytes of the values; refuses another number of bytes than the shape needs."""
     width = tf.strings.to_number(tf.strings.substr(descr, 2, 1), tf.int64)
     want = steps * spec.channels * width
     got = tf.cast(tf.strings.length(body), tf.int64)
@@ -148,7 +148,7 @@ def _checked_size(
 
 
 def _values(body: tf.Tensor, descr: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """Bytes of a size that fits -> values [T * C] of the spec's dtype, all finite."""
+    """Bytes -> values [T * C] of the spec's dtype; refuses values that are not finite."""
     if spec.dtype == 'uint8':
         return tf.io.decode_raw(body, tf.uint8)
     number = tf.argmax(tf.equal(descr, list(_FLOATS)), output_type=tf.int32)
@@ -161,9 +161,9 @@ def _values(body: tf.Tensor, descr: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
 
 def _floats(body: tf.Tensor, dtype: tf.DType, little_endian: bool) -> tuple:
-    """Values as float16, whether they were finite, and whether they still are."""
+    """(values as float16, whether the given values are finite, whether the float16 values are)."""
     values = tf.io.decode_raw(body, dtype, little_endian=little_endian)
     finite = tf.reduce_all(tf.math.is_finite(values))
-    # By way of float32 in any case: compilers would differ about float64.
+    # float64 becomes float32 first: compilers differ in how they round float64 to float16.
     stored = tf.cast(tf.cast(values, tf.float32), tf.float16)
     return stored, finite, tf.reduce_all(tf.math.is_finite(stored))

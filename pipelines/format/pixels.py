@@ -1,33 +1,36 @@
-"""Pixels -> steps: colour, size and order."""
+"""Pixels -> steps, and back: the colour, the size and the order of pixels."""
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
 
-# ITU-R BT.601 luma. They add up to 1, so that gray stays exactly as it was: v, v, v -> v.
+# ITU-R BT.601 luma. The weights add up to 1, so that a gray pixel v, v, v becomes exactly v.
 _LUMA = (0.299, 0.587, 0.114)
 
 
 def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """Colour, size and order of the pixels.
+    """Changes the colour, the size and the order of pixels to what the spec says.
+
+    An image of another size is resized (bilinear with antialiasing; its aspect is not kept). An
+    image of the right size is not changed.
 
     Args:
       pixels: uint8 [H, W, 1 or 3].
-      spec: of the records; an image of another size is resized (bilinear with antialiasing; the
-        aspect is not kept), one of the right size is left exactly as it is.
+      spec: of the records.
 
     Returns:
-      uint8 [T, C], row by row or in the order of the permutation; with three steps per pixel, its
-      red, green and blue one after another. Trailing steps are not appended here.
+      uint8 [T, C], row by row or in the order of the permutation. With three steps per pixel, the
+      red, green and blue of a pixel are one after another. Trailing steps are not appended here.
     """
     values = tf.cast(pixels, tf.float32)
     if spec.colors == 1 and pixels.shape[-1] == 3:
-        # Rounded before any resizing: a gray picture stays the same with 1 and with 3 channels.
+        # Rounding comes before resizing, so that a gray picture gives the same with 1 and 3
+        # channels.
         values = tf.round(tf.reduce_sum(values * tf.constant(_LUMA), axis=-1, keepdims=True))
     elif spec.colors == 3 and pixels.shape[-1] == 1:
         values = tf.repeat(values, 3, axis=-1)
-    side = spec.image_size
+    side = spec.side
     shape = tf.shape(values)
     fits = tf.logical_and(shape[0] == side, shape[1] == side)
     values = tf.cond(
@@ -41,11 +44,16 @@ def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
 
 def pictures_of(steps: np.ndarray, spec: SequenceSpec) -> np.ndarray:
-    """The inverse: steps [..., T, C] -> pictures [..., side, side, 1 or 3], of the same dtype.
+    """The inverse of `steps_from_pixels`; ignores trailing steps.
 
-    Steps behind those of the pixels show nothing of the picture, and are left out.
+    Args:
+      steps: [..., T, C].
+      spec: of the records.
+
+    Returns:
+      [..., side, side, 1 or 3], of the same dtype.
     """
-    side, before = spec.image_size, steps.shape[:-2]
+    side, before = spec.side, steps.shape[:-2]
     shown = steps[..., : spec.picture_steps, :].reshape(*before, side * side, spec.colors)
     pixels = shown
     if spec.permutation is not None:

@@ -1,4 +1,7 @@
-"""`records.json`: what a folder holds. Written last: a folder without it is unfinished."""
+"""`records.json`, the description of a data set.
+
+The job writes the file last of all: a folder without it is unfinished.
+"""
 
 import dataclasses
 import hashlib
@@ -24,23 +27,24 @@ class RecordsInfo:
     """Everything about a data set but its examples.
 
     Attributes:
-      spec: what a step is.
-      segment_steps: steps of a stored segment.
-      auxiliary_steps: L of the stored anchors.
-      anchors_per_sequence: K of the stored anchors.
-      anchor_sets: E, how many sets are stored.
-      seed: of the stored anchors and of the splits.
-      class_names: by label.
+      spec: what a step of a sequence is.
+      segment_steps: steps in a stored segment.
+      auxiliary_steps: L, the steps that an auxiliary loss spans.
+      anchors_per_sequence: K, the anchors in a set.
+      anchor_sets: E, the sets of anchors that are stored.
+      seed: the seed of the stored anchors and of the splits.
+      class_names: the name of each class; the label is its place.
       shards: by split, a list of {'name', 'examples', 'bytes', 'sha256', 'index_sha256'}.
-      counts: 'splits': examples by split; 'classes': by split, examples by class name ('' for
-        those without a label); 'steps': steps by split; 'rejected': items that could not be used;
-        with a vocabulary, 'vocabulary': its 'characters', and 'unknown' steps by split.
-      lengths: by split, histogram of lengths: upper bound (a power of two) -> examples.
+      counts: numbers of the data set. 'splits': examples by split; 'classes': by split, examples by
+        class name ('' for those without a label); 'steps': steps by split; 'rejected': items that
+        could not be used; with a vocabulary, 'vocabulary': its 'characters', and 'unknown' steps by
+        split.
+      lengths: by split, a histogram: an upper bound of the length (a power of two) -> examples.
       options: the job's options that decide about the content.
-      versions: of the libraries that decide about the content.
+      versions: versions of the libraries that decide about the content.
       files: sha256 of the files beside the shards (stats.json, rejected-*.jsonl), by name.
-      sha256: of all the rest of this description, see `content_sha256`; '' in records of before.
-      format_version: of this layout.
+      sha256: the hash of all other fields, see `content_sha256`; '' in records of an older job.
+      format_version: the version of the layout of this file and of the records.
     """
 
     spec: SequenceSpec
@@ -60,26 +64,27 @@ class RecordsInfo:
     format_version: int = FORMAT_VERSION
 
     def content_sha256(self) -> str:
-        """What `sha256` is to be."""
+        """The hash of all fields but `sha256` itself, in hex."""
         text = dataclasses.replace(self, sha256='').to_json()
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """Text of the file: the same for the same content."""
+        """The text of the file. The same content gives the same text."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values['spec'] = self.spec.to_json()
         return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
 
 
 def shard_name(split: str, shard: int, shards: int) -> str:
-    """'train-00000-of-00016', without suffix."""
+    """The name of a shard without its suffix, such as 'train-00000-of-00016'."""
     return f'{split}-{shard:05}-of-{shards:05}'
 
 
 def is_part(name: str) -> bool:
-    """Whether a file is named as a part of a data set, or as one that is not finished.
+    """Whether a file has the name of a shard, an index or a list of rejected items.
 
-    Not records.json and stats.json themselves: these two are looked for by their names.
+    Unfinished files (.partial) count too, those of records.json and stats.json included. The
+    finished records.json and stats.json do not count.
     """
     whole = name.removesuffix('.partial')
     unfinished = whole != name and whole in (FILE_NAME, STATS_NAME)
@@ -111,7 +116,11 @@ def read_info(folder: str) -> RecordsInfo:
 
 
 def parse_info(text: str | bytes, path: str) -> RecordsInfo:
-    """The content of `records.json`; `path` is named in refusals.
+    """Parses the content of `records.json`.
+
+    Args:
+      text: the content.
+      path: of the file, for refusals.
 
     Raises:
       LonghaulError: if it is damaged or of another format version.

@@ -1,4 +1,4 @@
-"""How much the values of a data set vary: what a loss is to be held against."""
+"""Reads how much the values of a data set vary: a loss is compared with these numbers."""
 
 import dataclasses
 import hashlib
@@ -14,13 +14,16 @@ from pipelines.format.records import STATS_NAME, RecordsInfo
 
 @dataclasses.dataclass(frozen=True)
 class ValueScales:
-    """What the best constant guess costs at a step of the training split, by channel.
+    """The loss of the best constant guess at a step of the training split, by channel.
 
-    `mean`: that guess, as a model reads values (uint8 as value / 255); None for texts. `variance`:
-    in the same units, its squared error; None for texts. `entropy`: in nats, over the 256 values of
-    uint8, or (one number) the ids of a text; its cross-entropy. None for floats. Variance and
-    entropy are 0 for a channel that never changes (a variance of floats may be off by the rounding
-    of their sums), and None where an older version of the job has not written them.
+    All fields are None where an older version of the job has not written them.
+
+    Attributes:
+      variance: the squared error of the guess `mean`, in the units of a model's input (uint8 as
+        value / 255); 0 for a channel that never changes, but for rounding; None for texts.
+      entropy: the cross-entropy of the guess in nats, over the 256 values of uint8, or one number
+        over the ids of a text; 0 for a channel that never changes; None for floats.
+      mean: the guess with the least squared error, in the units of a model's input; None for texts.
     """
 
     variance: tuple[float, ...] | None
@@ -29,7 +32,7 @@ class ValueScales:
 
 
 def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
-    """Reads them from stats.json.
+    """Reads the scales of a data set from its stats.json.
 
     Args:
       folder: of the records, any path that tf.io.gfile understands.
@@ -48,7 +51,7 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
         data = file.read()
     damaged = 'run python -m pipelines.main again with --overwrite'
     sha256 = hashlib.sha256(data).hexdigest()
-    # Records of before do not list it.
+    # Records of an older job do not list the hash of stats.json.
     if info.files.get(STATS_NAME, sha256) != sha256:
         raise LonghaulError(f'{path}: damaged (its sha256 is not that of records.json); {damaged}')
     try:

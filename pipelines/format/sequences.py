@@ -1,7 +1,7 @@
-"""Raw bytes -> steps of a sequence: ONE piece of code, in the job and inside the exported model.
+"""Raw bytes -> steps of a sequence. The job and the exported model contain the same code.
 
-Whoever serves a model sends what the job was fed: the bytes of an image or a .npy file, or text.
-All go through `decode`, so that a model is never asked about values that it was not trained on.
+An exported model takes what the job takes: the bytes of an image, of a .npy file, or a text. Both
+call `decode`, so that a model never sees values of a kind that it was not trained on.
 """
 
 import tensorflow as tf
@@ -22,12 +22,12 @@ def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = Non
     Args:
       data: scalar string: the bytes of an image file, of a .npy file, or text.
       spec: of the records.
-      plain: bool scalar, what `are_plain_pngs` says of an image; None: it was not asked.
+      plain: bool scalar, the answer of `are_plain_pngs` about an image; None: it was not asked.
 
     Returns:
       uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
       bytes, uint16 [T] for characters; int32 [T], the code points themselves, for characters
-      without a vocabulary. Trailing steps are those of an item without an id.
+      without a vocabulary. Trailing steps are those of an item whose id is ''.
 
     Raises:
       tf.errors.InvalidArgumentError: if the bytes are no image, or no array as the spec has it;
@@ -46,7 +46,7 @@ def _decode(data: tf.Tensor, spec: SequenceSpec, plain: tf.Tensor | None) -> tf.
 
 
 def reason_of(error: tf.errors.OpError, spec: SequenceSpec) -> tuple[str, str]:
-    """Why `decode` has failed: what the user reads and what is counted, and a detail or ''."""
+    """Why `decode` has failed: (a reason, which the job counts; a detail or '')."""
     if spec.kind == 'image':
         return image_refusals.reason_of(error)
     return refusals.reason_of(error) or ('cannot be decoded', type(error).__name__)
@@ -60,7 +60,7 @@ def _text(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
 
 
 def cut_steps(steps: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """What `max_steps` and `cut` leave of a sequence [T, ...]."""
+    """Cuts a sequence [T, ...] to `max_steps` as `cut` says."""
     most = spec.max_steps
     if most is None:
         return steps
@@ -69,6 +69,6 @@ def cut_steps(steps: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     if spec.cut == 'tail':
         return steps[-most:]
     first, last = most - most // 2, most // 2
-    # The last ones begin behind the first ones, so that a short sequence shows no step twice.
+    # The last steps begin behind the first ones: a short sequence shows no step twice.
     behind = tf.maximum(tf.shape(steps)[0] - last, first)
     return tf.concat([steps[:first], steps[behind:]], axis=0)

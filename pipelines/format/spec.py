@@ -1,4 +1,4 @@
-"""What a step of a data set is: the part of `records.json` that a model depends on."""
+"""`SequenceSpec`: what a step of a sequence is. A model depends on this part of `records.json`."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 
-# What the steps behind a sequence show.
+# What trailing steps hold: zeros, or random values.
 TRAILING = ('blank', 'noise')
 _KNOWN = {
     'kind': ('image', 'text', 'signal'),
@@ -16,8 +16,8 @@ _KNOWN = {
     'cut': ('head', 'tail', 'both'),
     'trailing': TRAILING,
 }
-# Later than the first records of this format: left out of records.json where they say nothing, so
-# that older trainers go on reading what they can read.
+# Fields that are younger than the format, with the values that change nothing. A field with such a
+# value is left out of records.json, so that older trainers can read these records.
 _LATER = {
     'steps_per_pixel': 1,
     'cut': 'head',
@@ -25,36 +25,36 @@ _LATER = {
     'trailing': 'blank',
     'trailing_seed': None,
 }
-# Ids are stored in two bytes, and 0 stands for all characters outside of the vocabulary.
+# Ids are stored in two bytes, and id 0 stands for all characters outside of the vocabulary.
 MAX_VOCABULARY = 65_535
 
 
 @dataclasses.dataclass(frozen=True)
 class SequenceSpec:
-    """What a step is, and how raw bytes become steps.
+    """The kind and the type of steps, and how raw bytes become steps.
 
     Attributes:
-      kind: 'image' (fixed length), 'text' or 'signal' (numbers, as in a .npy file).
-      dtype: of the stored values, little-endian: 'uint8'; 'uint16' for characters; 'float16' for
-        signals that are not uint8.
+      kind: 'image' (all sequences have one length), 'text', or 'signal' (numbers of a .npy file).
+      dtype: type of the stored values, which are little-endian: 'uint8'; 'uint16' for characters;
+        'float16' for signals that are not uint8.
       channels: values per step; 1 or 3 for images, 1 for text, any number for signals.
-      image_size: images are resized to this side and square; None for the others.
-      tokens: 'bytes' or 'characters' for text; None for the others.
+      image_size: side of the square that images are resized to; None for other kinds.
+      tokens: 'bytes' or 'characters' for text; None for other kinds.
       vocabulary_size: number of different ids; 256 for bytes, one more than the vocabulary has for
-        characters; None for the others.
-      max_steps: documents and signals are cut to this many steps; None: whole.
-      permutation_seed: of `permutation`; None: of no seed.
-      permutation: the pixel shown k-th is pixel permutation[k] of the raster, row by row; None:
-        raster order.
-      vocabulary: the characters that have an id: id k is vocabulary[k - 1], id 0 is any other one.
-        None for bytes and images, and for characters while the job still counts them.
+        characters; None for other kinds.
+      max_steps: documents and signals are cut to this many steps; None: they stay whole.
+      permutation_seed: the seed that `permutation` was drawn with; None if it was not drawn.
+      permutation: step k shows pixel permutation[k] of the picture, counted row by row; None: step
+        k shows pixel k.
+      vocabulary: the characters that have an id. Id k stands for vocabulary[k - 1], and id 0 for
+        every other character. None for all but characters, and while the job still counts them.
       steps_per_pixel: 3: red, green and blue of a pixel are three steps of one channel each, one
         after another; 1: a pixel is one step.
-      cut: what `max_steps` leaves of a longer sequence: its 'head', its 'tail', or 'both' ends
-        (the first half and the last, the first one step longer where max_steps is odd).
-      trailing_steps: appended to every sequence last of all, see `pipelines.format.trailing`.
-      trailing: what these steps show, 'blank' or 'noise'.
-      trailing_seed: of the noise; None without any.
+      cut: what `max_steps` leaves of a longer sequence: its 'head', its 'tail', or 'both' ends. Of
+        both ends, the first is one step longer where max_steps is odd.
+      trailing_steps: number of steps that are appended to every sequence, see `trailing.py`.
+      trailing: what the appended steps hold: 'blank' (zeros) or 'noise'.
+      trailing_seed: the seed of the noise; None for blank steps.
     """
 
     kind: str
@@ -110,7 +110,7 @@ class SequenceSpec:
         if self.tokens != 'characters' or self.dtype != 'uint16':
             raise LonghaulError(
                 f'SequenceSpec.vocabulary: is for characters stored as uint16, not for tokens='
-                f'{self.tokens!r} and dtype={self.dtype!r}'
+                f'{self.tokens!r} and dtype={self.dtype!r}; use the version that wrote the records'
             )
         if not 1 <= size <= MAX_VOCABULARY or len(set(vocabulary)) != size:
             raise LonghaulError(
@@ -134,51 +134,64 @@ class SequenceSpec:
 
     @property
     def vocabulary_sha256(self) -> str | None:
-        """Of the vocabulary as UTF-8; None without one."""
+        """The hash of the vocabulary as UTF-8, in hex; None without a vocabulary."""
         if self.vocabulary is None:
             return None
         return hashlib.sha256(self.vocabulary.encode('utf-8', 'surrogatepass')).hexdigest()
 
     @property
     def colors(self) -> int:
-        """Values of a pixel: 1 (gray) or 3 (RGB), in one step or in three."""
+        """The number of values in a pixel: 1 (gray) or 3 (RGB), whether in one step or in three."""
         return self.channels * self.steps_per_pixel
 
     @property
+    def side(self) -> int:
+        """The side of an image's square, in pixels.
+
+        Raises:
+          LonghaulError: for documents and signals, which have none.
+        """
+        if self.image_size is None:
+            raise LonghaulError(
+                f'SequenceSpec.image_size=None: a {self.kind} has no side; ask records of images'
+            )
+        return self.image_size
+
+    @property
     def step_shape(self) -> tuple[int, ...]:
-        """Of a stored step: (C,) for values, () for the one id of a text's step."""
+        """The shape of a stored step: (C,) for values, () for the one id in a step of text."""
         return () if self.kind == 'text' else (self.channels,)
 
     @property
     def picture_steps(self) -> int | None:
-        """Steps that show an image's pixels; None for all else."""
+        """The number of steps that show an image's pixels; None for other kinds."""
         if self.image_size is None:
             return None
         return self.image_size**2 * self.steps_per_pixel
 
     @property
     def fixed_length(self) -> int | None:
-        """Steps of every sequence, trailing ones included, or None when they differ."""
+        """The length of every sequence, trailing steps included; None where lengths differ."""
         if self.picture_steps is None:
             return None
         return self.picture_steps + self.trailing_steps
 
     @property
     def most_steps(self) -> int | None:
-        """Steps of the longest sequence that is allowed; None: of any."""
+        """The length that no sequence exceeds, trailing steps included; None without a limit."""
         if self.max_steps is None:
             return self.fixed_length
         return self.max_steps + self.trailing_steps
 
     def to_json(self) -> dict[str, Any]:
-        """A dict of JSON values."""
+        """The spec as JSON values, for `from_json`."""
         values = dataclasses.asdict(self)
         if self.permutation is not None:
             values['permutation'] = list(self.permutation)
         for name, unsaid in _LATER.items():
             if values[name] == unsaid:
                 del values[name]
-        # Records without a vocabulary stay readable for trainers that know of none.
+        # Trainers that know no vocabularies can read records without one.
         if values.pop('vocabulary') is not None:
             values |= {
                 'vocabulary': self.vocabulary,
@@ -200,7 +213,10 @@ class SequenceSpec:
         expected = values.pop('vocabulary_sha256', None)
         spec = cls(**values)
         if spec.tokens == 'characters' and spec.vocabulary is None:
-            raise LonghaulError('SequenceSpec.vocabulary: missing, and characters need one')
+            raise LonghaulError(
+                'SequenceSpec.vocabulary: missing, and characters need one; run '
+                'python -m pipelines.main again with --overwrite'
+            )
         if spec.vocabulary_sha256 != expected:
             raise LonghaulError(
                 f'SequenceSpec.vocabulary: damaged, its sha256 is {spec.vocabulary_sha256} and not '
@@ -209,29 +225,29 @@ class SequenceSpec:
         return spec
 
     def with_vocabulary(self, vocabulary: str) -> 'SequenceSpec':
-        """The same for characters that have been counted; `vocabulary` as in the attributes."""
+        """The spec with the vocabulary that the job has counted, and its size."""
         size = len(vocabulary) + 1
         return dataclasses.replace(self, vocabulary=vocabulary, vocabulary_size=size)
 
     def without_trailing(self) -> 'SequenceSpec':
-        """The same, nothing appended to the sequences."""
+        """The spec of the same sequences without their trailing steps."""
         if not self.trailing_steps:
             return self
         return dataclasses.replace(self, trailing_steps=0, trailing='blank', trailing_seed=None)
 
 
 def text_spec(*, max_steps: int | None = None, cut: str = 'head') -> SequenceSpec:
-    """Documents as bytes."""
+    """The spec of documents as sequences of bytes."""
     return SequenceSpec('text', tokens='bytes', vocabulary_size=256, max_steps=max_steps, cut=cut)
 
 
 def character_spec(*, max_steps: int | None = None, cut: str = 'head') -> SequenceSpec:
-    """Documents as characters; see `SequenceSpec.with_vocabulary`."""
+    """The spec of documents as characters, without a vocabulary; see `with_vocabulary`."""
     return SequenceSpec('text', dtype='uint16', tokens='characters', max_steps=max_steps, cut=cut)
 
 
 def signal_spec(
     *, dtype: str, channels: int, max_steps: int | None = None, cut: str = 'head'
 ) -> SequenceSpec:
-    """Numbers, uint8 or float16."""
+    """The spec of arrays of numbers, stored as uint8 or float16."""
     return SequenceSpec('signal', dtype=dtype, channels=channels, max_steps=max_steps, cut=cut)

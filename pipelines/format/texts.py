@@ -1,9 +1,9 @@
 """Text -> ids of its steps, and back.
 
-A character is a Unicode code point, and text is taken as it is: nothing is normalised (e + U+0301
-are two characters, their composition is a third one), a byte order mark is a character like any
-other (the job leaves out the one that a text begins with), and bytes that are no UTF-8 are read as
-U+FFFD, as Python's errors='replace' does.
+A character is a Unicode code point. Text is not normalised: e + U+0301 are two characters, and
+their composition is a third one. A byte order mark is a character like any other; the job drops the
+one at the beginning of a text. Bytes that are not UTF-8 become U+FFFD, as with Python's
+errors='replace'.
 """
 
 import numpy as np
@@ -13,30 +13,31 @@ from pipelines.format.spec import SequenceSpec
 
 
 def code_points(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """UTF-8 -> int32 [T], of a long document at least those that `spec` leaves of it."""
+    """UTF-8 -> code points int32 [T]; of a long document at least those that the spec keeps."""
     if spec.max_steps is not None:
-        data = _ends(data, spec)
+        data = _ends(data, spec.max_steps, spec.cut)
     return tf.strings.unicode_decode(data, 'UTF-8', errors='replace')
 
 
-def _ends(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """The bytes that hold all that is left of a long document: the rest is not even decoded.
+def _ends(data: tf.Tensor, max_steps: int, cut: str) -> tf.Tensor:
+    """The bytes that hold all characters that the spec keeps; other bytes are not decoded.
 
-    No character takes more than four bytes, so that one that is cut in two lies beyond `max_steps`.
+    A character has at most four bytes. A character that is cut in two here lies beyond `max_steps`.
     """
-    most = tf.constant(4 * spec.max_steps, tf.int64)
+    most = tf.constant(4 * max_steps, tf.int64)
     size = tf.cast(tf.strings.length(data), tf.int64)
     head = tf.strings.substr(data, tf.constant(0, tf.int64), most)
     tail = tf.strings.substr(data, tf.maximum(size - most, 0), most)
-    if spec.cut == 'both':
+    if cut == 'both':
         return tf.where(size > 2 * most, head + tail, data)
-    return head if spec.cut == 'head' else tail
+    return head if cut == 'head' else tail
 
 
 def ids_of(points: tf.Tensor, vocabulary: str) -> tf.Tensor:
-    """Code points int32 [T] -> uint16 [T], 0 where the vocabulary has none.
+    """Code points int32 [T] -> ids uint16 [T]; 0 for characters outside of the vocabulary.
 
-    By search in a constant: a lookup table would be state that an export has to carry.
+    The ids are searched for in a constant. A lookup table would be state, which an exported model
+    would have to carry.
     """
     known = np.array([ord(character) for character in vocabulary], np.int32)
     order = np.argsort(known)
@@ -47,8 +48,8 @@ def ids_of(points: tf.Tensor, vocabulary: str) -> tf.Tensor:
 
 
 def text_of(ids: np.ndarray, spec: SequenceSpec) -> str:
-    """The text that ids [T] stand for; U+FFFD for what is no UTF-8 or outside of the vocabulary."""
+    """The text of ids [T]; U+FFFD for bytes that are not UTF-8 and for unknown characters."""
     if spec.tokens == 'bytes':
         return bytes(ids.astype(np.uint8)).decode('utf-8', 'replace')
-    characters = '\ufffd' + spec.vocabulary
+    characters = '\ufffd' + (spec.vocabulary or '')
     return ''.join(characters[i] for i in ids)

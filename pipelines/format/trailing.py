@@ -1,8 +1,9 @@
-"""Steps behind every sequence that say nothing of it: its answer then lies out of reach.
+"""Trailing steps: steps without information that are appended to every sequence.
 
-Blank steps hold 0; noise is uniform over what a step can hold, and a pure function of (seed, id,
-step, channel), so that records are the same wherever they are made. It can't change without a new
-format version.
+A truncated gradient from the end of the sequence then does not reach the steps that matter. Blank
+steps hold 0. Noise is uniform over all values that a step can hold. It is a pure function of (seed,
+id, step, channel), so that records are the same wherever they are made. The function must not
+change without a new format version.
 """
 
 import numpy as np
@@ -11,10 +12,10 @@ import tensorflow as tf
 from pipelines.format import anchors
 from pipelines.format.spec import SequenceSpec
 
-# More would make an exported model, which holds one tail, too large for its format.
+# An exported model holds one tail as a constant. A longer one would be too large for its format.
 MOST_STEPS = 1_000_000
 _STREAM = 31
-# Noise of floats: the odd multiples of 1/2048 in -1..1, all of which float16 holds exactly.
+# Noise of floats is an odd multiple of 1/2048 in -1..1: float16 holds all of these exactly.
 _FLOATS = 2048
 
 
@@ -29,7 +30,7 @@ def tails(spec: SequenceSpec, id_hashes: np.ndarray) -> np.ndarray:
       [N, trailing_steps, C], or [N, trailing_steps] for text, of the spec's dtype.
     """
     shape = (len(id_hashes), spec.trailing_steps, *spec.step_shape)
-    if spec.trailing == 'blank':
+    if spec.trailing_seed is None:  # Blank.
         return np.zeros(shape, spec.dtype)
     bits = anchors.mix(
         spec.trailing_seed,
@@ -45,7 +46,11 @@ def tails(spec: SequenceSpec, id_hashes: np.ndarray) -> np.ndarray:
 
 
 def tail_of_served(spec: SequenceSpec) -> np.ndarray:
-    """[trailing_steps(, C)] of an item that a model is asked about: it has the empty id."""
+    """The trailing steps of an item that a served model is asked about: its id is ''.
+
+    Returns:
+      [trailing_steps, C], or [trailing_steps] for text.
+    """
     return tails(spec, np.array([anchors.id_hash('')], np.uint64))[0]
 
 
@@ -53,7 +58,7 @@ def with_trailing(steps: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Appends `tail_of_served` to a decoded item; works in graphs.
 
     Args:
-      steps: [T, ...], of the spec's dtype; an item of no step stays so.
+      steps: [T, ...], of the spec's dtype; an item without steps gets none.
       spec: of the records.
     """
     if not spec.trailing_steps:

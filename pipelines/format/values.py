@@ -1,8 +1,8 @@
-"""Mean and deviation of what is stored, per channel: the same numbers on any runner.
+"""Mean and deviation of the stored values, per channel: the same numbers on any runner.
 
-Sums of integers are exact. Those of floats are taken in float64, one step after the other, one
-example after the other, one shard after the other: an order that neither a runner nor a processor's
-vectors can change.
+Sums of integers are exact. Sums of floats are taken in float64 and in a fixed order: step by step,
+example by example, shard by shard. Neither a runner nor the vectors of a processor change the
+order.
 """
 
 import math
@@ -14,19 +14,22 @@ import numpy as np
 
 from pipelines.format.histograms import histogram_of
 
-# Steps at a time: float64 takes many times what is stored.
+# Steps that are summed at a time: as float64 they take many times the memory of stored values.
 _CHUNK = 1 << 16
 
 
 class Sums(NamedTuple):
-    """Steps, and by channel the sums of values and of their squares (floats for floats)."""
+    """The number of steps, and by channel the sums of values and of their squares.
+
+    The sums are integers for integers and floats for floats.
+    """
 
     steps: int
     values: list[int] | list[float]
     squares: list[int] | list[float]
 
     def add(self, other: 'Sums') -> 'Sums':
-        """Both; floats are to be added in a fixed order."""
+        """The sums of both. Add floats in a fixed order only."""
         return Sums(
             self.steps + other.steps,
             [a + b for a, b in zip(self.values, other.values, strict=True)],
@@ -34,7 +37,7 @@ class Sums(NamedTuple):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The sums themselves, and what people want to see; None where there is nothing."""
+        """The sums, and the mean and the deviation of the values; these are None without steps."""
         mean = deviation = None
         if self.steps:
             mean = [float(Fraction(a) / self.steps) for a in self.values]
@@ -49,12 +52,12 @@ class Sums(NamedTuple):
         }
 
     def _deviation(self, value_sum: Fraction, square_sum: Fraction) -> float:
-        # Rounded sums of floats that are all alike may leave a little less than nothing.
-        return math.sqrt(max(0, square_sum / self.steps - (value_sum / self.steps) ** 2))
+        # The sums of floats are rounded: for equal values the difference may be a little below 0.
+        return math.sqrt(max(Fraction(0), square_sum / self.steps - (value_sum / self.steps) ** 2))
 
 
 def add_up(parts: Iterable[Sums], channels: int) -> Sums:
-    """All parts, in the order given; zeros without any."""
+    """Adds sums in the order given; zeros without any."""
     total = Sums(0, [0] * channels, [0] * channels)
     for part in parts:
         total = total.add(part)
@@ -62,13 +65,14 @@ def add_up(parts: Iterable[Sums], channels: int) -> Sums:
 
 
 def sums_of(examples: Sequence[np.ndarray]) -> list[Sums]:
-    """What examples add, to be added in this order.
+    """The sums of examples, for `add_up`.
 
     Args:
       examples: [T, C] or [T] each, of one dtype: uint8, uint16, or floats, all finite.
 
     Returns:
-      One element for all if they are integers, whose order does not matter; else one for each.
+      One element for all examples of integers. For floats one element for each example, in order:
+      the order of additions matters.
     """
     if not examples:
         return []
@@ -79,7 +83,7 @@ def sums_of(examples: Sequence[np.ndarray]) -> list[Sums]:
 
 
 def sums_of_histogram(histogram: np.ndarray) -> Sums:
-    """The sums of all values that were counted, int64 [C, levels]."""
+    """The sums of all values that a histogram int64 [C, levels] has counted."""
     numbers = np.arange(histogram.shape[1], dtype=np.int64)
     return Sums(
         int(histogram[0].sum()), (histogram @ numbers).tolist(), (histogram @ numbers**2).tolist()
@@ -87,7 +91,7 @@ def sums_of_histogram(histogram: np.ndarray) -> Sums:
 
 
 def _of_floats(rows: np.ndarray) -> Sums:
-    """In chunks, each of which begins with what the ones before have come to."""
+    """The sums of one example [T, C], chunk by chunk; a chunk goes on from the sums before it."""
     sums = squares = np.zeros([rows.shape[1]])
     for start in range(0, len(rows), _CHUNK):
         wide = rows[start : start + _CHUNK].astype(np.float64)

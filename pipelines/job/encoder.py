@@ -1,8 +1,8 @@
-"""Payloads -> stored values, by the code that the exported model contains; says why they can't be.
+"""Payloads -> stored values, by the code that exported models contain.
 
-Many payloads go through one call of a graph: a call costs a hundred microseconds, several times
-what it takes to decode a small image. An item that cannot be decoded makes the whole call fail; its
-items then go one by one, so that each bad one is rejected for itself and the others are not.
+One call of a graph decodes many payloads: a call takes a hundred microseconds, and a small image a
+fraction of that. If one item cannot be decoded, the whole call fails. Then the items are decoded
+one by one, so that only the bad ones are rejected.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ _UNREADABLE, _NO_MEMORY = tf.errors.InvalidArgumentError, tf.errors.ResourceExha
 
 
 def set_up_worker() -> None:
-    """Leaves the other cores to the other workers, and accelerators to those who train."""
-    # A process that has computed before keeps what it has.
+    """Limits TensorFlow to one thread per operation, and hides GPUs from it."""
+    # TensorFlow refuses changes after the first computation; then the settings stay as they are.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(1)
     with contextlib.suppress(RuntimeError):
@@ -33,31 +33,31 @@ def set_up_worker() -> None:
 
 
 class _Functions(NamedTuple):
-    """Graphs of one spec: of one item, and of a batch -> (all values in a row, steps of each)."""
+    """The graphs of a spec. `one`: item -> values. `many`: items -> (all values, steps of each)."""
 
     one: Callable
     many: Callable
 
 
 def _functions(convert: Callable, item: tf.TensorSpec, spec: SequenceSpec) -> _Functions:
-    """Each traced once per process, when it is first called: that takes a second for images."""
+    """Makes the graphs. Each is traced at its first call, which takes a second for images."""
     one = tf.function(convert, input_signature=[item])
-    # Characters that are still to be counted come as code points.
+    # Without a vocabulary, characters are code points.
     counted = spec.tokens == 'characters' and spec.vocabulary is None
     dtype, shape = tf.int32 if counted else tf.as_dtype(spec.dtype), [None, *spec.step_shape]
 
     def of_batch(items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """[N, ...] -> values [sum of T, ...] and int32 [N]."""
+        """Items [N, ...] -> (values [sum of T, ...], the steps of each item int32 [N])."""
         count, plain = tf.shape(items)[0], _plain(items, spec)
         values = tf.TensorArray(dtype, size=count, infer_shape=False, element_shape=shape)
         lengths = tf.TensorArray(tf.int32, size=count, element_shape=[])
 
         def one_more(i: tf.Tensor, values: tf.TensorArray, lengths: tf.TensorArray) -> tuple:
-            """Item i."""
+            """Decodes item i."""
             steps = convert(items[i]) if plain is None else convert(items[i], plain=plain[i])
             return i + 1, values.write(i, steps), lengths.write(i, tf.shape(steps)[0])
 
-        # One item at a time, so that one decoded image is all that a call holds.
+        # One item at a time: a call holds one decoded image.
         _, values, lengths = tf.while_loop(
             lambda i, *_: i < count, one_more, (0, values, lengths), parallel_iterations=1
         )
@@ -68,7 +68,7 @@ def _functions(convert: Callable, item: tf.TensorSpec, spec: SequenceSpec) -> _F
 
 
 def _plain(items: tf.Tensor, spec: SequenceSpec) -> tf.Tensor | None:
-    """What can be found out about many files at once; None where there is nothing."""
+    """Which items are plain PNGs, bool [N]; None if the items are no image files."""
     asked = items.dtype == tf.string and spec.kind == 'image'
     return are_plain_pngs(items) if asked else None
 
@@ -105,40 +105,44 @@ def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
 
 
 def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.ndarray | Rejected]:
-    """Decodes payloads; what it gives for each is what `encode` gives or raises.
+    """Decodes many payloads as `encode` decodes one.
 
     Args:
-      payloads: in any number; all of them are held, and so is what they become.
+      payloads: any number; memory holds all of them and their values.
       spec: of the records.
+
+    Returns:
+      The values of each payload, or the verdict that `encode` raises.
 
     Raises:
       LonghaulError: if memory does not suffice for one of them alone.
     """
-    found: list[np.ndarray | Rejected | None] = [None] * len(payloads)
+    found: dict[int, np.ndarray | Rejected] = {}
     by_shape: dict[tuple[int, ...] | None, list[int]] = {}
     for i, payload in enumerate(payloads):
-        if spec.kind == 'text' and not payload.data.strip():
+        content = payload.content
+        if not isinstance(content, bytes):
+            by_shape.setdefault(content.shape, []).append(i)
+        elif spec.kind == 'text' and not content.strip():
             found[i] = Rejected('the text is empty')
         else:
-            shape = None if payload.pixels is None else payload.pixels.shape
-            by_shape.setdefault(shape, []).append(i)
+            by_shape.setdefault(None, []).append(i)
     for shape, places in by_shape.items():
         functions = _of_bytes(spec) if shape is None else _of_pixels(spec)
-        items = [payloads[i].data if shape is None else payloads[i].pixels for i in places]
-        for i, values in zip(places, _decode(items, functions, spec), strict=True):
-            found[i] = values
-    return found
+        items = [payloads[i].content for i in places]
+        found.update(zip(places, _decode(items, functions, spec), strict=True))
+    return [found[i] for i in range(len(payloads))]
 
 
 def _decode(
-    items: list[bytes] | list[np.ndarray], functions: _Functions, spec: SequenceSpec
+    items: Sequence[bytes | np.ndarray], functions: _Functions, spec: SequenceSpec
 ) -> list[np.ndarray | Rejected]:
-    """Items of one shape."""
+    """Decodes contents of one shape."""
     if len(items) > 1:
         with contextlib.suppress(_UNREADABLE, _NO_MEMORY):
-            together = np.stack(items) if isinstance(items[0], np.ndarray) else items
+            together = items if isinstance(items[0], bytes) else np.stack(items)
             values, lengths = (part.numpy() for part in functions.many(tf.constant(together)))
-            return np.split(values, np.cumsum(lengths)[:-1])
+            return [*np.split(values, np.cumsum(lengths)[:-1])]
     return [_decode_one(item, functions, spec) for item in items]
 
 
@@ -152,7 +156,7 @@ def _decode_one(
         rejected.__cause__ = error
         return rejected
     except _NO_MEMORY as error:
-        # Not rejected: the records must not depend on the machine.
+        # The item is not rejected: the records must not depend on the machine.
         raise LonghaulError(
             f'--source: an item of {_bytes_of(item):,} bytes needs more memory than this machine '
             f'has ({first_line(error)}); run the job where there is more, or take such items out'

@@ -1,7 +1,8 @@
-"""`--labels=N`: N training items keep their labels, whatever the order in which they arrive.
+"""`--labels=N`: N training items keep their labels, and all others become unlabelled.
 
-They are those of the smallest keys; all others become unlabelled. Classes are what the source's
-labels say, kept or not, and items whose label is none of them are rejected as ever.
+The N items with the smallest keys keep theirs. A key follows from the id, so that the order of
+arrival does not matter. Classes are those of all labels in the source, kept or not. An item whose
+label is none of the classes is rejected, as without --labels.
 """
 
 import heapq
@@ -14,27 +15,27 @@ from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Hashed
 from pipelines.job.plan import Plan
-from pipelines.job.reading import Batch
+from pipelines.job.reading import Batch, Decoded
 
 _STREAM = 41
 
 
 def key_of(id_hash: int, seed: int) -> int:
-    """The key of a training item: 63 bits of its id and the job's seed."""
-    # Beam's integers have a sign.
+    """The key of a training item: 63 bits that depend on its id and the job's seed."""
+    # Beam stores integers with a sign, so that one bit is dropped.
     return int(anchors.mix(seed, _STREAM, id_hash)) >> 1
 
 
 class SmallestKeys:
-    """Those of the labelled training items of a bundle, as few as the whole job needs."""
+    """The smallest keys of the labelled training items in a bundle, N of them at most."""
 
     def __init__(self, plan: Plan) -> None:
-        """Keeps none where the plan keeps all labels."""
+        """Collects no keys if the plan keeps all labels."""
         self._count, self._seed = plan.options.labels, plan.options.seed
         self._keys: list[int] = []
 
     def add(self, split: str, hashed: Hashed) -> None:
-        """Takes one more item."""
+        """Adds the key of an item, if the item is in train and has a label."""
         if self._count is None or split != 'train' or hashed.item.label is None:
             return
         self._keys.append(key_of(hashed.hash, self._seed))
@@ -42,27 +43,28 @@ class SmallestKeys:
             self._keys = self.smallest()
 
     def smallest(self) -> list[int]:
-        """At most N keys."""
+        """The N smallest keys, or all if there are fewer."""
         return heapq.nsmallest(self._count or 0, self._keys)
 
 
 def add_last_key(pipeline: beam.Pipeline, keys: beam.PCollection, plan: Plan) -> beam.PCollection:
-    """Adds the choice to a pipeline.
+    """Adds the choice of items that keep their labels to a pipeline.
 
     Args:
       pipeline: of the job.
-      keys: what `SmallestKeys.smallest` gave of each bundle.
+      keys: the result of `SmallestKeys.smallest` for each bundle.
       plan: of the job.
 
     Returns:
-      One element: the greatest key that keeps its label, or None where all labels are kept.
+      One element: the greatest key whose item keeps its label, or None if all keep theirs.
     """
-    if plan.options.labels is None:
+    count = plan.options.labels
+    if count is None:
         return pipeline | 'All labels' >> beam.Create([None])
 
     def smallest(parts: Iterable[list[int]]) -> list[int]:
-        """Of several bundles."""
-        return heapq.nsmallest(plan.options.labels, itertools.chain.from_iterable(parts))
+        """The smallest keys of several bundles together."""
+        return heapq.nsmallest(count, itertools.chain.from_iterable(parts))
 
     return (
         keys
@@ -82,12 +84,14 @@ def _last(keys: list[int], plan: Plan) -> int:
 
 
 def without_others(batch: Batch, plan: Plan) -> Batch:
-    """A training batch, unlabelled but for the items that keep their labels."""
+    """A training batch in which only the chosen items have a label."""
     if plan.last_label_key is None:
         return batch
     seed, last = plan.options.seed, plan.last_label_key
     items = [
-        found if key_of(found.hashed.hash, seed) <= last else found._replace(label=-1)
+        found._replace(label=-1)
+        if isinstance(found, Decoded) and key_of(found.hashed.hash, seed) > last
+        else found
         for found in batch.items
     ]
     return batch._replace(items=items)

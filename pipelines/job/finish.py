@@ -1,4 +1,4 @@
-"""The last step: adds the shards up, writes stats.json and, last of all, records.json."""
+"""The last step of the job: adds up the shards, and writes stats.json and then records.json."""
 
 import dataclasses
 import hashlib
@@ -14,13 +14,12 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.format.errors import LonghaulError
 from pipelines.format.histograms import entropies_of, levels_of
 from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
-from pipelines.format.spec import SequenceSpec
 from pipelines.format.values import add_up
 from pipelines.job.plan import Plan
 from pipelines.job.tally import histogram_from, sums_from
 from pipelines.options import JobOptions
 
-# Options that say where and how, not what: they must not change a byte of the output.
+# Options that say where and how to run. They must not change a byte of the output.
 _NOT_CONTENT = (
     'output',
     'source',
@@ -30,18 +29,19 @@ _NOT_CONTENT = (
     'data_dir',
     'manual_dir',
 )
-# Options that came later than the first records: not written down where they say nothing.
+# Options that are younger than the format. They are left out of records.json where they are not
+# used.
 _LATER = ('trailing_steps', 'trailing', 'labels')
 _DECIDING = ('tensorflow', 'numpy')
 
 
 def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...]) -> str:
-    """Writes the description of the data set.
+    """Writes the description and the statistics of the data set.
 
     Args:
-      shards: what `write_shard` returned, in any order.
+      shards: results of `write_shard`, in any order.
       plan: of the job.
-      class_names: by label.
+      class_names: the name of each class; the label is its place.
 
     Returns:
       Path of records.json.
@@ -82,7 +82,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
 
 
 def _content(options: JobOptions) -> dict[str, Any]:
-    """The options that decide about the content."""
+    """The options that decide about the content of the records, by name."""
     said = {k: v for k, v in vars(options).items() if k not in _NOT_CONTENT}
     return {k: v for k, v in said.items() if v or k not in _LATER}
 
@@ -93,7 +93,7 @@ _BySplit = dict[str, list[dict[str, Any]]]
 def _stats(
     by_split: _BySplit, rejected: dict[str, int], plan: Plan, class_names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What stats.json holds; docs/job.md has its fields in a table."""
+    """The content of stats.json. A table in docs/job.md explains its fields."""
     lengths = {k: _add(s['lengths'] for s in v) for k, v in by_split.items()}
     shards = [s for v in by_split.values() for s in v]
     stats = {
@@ -110,15 +110,18 @@ def _stats(
         stats['values'] = {
             k: add_up(map(sums_from, v), plan.spec.channels).to_json() for k, v in by_split.items()
         }
-    if levels_of(plan.spec) is not None:
-        stats['entropy'] = {k: _entropies(v, plan.spec) for k, v in by_split.items()}
+    levels = levels_of(plan.spec)
+    if levels is not None:
+        shape = plan.spec.channels, levels
+        stats['entropy'] = {k: _entropies(v, shape) for k, v in by_split.items()}
     return stats
 
 
-def _entropies(shards: list[dict[str, Any]], spec: SequenceSpec) -> list[float] | None:
-    total = np.zeros([spec.channels, levels_of(spec)], np.int64)
+def _entropies(shards: list[dict[str, Any]], shape: tuple[int, int]) -> list[float] | None:
+    """The entropy of each channel in nats, from histograms of shape (channels, levels)."""
+    total = np.zeros(shape, np.int64)
     for shard in shards:
-        total += histogram_from(shard, spec.channels)
+        total += histogram_from(shard, shape[0])
     return entropies_of(total)
 
 
@@ -139,7 +142,7 @@ def _counts(by_split: _BySplit, plan: Plan, class_names: tuple[str, ...]) -> dic
 
 
 def write_text(path: str, text: str) -> str:
-    """Writes a whole file or none; returns its sha256."""
+    """Writes a text file that appears when it is complete; returns its sha256."""
     with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
         file.write(text.encode())
     FileSystems.rename([f'{path}.partial'], [path])

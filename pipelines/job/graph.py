@@ -1,6 +1,10 @@
-"""The Beam graph: list -> split -> shard -> (count characters ->) write -> finish."""
+"""The Beam graph of the job.
 
-from collections.abc import Iterable
+Its steps: list the items, assign splits and shards, count characters (with --tokens=characters),
+write the shards, finish.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -20,15 +24,15 @@ from pipelines.job.shards import shard_of, write_shard
 from pipelines.job.vocabulary import add_vocabulary
 from pipelines.job.writing import refuses_full_disk
 
-# Some three megabytes.
+# These take some three megabytes.
 _HELD_ITEMS = 20_000
-# So that counting takes no time.
+# A metric costs time: it is updated once for so many items.
 _COUNTED_ITEMS = 1000
 _LABELS, _KEYS = 'labels', 'keys'
 
 
 class _List(beam.DoFn):
-    """Group -> (split, Hashed) of each of its items."""
+    """Group -> (split, Hashed) for each item of the group."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -45,25 +49,25 @@ class _List(beam.DoFn):
         metrics.count('listed', listed % _COUNTED_ITEMS)
 
 
-class _Pack(beam.DoFn):
-    """(split, Hashed) -> ((split, shard), many of them packed).
+class _Packer(beam.DoFn):
+    """Collects items, and outputs many of them packed as ((split, shard), bytes).
 
-    Beside them (split, label) as `labels`, and the smallest keys of `few_labels` as `keys`.
+    It has two more outputs: `labels` with the (split, label) pairs that occur, and `keys` with the
+    smallest keys of each bundle (see `few_labels`).
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     def start_bundle(self) -> None:
-        """Begins with nothing."""
+        """Begins with no items."""
         self._held: dict[tuple[str, int], list[Hashed]] = {}
         self._labels: set[tuple[str, str]] = set()
         self._keys = SmallestKeys(self._plan)
         self._count = 0
 
-    def process(self, keyed: tuple[str, Hashed]) -> Iterable[tuple[tuple[str, int], bytes]]:
-        """Keeps an item, until there are many."""
-        split, hashed = keyed
+    def hold(self, split: str, hashed: Hashed) -> Iterator[tuple[tuple[str, int], bytes]]:
+        """Takes an item; outputs packed items when many are held."""
         self._held.setdefault((split, shard_of(hashed.hash, self._plan.shards)), []).append(hashed)
         self._keys.add(split, hashed)
         if hashed.item.label is not None:
@@ -72,13 +76,13 @@ class _Pack(beam.DoFn):
         if self._count == _HELD_ITEMS:
             yield from self._packed()
 
-    def _packed(self) -> Iterable[tuple[tuple[str, int], bytes]]:
+    def _packed(self) -> Iterator[tuple[tuple[str, int], bytes]]:
         for key, hashed in self._held.items():
             yield key, pack(hashed)
         self._held, self._count = {}, 0
 
     def finish_bundle(self) -> Iterable[Any]:
-        """What is left, all labels, and the keys."""
+        """Outputs the items that are left, the labels and the keys."""
         window = GlobalWindows.windowed_value
         for element in self._packed():
             yield window(element)
@@ -88,8 +92,19 @@ class _Pack(beam.DoFn):
             yield TaggedOutput(_KEYS, window(smallest))
 
 
-class _ListPacked(_Pack):
-    """Group -> what `_Pack` makes of its items: a runner's way from one to the next costs more."""
+class _Pack(_Packer):
+    """(split, Hashed) -> ((split, shard), many packed items)."""
+
+    def process(self, keyed: tuple[str, Hashed]) -> Iterable[tuple[tuple[str, int], bytes]]:
+        """Packs an item."""
+        yield from self.hold(*keyed)
+
+
+class _ListPacked(_Packer):
+    """Group -> ((split, shard), many packed items).
+
+    It lists and packs in one step: to pass every item from step to step takes a runner longer.
+    """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
@@ -98,17 +113,17 @@ class _ListPacked(_Pack):
     def process(self, group: Group) -> Iterable[tuple[tuple[str, int], bytes]]:
         """Lists a group."""
         for keyed in self._list.process(group):
-            yield from super().process(keyed)
+            yield from self.hold(*keyed)
 
 
 class _Write(beam.DoFn):
-    """((split, shard), packed items) -> what was written."""
+    """((split, shard), packed items) -> the counts of the written shard."""
 
     def __init__(self, plan: Plan, threads: int) -> None:
         self._plan, self._threads = plan, threads
 
     def setup(self) -> None:
-        """Leaves the other cores to the other workers."""
+        """Limits TensorFlow's threads, see `set_up_worker`."""
         set_up_worker()
 
     def process(
@@ -134,9 +149,9 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
     """Adds the whole job to a pipeline.
 
     Args:
-      pipeline: to add to.
+      pipeline: the pipeline.
       plan: of the job.
-      threads: that decode, in each worker.
+      threads: number of threads of each worker that decode.
     """
     groups = pipeline | 'Groups' >> beam.Create(plan.source.groups())
     if plan.options.limit is None:
@@ -146,7 +161,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
     packed = packing | 'Pack' >> beam.ParDo(step).with_outputs(_LABELS, _KEYS, main='items')
     labels = packed[_LABELS] | 'Distinct' >> beam.Distinct()
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
-    # Every shard is written, an empty one too: one name too few would look like a loss.
+    # Empty shards are written too. A shard that is missing would look like a loss.
     all_keys = pipeline | 'Shards' >> beam.Create([(key, b'') for key in keys])
     shards = (
         (packed['items'], all_keys) | 'Together' >> beam.Flatten() | 'Group' >> beam.GroupByKey()
@@ -173,7 +188,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
 
 
 def _smallest(groups: beam.PCollection, plan: Plan) -> beam.PCollection:
-    """(split, Hashed) of the items that --limit keeps."""
+    """The items that --limit keeps, as (split, Hashed)."""
     return (
         groups
         | 'List' >> beam.ParDo(_List(plan))

@@ -1,46 +1,50 @@
-"""What travels through the job: ids and locators, never payloads.
+"""The interface of a source, and the items, payloads and verdicts that it gives to the job.
 
-Local runners hold what they group in memory; a locator is a hundred bytes where an image or a
-document can be a hundred megabytes. The shard's writer reads the payload itself.
+Only items travel through the runner: local runners hold all of them in memory. An item takes a
+hundred bytes, and its payload may take a hundred megabytes. The writer of a shard reads the
+payloads.
 """
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+# Where an item lies in its group. Each source has its own type: a name, a row, an offset, a tuple.
+Place = TypeVar('Place')
 
-class Item(NamedTuple):
-    """One example to be written.
 
-    `id`: relative to the source's root. `split`: the source's own. `label`: as it stands in the
-    source; None for none. `group`: the file, zip or folder that it lies in. `place`: where in the
-    group (a name, a row, an offset, a tuple of such: as its source has it).
+class Item(NamedTuple, Generic[Place]):
+    """An example that is to be written.
+
+    `id`: unique, and the same wherever the source lies. `split`: the split that the source says.
+    `label`: as the source has it; None for none. `group`: the file, zip or folder that the item
+    lies in. `place`: where in the group it lies.
     """
 
     id: str
     split: str
     label: str | None
     group: str
-    place: str | int | tuple
+    place: Place
 
 
 class Hashed(NamedTuple):
     """An item and the hash of its id."""
 
     hash: int
-    item: Item
+    item: Item[Any]
 
 
 class Payload(NamedTuple):
-    """What a source reads: raw bytes (an image or .npy file, UTF-8), or pixels uint8 [H, W, 1].
+    """The content of an item.
 
-    `encoding`: of a text, what it was converted from.
+    `content`: the bytes of an image, of a .npy file or of a text as UTF-8; or an array of pixels,
+    uint8 [H, W, 1]. `encoding`: the encoding that a text was converted from.
     """
 
-    data: bytes | None = None
-    pixels: np.ndarray | None = None
+    content: bytes | np.ndarray
     encoding: str = 'utf-8'
 
 
@@ -48,8 +52,8 @@ class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error
     """An item that cannot be used.
 
     Attributes:
-      reason: what the user reads, and what is counted.
-      detail: what is particular to this item; '' for nothing.
+      reason: the text for users. The job counts items by reason.
+      detail: a text about this item alone; '' for none.
     """
 
     def __init__(self, reason: str, detail: str = '') -> None:
@@ -59,47 +63,53 @@ class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A part of a source that is listed on its own: a file, a zip, a folder."""
+    """A part of a source that one worker lists: a file, a zip or a folder, and its split."""
 
     path: str
     split: str
 
 
-class Source(Protocol):
-    """Where items come from. Picklable; opens its files where it is used."""
+class Source(Protocol[Place]):
+    """A source of items. Sources are pickled: they open their files where they are used."""
 
-    kind: str
-    channels: int
+    @property
+    def kind(self) -> str:
+        """'image', 'text' or 'signal'."""
+
+    @property
+    def channels(self) -> int:
+        """Values per step; see `SequenceSpec`."""
 
     def groups(self) -> list[Group]:
-        """The parts to list, in a fixed order; refuses a source without any.
+        """The parts of the source in a fixed order; their splits are those that the source says.
 
-        Their splits are the source's own: 'train', and perhaps 'validation' and 'test'.
+        Raises:
+          LonghaulError: if the source holds nothing to train on.
         """
 
-    def items(self, group: Group) -> Iterator[Item]:
-        """The items of a group."""
+    def items(self, group: Group) -> Iterator[Item[Place]]:
+        """Lists the items of a group."""
 
-    def read(self, group: str, items: Sequence[Item]) -> Iterator[Payload | Rejected]:
-        """The payloads of some items of one group, in their order."""
+    def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
+        """Reads the payloads of some items of one group, in their order."""
 
-    def where(self, item: Item) -> str:
-        """An item's place for people; says nothing about where the source itself lies."""
+    def where(self, item: Item[Place]) -> str:
+        """The place of an item, for users; without the place of the source itself."""
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Names of all classes if the source knows them beforehand, else None."""
+        """The names of all classes if the source knows them before it lists; else None."""
 
     def image_size(self) -> int | None:
-        """The side that all its images have by nature, else None."""
+        """The side of all images, if they are square and of one size; else None."""
 
     def estimated_items(self) -> int:
-        """A rough number of items, for the number of shards."""
+        """A rough number of items. The number of shards follows from it."""
 
 
-class SignalSource(Source, Protocol):
-    """A source of kind 'signal', which also knows what its arrays hold.
+@runtime_checkable
+class SignalSource(Source[Place], Protocol):
+    """A source of kind 'signal'. It also knows the type of its values."""
 
-    `dtype`: that their values are stored as, 'uint8' or 'float16'.
-    """
-
-    dtype: str
+    @property
+    def dtype(self) -> str:
+        """The type that values are stored as: 'uint8' or 'float16'."""

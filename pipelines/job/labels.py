@@ -1,4 +1,4 @@
-"""Labels as they stand in the source -> class names and numbers."""
+"""Labels of the source -> class names, and the number of each label."""
 
 import re
 from collections.abc import Iterable
@@ -6,28 +6,37 @@ from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 
-# Longer ones are names: Python refuses to make numbers of thousands of digits.
+# Longer numbers count as names: Python refuses to convert thousands of digits.
 _INTEGER = re.compile('-?[0-9]{1,100}')
 
 
 class Labels(NamedTuple):
-    """`names`: class names by number; `numbers`: the number of each valid label of the source."""
+    """The classes.
+
+    `names`: class names by number. `numbers`: the number of each label that is valid in the source.
+    """
 
     names: tuple[str, ...]
     numbers: dict[str, int]
 
 
 def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> Labels:
-    """Orders the classes: as named, else integers by value, else by name.
+    """Finds the classes and their order.
+
+    The order is that of `names`. Without names, it is by value if all labels are integers, else by
+    name.
+
+    With names, a label is one of them. If no label is, labels are integers that stand for the
+    names: they count from 0 if label 0 occurs, from 1 if the number of names occurs. Other labels
+      are not
+    valid.
 
     Args:
       pairs: (split, label) pairs that occur, in any order.
-      names: class names that the user gave. The labels are then these names; or, if none of them
-        is, integers that stand for them, from 0 if label 0 occurs, from 1 if the number of names
-        does. All other labels are invalid.
+      names: class names that the user gave, or None.
 
     Raises:
-      LonghaulError: for labels that occur in test alone, or integers that could mean either.
+      LonghaulError: for labels that occur in test alone, or integers that could count from 0 or 1.
     """
     trained = {label for split, label in pairs if split != 'test'}
     tested = {label for split, label in pairs if split == 'test'}

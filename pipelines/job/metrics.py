@@ -1,4 +1,4 @@
-"""What a job has done so far: Beam's metrics for the runner's page, and numbers for this process.
+"""Counts what a job has done: in Beam's metrics, and for the progress line of this process.
 
 Beam's counters, in the namespace `longhaul`: `listed` (items found), `read` (items whose payload a
 shard's writer has read), `written` (examples), `rejected`, one counter for each reason
@@ -17,10 +17,11 @@ NAMESPACE = 'longhaul'
 
 
 class _Here:
-    """Counts of this process alone, for the terminal of a job that runs in it."""
+    """Counts of this process alone. `Progress` shows them if the workers run in this process."""
 
     def __init__(self) -> None:
-        self._lock, self._counts = threading.Lock(), Counter()
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
 
     def add(self, name: str, number: int) -> None:
         with self._lock:
@@ -38,26 +39,26 @@ HERE = _Here()
 
 
 def count(name: str, number: int) -> None:
-    """Adds to a counter, here and in Beam; only from the thread that runs a DoFn."""
+    """Adds to a counter, here and in Beam. Call it only from the thread that runs a DoFn."""
     if number:
         Metrics.counter(NAMESPACE, name).inc(number)
         HERE.add(name, number)
 
 
 def count_rejected(reasons: Iterable[str]) -> None:
-    """Adds rejected items, one for each reason given."""
+    """Counts rejected items, by the reason of each."""
     for reason, number in Counter(reasons).items():
         count('rejected', number)
         count(f'rejected_{counter_name(reason)}', number)
 
 
 def count_lengths(lengths: Iterable[int]) -> None:
-    """Adds to the distribution of the steps of examples."""
+    """Adds the numbers of steps of examples to their distribution."""
     distribution = Metrics.distribution(NAMESPACE, 'length')
     for length in lengths:
         distribution.update(length)
 
 
 def counter_name(reason: str) -> str:
-    """A reason as the name of a counter: small letters, digits and underscores."""
+    """The name of a reason's counter: small letters, digits and underscores."""
     return re.sub('[^a-z0-9]+', '_', reason.lower()).strip('_')

@@ -1,4 +1,4 @@
-"""The order in which an image's pixels are shown, as a permutation that the records keep."""
+"""Orders of an image's pixels in its sequence, as permutations. The records store them."""
 
 import numpy as np
 
@@ -10,26 +10,26 @@ _STREAM = 11
 
 
 def random_order(size: int, seed: int) -> tuple[int, ...]:
-    """One fixed random order of size**2 pixels (pMNIST; paper, section 4.1)."""
+    """A random order of size**2 pixels, the same for all images (pMNIST; paper, section 4.1)."""
     pixels = np.arange(size**2, dtype=np.uint64)
     keys = anchors.mix(seed, _STREAM, pixels)
     return tuple(np.argsort(keys, kind='stable').tolist())
 
 
 def hilbert_order(size: int) -> tuple[int, ...]:
-    """Pixels along a Hilbert curve: from the upper left corner to the upper right one.
+    """The order of pixels along a Hilbert curve, from the upper left to the upper right corner.
 
-    Pixels that are near each other in the picture mostly stay so in the sequence, where row by row
-    the pixel below comes `size` steps later.
+    Pixels that are near each other in the picture are mostly near each other in the sequence. Row
+    by row, the pixel below another one would come `size` steps later.
 
     Args:
-      size: side, a power of two.
+      size: side of the image, a power of two.
 
     Returns:
-      Of each step, the pixel's number in the raster.
+      The pixel of each step, as its number in the raster.
 
     Raises:
-      LonghaulError: for another side.
+      LonghaulError: if the side is not a power of two.
     """
     if size & (size - 1):
         lower = 1 << (size.bit_length() - 1)
@@ -37,8 +37,8 @@ def hilbert_order(size: int) -> tuple[int, ...]:
             f'--pixel_order=hilbert: --image_size={size} is no power of two, and the curve needs '
             f'one; use {lower} or {2 * lower}, or another order'
         )
-    # The curve of twice the side: four copies, the first and the last one turned (their x and y
-    # swapped), so that each begins beside the end of the one before.
+    # A curve of twice the side is made of four copies. x and y are swapped in the first and the
+    # last copy, so that each copy begins beside the end of the copy before it.
     x = y = np.zeros(1, np.int64)
     side = 1
     while side < size:

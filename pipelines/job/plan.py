@@ -1,4 +1,4 @@
-"""Options + source -> everything that the workers need, resolved once on the launcher."""
+"""The plan of a job: all that workers need to know. The launcher makes it once."""
 
 import dataclasses
 import math
@@ -12,24 +12,32 @@ from pipelines.format.images.refusals import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
 from pipelines.job.items import SignalSource, Source
 from pipelines.job.pixel_order import hilbert_order, random_order
-from pipelines.job.sources import make_source
+from pipelines.job.sources.registry import FLAGS, make_source
 from pipelines.options import JobOptions
 
 _TEST, _VALIDATION = 12, 13
 _SHARD_BYTES = 64 << 20
 _PIXELS = ('permutation_seed', 'pixel_order', 'steps_per_pixel')
 _TOKENS = ('tokens', 'vocabulary_size', 'encoding')
-# Any alphabet with its signs, and still an inexpensive softmax at every step of the decoder.
+# Enough for any alphabet and its signs, and few enough for a softmax at every step of the decoder.
 _VOCABULARY_SIZE = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What every worker is told. Picklable, and free of anything that is bound elsewhere.
+    """All that a worker needs to know. Plans are pickled.
 
-    `vocabulary_size`: how many characters get an id at most, while `spec` waits for them; None for
-    anything but characters. `last_label_key`: what decides which training items keep their labels,
-    see `few_labels`; None while it is not known, and where all keep them.
+    Attributes:
+      options: of the job.
+      source: where items come from.
+      spec: of the records; characters have no vocabulary yet.
+      auxiliary_steps: L of the stored anchors.
+      shards: number of shards of each split.
+      splits: names of all splits.
+      test_share: share of train that becomes test.
+      vocabulary_size: the greatest number of characters that get an id; None for all other steps.
+      last_label_key: the greatest key whose item keeps its label, see `few_labels`; None while it
+        is not known, and if all items keep their labels.
     """
 
     options: JobOptions
@@ -43,21 +51,21 @@ class Plan:
     last_label_key: int | None = None
 
     def resolved(self, vocabulary: str | None, last_label_key: int | None = None) -> 'Plan':
-        """The plan with what the job has counted; None: it needs none."""
+        """The plan with the vocabulary and the last key that the job has found; None for none."""
         found = dataclasses.replace(self, last_label_key=last_label_key)
         if vocabulary is None:
             return found
         return dataclasses.replace(found, spec=self.spec.with_vocabulary(vocabulary))
 
     def split_of(self, own_split: str, id_hash: int) -> str:
-        """The split of an item: the source's own, or cut out of its train by hash."""
+        """The split of an item: the source's own, but some of train goes to test and validation."""
         if own_split != 'train':
             return own_split
         for split, stream, share in (
             ('test', _TEST, self.test_share),
             ('validation', _VALIDATION, self.options.validation_share),
         ):
-            # Not asked where the answer is known: this is done for every item.
+            # This runs for every item: nothing is computed for a share of 0.
             if not share:
                 continue
             bits = int(anchors.mix(self.options.seed, stream, id_hash))
@@ -67,22 +75,12 @@ class Plan:
 
 
 def make_plan(options: JobOptions) -> Plan:
-    """Resolves what can be known before the job runs.
+    """Makes the plan, as far as it can be known before the job runs.
 
     Raises:
       LonghaulError: for options that do not fit the source or each other.
     """
-    source = make_source(
-        options.source,
-        text_column=options.text_column,
-        label_column=options.label_column,
-        path_column=options.path_column,
-        csv_columns=None if options.csv_columns is None else tuple(options.csv_columns.split(',')),
-        class_names=_read_names(options.class_names),
-        encoding=options.encoding,
-        data_dir=options.data_dir,
-        manual_dir=options.manual_dir,
-    )
+    source = make_source(options.source, {flag: getattr(options, flag) for flag in FLAGS})
     own = tuple(group.split for group in source.groups())
     options = _keep_validation(options, own)
     spec = _with_trailing(_spec(options, source), options)
@@ -104,25 +102,8 @@ def make_plan(options: JobOptions) -> Plan:
     )
 
 
-def _read_names(path: str | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            names = tuple(line.strip() for line in file if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise LonghaulError(
-            f'--class_names={path}: cannot be read ({error}); name a text file with one name a line'
-        ) from error
-    if not names:
-        raise LonghaulError(f'--class_names={path}: is empty; write one name a line')
-    if len(set(names)) != len(names):
-        raise LonghaulError(f'--class_names={path}: a name occurs twice; names must differ')
-    return names
-
-
 def _keep_validation(options: JobOptions, own: tuple[str, ...]) -> JobOptions:
-    """Nothing is cut out of train for a validation split that the source has."""
+    """The options without --validation_share if the source has a validation split."""
     if 'validation' not in own:
         return options
     print(
@@ -148,7 +129,7 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         _refuse_flags(options, ('image_size', 'channels', *_PIXELS), 'text')
         make = character_spec if options.tokens == 'characters' else text_spec
         return make(max_steps=options.max_steps, cut=options.cut or 'head')
-    if source.kind == 'signal':
+    if isinstance(source, SignalSource):
         return _signal_spec(options, source)
     _refuse_flags(options, _TOKENS, 'images')
     size = options.image_size or source.image_size()
@@ -253,7 +234,7 @@ def _most_items(options: JobOptions, splits: int) -> int | None:
 
 
 def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:
-    """By size; `most`: items that --limit leaves."""
+    """The number of shards, by size; `most`: the greatest number of items that --limit allows."""
     per_item = (
         (spec.fixed_length or 300 + spec.trailing_steps)
         * spec.channels

@@ -1,9 +1,9 @@
-"""Items -> payloads -> values: the same for those who write documents and those who count them.
+"""Items -> payloads -> values, in batches, to write shards or to count characters.
 
-Payloads are read while others are decoded. What a worker holds at a time is bounded by the batches:
-as many as it has threads and three more, each of at most 256 items, 4 MiB of payloads and 4 MiB of
-values, or of one item that is larger; beside them one decoded image per thread, and the ids and
-places of one shard's items.
+Payloads are read while other payloads are decoded. A worker holds as many batches as it has
+threads, and three more. A batch has at most 256 items, 4 MiB of payloads and 4 MiB of values, or
+one item that is larger. Beside the batches, a worker holds a decoded image for each thread, and the
+items of a shard.
 """
 
 from collections import deque
@@ -26,26 +26,33 @@ _BATCH_ITEMS, _BATCH_BYTES = 256, 4 << 20
 
 
 class Decoded(NamedTuple):
-    """An item, its class number (-1 for none), and its values, see `encode_batch`.
+    """A usable item.
 
-    `values`: a `Rejected` if it cannot be used; all the rest then means nothing. `encoding`: of its
-    payload.
+    `label`: the number of its class; -1 for none. `values`: its steps, see `encode_batch`.
+    `encoding`: of its payload.
     """
 
     hashed: Hashed
     label: int
-    values: np.ndarray | Rejected
-    encoding: str = ''
+    values: np.ndarray
+    encoding: str
+
+
+class Unusable(NamedTuple):
+    """An item that cannot be used, and why."""
+
+    hashed: Hashed
+    verdict: Rejected
 
 
 class Batch(NamedTuple):
-    """Items in their order, and what the values of those that can be used add up to.
+    """Items in their order, and counts of the values of usable items.
 
     `sums`: see `sums_of`; empty for documents. `histogram`: see `histogram_of`; None for floats,
-    for characters without a vocabulary, and where no item can be used.
+    for characters without a vocabulary, and if no item is usable.
     """
 
-    items: list[Decoded]
+    items: list[Decoded | Unusable]
     sums: list[Sums]
     histogram: np.ndarray | None
 
@@ -54,7 +61,7 @@ _Read = tuple[Hashed, Payload | Rejected]
 
 
 def in_order(hashed: list[Hashed]) -> list[Hashed]:
-    """By hash of the id, which does not depend on how the items arrived."""
+    """Items in the order of their shard, by hash of the id, in whatever order they arrive."""
     return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
 
 
@@ -64,18 +71,18 @@ def decoded(hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1) 
     Args:
       hashed: the items.
       plan: of the job.
-      labels: numbers of the labels.
-      threads: that decode; this one reads.
+      labels: the classes, and the numbers of labels.
+      threads: number of threads that decode; the calling thread reads.
 
     Yields:
-      Batches of them, in their order.
+      Batches of the items, in their order.
     """
     pool = ThreadPoolExecutor(threads, 'decode')
     waiting: deque[Future[Batch]] = deque()
     try:
         for batch in _batches(_read_payloads(hashed, plan), plan.spec):
             waiting.append(pool.submit(_decode, batch, plan.spec, labels))
-            # One more than there are threads: none of them ever waits for this one.
+            # One batch more than threads, so that no thread ever waits for the reading thread.
             if len(waiting) > threads + 1:
                 yield waiting.popleft().result()
         while waiting:
@@ -85,7 +92,7 @@ def decoded(hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1) 
 
 
 def _read_payloads(hashed: list[Hashed], plan: Plan) -> Iterator[_Read]:
-    """Payloads in order; each group's by a reader of its own, so that a table is read once."""
+    """The payloads in order. Each group has one reader, so that a table is read once."""
     by_group: dict[str, list[Item]] = {}
     for h in hashed:
         by_group.setdefault(h.item.group, []).append(h.item)
@@ -95,7 +102,8 @@ def _read_payloads(hashed: list[Hashed], plan: Plan) -> Iterator[_Read]:
 
 
 def _batches(read: Iterable[_Read], spec: SequenceSpec) -> Iterator[list[_Read]]:
-    most, batch, size = _most_items(spec), [], 0
+    most, size = _most_items(spec), 0
+    batch: list[_Read] = []
     for entry in read:
         own = _size(entry[1])
         if batch and (len(batch) == most or size + own > _BATCH_BYTES):
@@ -116,29 +124,35 @@ def _most_items(spec: SequenceSpec) -> int:
 def _size(payload: Payload | Rejected) -> int:
     if isinstance(payload, Rejected):
         return 0
-    return len(payload.data) if payload.pixels is None else payload.pixels.nbytes
+    content = payload.content
+    return len(content) if isinstance(content, bytes) else content.nbytes
 
 
 def _decode(batch: list[_Read], spec: SequenceSpec, labels: Labels) -> Batch:
-    numbers = [_label(h.item, payload, labels) for h, payload in batch]
-    usable = [
-        (h.hash, payload)
-        for (h, payload), n in zip(batch, numbers, strict=True)
-        if not isinstance(n, Rejected)
-    ]
+    labelled = [(h, _labelled(h.item, payload, labels)) for h, payload in batch]
+    usable = [(h.hash, own[1]) for h, own in labelled if not isinstance(own, Rejected)]
     found = _values(usable, spec)
     values = iter(found)
-    items = [
-        Decoded(h, -1, number)
-        if isinstance(number, Rejected)
-        else Decoded(h, number, next(values), payload.encoding)
-        for (h, payload), number in zip(batch, numbers, strict=True)
-    ]
+    items = [_judged(h, own, values) for h, own in labelled]
     return Batch(items, *_count([v for v in found if not isinstance(v, Rejected)], spec))
 
 
+def _judged(
+    hashed: Hashed,
+    labelled: tuple[int, Payload] | Rejected,
+    values: Iterator[np.ndarray | Rejected],
+) -> Decoded | Unusable:
+    """An item with the next values, unless it needs none."""
+    if isinstance(labelled, Rejected):
+        return Unusable(hashed, labelled)
+    (label, payload), own = labelled, next(values)
+    if isinstance(own, Rejected):
+        return Unusable(hashed, own)
+    return Decoded(hashed, label, own, payload.encoding)
+
+
 def _count(values: list[np.ndarray], spec: SequenceSpec) -> tuple[list[Sums], np.ndarray | None]:
-    """The sums and the histogram of what is written, see `Batch`."""
+    """(sums, histogram) of written values, see `Batch`."""
     levels = levels_of(spec)
     if not values or (levels is None and spec.tokens is not None):
         return [], None
@@ -149,9 +163,9 @@ def _count(values: list[np.ndarray], spec: SequenceSpec) -> tuple[list[Sums], np
 
 
 def _values(usable: list[tuple[int, Payload]], spec: SequenceSpec) -> list[np.ndarray | Rejected]:
-    """Of (hash of the id, payload) pairs, the steps that are written."""
+    """(hash of the id, payload) pairs -> the steps that are written."""
     found = encode_batch([payload for _, payload in usable], spec.without_trailing())
-    # Characters that are still to be counted are those of the documents alone.
+    # While characters are counted, trailing steps do not count.
     counted = spec.tokens == 'characters' and spec.vocabulary is None
     if counted or not spec.trailing_steps:
         return found
@@ -162,11 +176,14 @@ def _values(usable: list[tuple[int, Payload]], spec: SequenceSpec) -> list[np.nd
     ]
 
 
-def _label(item: Item, payload: Payload | Rejected, labels: Labels) -> int | Rejected:
-    """An item's class number, or why it need not be decoded."""
+def _labelled(
+    item: Item, payload: Payload | Rejected, labels: Labels
+) -> tuple[int, Payload] | Rejected:
+    """(an item's class number, its payload), or why the item need not be decoded."""
     if isinstance(payload, Rejected):
         return payload
-    number = -1 if item.label is None else labels.numbers.get(item.label)
-    if number is None:
+    if item.label is None:
+        return -1, payload
+    if item.label not in labels.numbers:
         return Rejected('the label is none of the classes', item.label)
-    return number
+    return labels.numbers[item.label], payload

@@ -1,7 +1,8 @@
-"""Writes one shard: sorted by hash of the id, to a temporary name, then renamed.
+"""Writes a shard under a temporary name, and renames it when it is complete.
 
-The shard of an item follows from its id alone, and so does its place in the shard: the same input
-gives the same bytes on any runner, with any number of workers, in any order of arrival.
+The id of an item decides about its shard, and the hash of the id about its place in the shard. So
+the same input gives the same bytes on any runner, with any number of workers, in any order of
+arrival.
 """
 
 import hashlib
@@ -19,22 +20,22 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
 from pipelines.job import metrics
 from pipelines.job.few_labels import without_others
-from pipelines.job.items import Hashed, Rejected
+from pipelines.job.items import Hashed
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
-from pipelines.job.reading import Batch, Decoded, decoded, in_order
+from pipelines.job.reading import Batch, Decoded, Unusable, decoded, in_order
 from pipelines.job.tally import Tally
 
 _SHARD_STREAM = 21
 
 
 def shard_of(id_hash: int, shards: int) -> int:
-    """The shard of an id, independent of its split."""
+    """The number of the shard that an id belongs to, in whichever split."""
     return int(anchors.mix(_SHARD_STREAM, id_hash)) % shards
 
 
 class _File:
-    """A file that appears under its name when it is whole."""
+    """A file that appears under its name when it is complete."""
 
     def __init__(self, path: str) -> None:
         self.path, self._temporary = path, f'{path}.partial'
@@ -51,7 +52,7 @@ class _File:
         self.bytes += len(data)
 
     def finish(self) -> str:
-        """Renames; returns the sha256 of the content."""
+        """Gives the file its name; returns the sha256 of its content."""
         self._file.close()
         FileSystems.rename([self._temporary], [self.path])
         return self._sha256.hexdigest()
@@ -64,17 +65,17 @@ def write_shard(
 
     Args:
       split: of the shard.
-      shard: its number.
-      hashed: its items, in any order.
+      shard: the number of the shard.
+      hashed: the items of the shard, in any order.
       plan: of the job.
-      labels: numbers of the labels.
-      threads: that decode.
+      labels: the classes, and the numbers of labels.
+      threads: number of threads that decode.
 
     Returns:
-      What `finish` adds up, see `Tally.counts`.
+      The counts of the shard for `finish`, see `Tally.counts`.
 
     Raises:
-      LonghaulError: for two items of one id.
+      LonghaulError: if two items have the same id.
     """
     hashed = in_order(hashed)
     _refuse_duplicates(hashed, plan)
@@ -101,18 +102,16 @@ def write_shard(
 
 
 def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: _File) -> None:
-    """Appends what can be used to a shard and its index; counts all."""
-    reasons = []
-    for found in batch.items:
-        if isinstance(found.values, Rejected):
-            tally.reject(found, found.values)
-            reasons.append(found.values.reason)
-    good = [found for found in batch.items if not isinstance(found.values, Rejected)]
+    """Appends the usable items of a batch to a shard and its index; counts all items."""
+    bad = [found for found in batch.items if isinstance(found, Unusable)]
+    good = [found for found in batch.items if isinstance(found, Decoded)]
+    for found in bad:
+        tally.reject(found)
     metrics.count('read', len(batch.items))
-    metrics.count_rejected(reasons)
+    metrics.count_rejected(found.verdict.reason for found in bad)
     if not good:
         return
-    lengths = np.array([len(found.values) for found in good])
+    lengths = np.array([len(f.values) for f in good])
     drawn = _draw(np.array([f.hashed.hash for f in good], np.uint64), lengths, plan)
     frames = [frame(record) for record in _serialize(good, drawn, plan)]
     rows = np.zeros(len(good), INDEX_DTYPE)
@@ -121,7 +120,7 @@ def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: 
     rows['bytes'] = sizes - len(frame(b''))
     rows['segments'] = segments.segment_count(lengths, plan.options.segment_steps)
     rows['length'] = lengths
-    rows['id_hash'] = [found.hashed.hash for found in good]
+    rows['id_hash'] = [f.hashed.hash for f in good]
     index.write(rows.tobytes())
     data.write(b''.join(frames))
     tally.add(good, lengths=lengths, drawn=drawn, batch=batch)
@@ -132,7 +131,7 @@ def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: 
 
 
 def _draw(id_hashes: np.ndarray, lengths: np.ndarray, plan: Plan) -> AnchorSets:
-    """All anchors of a batch: uint64 [N] and int64 [N] -> int32 [N, E, K] each."""
+    """The anchors of a batch: id hashes uint64 [N], lengths int64 [N] -> int32 [N, E, K] each."""
     options, fixed = plan.options, plan.spec.fixed_length is not None
     return anchors.sample_anchors(
         seed=options.seed,
@@ -156,7 +155,7 @@ def _serialize(good: list[Decoded], drawn: AnchorSets, plan: Plan) -> Iterator[b
 
 
 def _write_rejected(name: str, lines: list[dict[str, str]], plan: Plan) -> dict[str, str]:
-    """Writes a shard's rejected items, if there are any; name of the file -> its sha256."""
+    """Writes the list of rejected items, if there are any: {name of the file: its sha256}."""
     if not lines:
         return {}
     file = _File(posixpath.join(plan.options.output, name))

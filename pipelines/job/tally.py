@@ -1,4 +1,4 @@
-"""What a shard holds, counted batch by batch: the numbers that `finish` adds up."""
+"""Counts the content of a shard, batch by batch. `finish` adds the counts of all shards up."""
 
 import zlib
 from collections import Counter
@@ -10,10 +10,9 @@ import numpy as np
 from pipelines.format.anchors import AnchorSets
 from pipelines.format.histograms import levels_of
 from pipelines.format.values import Sums, add_up
-from pipelines.job.items import Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
-from pipelines.job.reading import Batch, Decoded
+from pipelines.job.reading import Batch, Decoded, Unusable
 
 _COUNT = np.dtype('<i8')
 
@@ -22,9 +21,9 @@ class Tally:
     """Counts the examples of a shard and lists its rejected items.
 
     Attributes:
-      examples: how many.
-      steps: how many.
-      rejected: a line of rejected-*.jsonl for each item.
+      examples: number of examples.
+      steps: number of their steps.
+      rejected: the line of rejected-*.jsonl for each rejected item.
     """
 
     def __init__(self, plan: Plan, labels: Labels) -> None:
@@ -40,9 +39,9 @@ class Tally:
         levels = levels_of(plan.spec)
         self._histogram = None if levels is None else np.zeros([plan.spec.channels, levels], _COUNT)
 
-    def reject(self, found: Decoded, reason: Rejected) -> None:
-        """Notes an item that is not written."""
-        item = found.hashed.item
+    def reject(self, found: Unusable) -> None:
+        """Adds the line of an item that is not written."""
+        item, reason = found.hashed.item, found.verdict
         line = {'id': item.id, 'place': self._plan.source.where(item), 'reason': reason.reason}
         if reason.detail:
             line['detail'] = reason.detail
@@ -59,10 +58,10 @@ class Tally:
         """Counts examples.
 
         Args:
-          found: N of them, in the order in which they are written.
-          lengths: int64 [N], their steps.
-          drawn: their anchors.
-          batch: that they are of; what its values add up to.
+          found: N examples in the order in which they are written.
+          lengths: int64 [N], the steps of the examples.
+          drawn: the anchors of the examples.
+          batch: the batch of the examples, with the sums of its values.
         """
         spec = self._plan.spec
         self.examples += len(found)
@@ -75,36 +74,38 @@ class Tally:
             tenths = array.astype(np.int64) * 10 // lengths[:, np.newaxis, np.newaxis]
             self._tenths[kind] += np.bincount(np.minimum(tenths, 9).reshape(-1), minlength=10)
         self._sums = add_up([self._sums, *batch.sums], spec.channels)
-        if self._histogram is not None:
+        if self._histogram is not None and batch.histogram is not None:
             self._histogram += batch.histogram
 
     def counts(self) -> dict[str, Any]:
-        """What is to be added up over the shards: JSON values, and the histogram packed."""
-        characters = self._plan.spec.vocabulary is not None
+        """All counts, for `finish`: JSON values, and the compressed histogram."""
+        histogram = self._histogram
+        # Only with a vocabulary 0 stands for what is not in it.
+        no_vocabulary = self._plan.spec.vocabulary is None
         reasons: Counter[str] = Counter(line['reason'] for line in self.rejected)
         return {
             'classes': dict(self._classes),
             'lengths': dict(self._lengths),
             'steps': self.steps,
-            'unknown': int(self._histogram[0, 0]) if characters else 0,
+            'unknown': 0 if histogram is None or no_vocabulary else int(histogram[0, 0]),
             'encodings': dict(self._encodings),
             'rejected': dict(reasons),
             'anchors': {kind: tenths.tolist() for kind, tenths in self._tenths.items()},
             'values': list(self._sums),
-            'histogram': None if self._histogram is None else _packed(self._histogram),
+            'histogram': None if histogram is None else _packed(histogram),
         }
 
 
 def _packed(histogram: np.ndarray) -> bytes:
-    """Whoever adds up holds those of all shards, and most ids of a vocabulary are rare."""
+    """Compressed bytes. `finish` holds the histograms of all shards, which are mostly zeros."""
     return zlib.compress(histogram.tobytes(), 1)
 
 
 def sums_from(counts: dict[str, Any]) -> Sums:
-    """The sums of values in what `Tally.counts` gave."""
+    """The sums of values in the result of `Tally.counts`."""
     return Sums(*counts['values'])
 
 
 def histogram_from(counts: dict[str, Any], channels: int) -> np.ndarray:
-    """The histogram in what `Tally.counts` gave, int64 [C, levels]; of floats there is none."""
+    """The histogram in the result of `Tally.counts`, int64 [C, levels]. Floats have none."""
     return np.frombuffer(zlib.decompress(counts['histogram']), _COUNT).reshape([channels, -1])

@@ -1,9 +1,10 @@
-"""Which encoding a text is in: UTF-8, unless its byte order mark or --encoding says otherwise.
+"""Converts texts to UTF-8 from the encoding that a byte order mark or --encoding says.
 
-Records hold UTF-8 alone, as exported models take it.
+Records hold UTF-8, and exported models take UTF-8.
 """
 
 import codecs
+import contextlib
 import difflib
 import functools
 from encodings import aliases
@@ -12,7 +13,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Payload, Rejected
 
 _UTF8 = ('utf-8', 'utf-8-sig')
-# The longer marks first: UTF-32's begins with UTF-16's.
+# Longer marks come first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, 'utf-8'),
     (codecs.BOM_UTF32_LE, 'utf-32'),
@@ -25,14 +26,18 @@ _ASCII = bytes(range(128))
 
 
 def check_encoding(name: str | None, *, table: bool = False) -> str | None:
-    """The value of --encoding, or None where it says no more than UTF-8.
+    """Checks the value of --encoding.
 
     Args:
-      name: of one of Python's codecs.
-      table: whether rows, cells and quotes are to be found in it by their ASCII bytes.
+      name: name of a codec of Python; None: the flag was not given.
+      table: whether the texts stand in a table. Its rows, cells and quotes are found by ASCII
+        bytes.
+
+    Returns:
+      The name, or None for UTF-8, which is tried in any case.
 
     Raises:
-      LonghaulError: for a name that is none of a text's encoding, or one that no table can have.
+      LonghaulError: for an unknown name, and for an encoding that a table cannot have.
     """
     if name is None:
         return None
@@ -58,51 +63,56 @@ def check_encoding(name: str | None, *, table: bool = False) -> str | None:
 
 
 def to_utf8(data: bytes, encoding: str | None = None) -> tuple[bytes, str] | None:
-    """Converts a text.
+    """Converts a text to UTF-8.
 
-    A byte order mark decides; without one UTF-8 is tried, and then `encoding`. The other way round
-    where UTF-8 would take what it is not: the encoding has zero bytes and so has the text, or it
-    writes everything in ASCII (UTF-7, ISO-2022-JP).
+    A byte order mark decides about the encoding. Without a mark, UTF-8 is tried first and
+    `encoding` second. `encoding` is tried first where any text of it could pass for UTF-8: if both
+    the encoding and the text have zero bytes, or if the encoding uses ASCII bytes alone (UTF-7,
+    ISO-2022-JP).
 
     Args:
       data: a text.
-      encoding: what it is if it is no UTF-8.
+      encoding: the encoding of a text that is not UTF-8; None: there is no other one.
 
     Returns:
-      (the text as UTF-8 without the mark, the name of the encoding that it was in); None if it is
-      in none of those that it may be in.
+      (the text as UTF-8 without the mark, the name of its encoding); None if no encoding fits.
     """
-    marked = [name for mark, name in _MARKS if data.startswith(mark)]
+    marked = _marked(data)
     data = data.removeprefix(codecs.BOM_UTF8)
     return _first(data, marked or _candidates(data, encoding))
 
 
+def _marked(data: bytes) -> list[str]:
+    """Encodings that a byte order mark may say: UTF-32, or UTF-16 with a zero letter behind."""
+    return [name for mark, name in _MARKS if data.startswith(mark)]
+
+
 def cell_to_utf8(cell: str, encoding: str | None) -> tuple[bytes, str] | None:
-    """As `to_utf8`, for a part of a table that was read with errors='surrogateescape'."""
+    """Does what `to_utf8` does for a cell that was read with errors='surrogateescape'."""
     data = cell.encode('utf-8', 'surrogateescape')
     return _first(data, _candidates(data, encoding))
 
 
 def not_readable(what: str, encoding: str | None) -> Rejected:
-    """The verdict about `what` ('the text') that is in no encoding that it may be in."""
+    """The verdict about a text whose encoding does not fit; `what` names it, such as 'the text'."""
     if encoding is None:
         return Rejected(f'{what} is not UTF-8')
     return Rejected(f'{what} is neither UTF-8 nor {encoding}')
 
 
 def text_payload(data: bytes, encoding: str | None = None) -> Payload | Rejected:
-    """A text as it lies in a file or a record."""
+    """The payload of a text, or the verdict that its encoding does not fit."""
     found = to_utf8(data, encoding)
     if found is not None:
         return Payload(found[0], encoding=found[1])
-    marked = [name for mark, name in _MARKS if data.startswith(mark)]
+    marked = _marked(data)
     if marked and marked[0] != 'utf-8':
         return Rejected(f'the text is not {marked[0].upper()}, as its byte order mark says')
     return not_readable('the text', encoding)
 
 
 def is_utf8(text: str) -> bool:
-    """False where bytes (or escapes) that are no UTF-8 were read into a string."""
+    """Whether a string has no surrogates. Bytes that are not UTF-8 and JSON escapes give some."""
     try:
         text.encode('utf-8')
     except UnicodeEncodeError:
@@ -111,31 +121,22 @@ def is_utf8(text: str) -> bool:
 
 
 def mark_of(data: bytes) -> str | None:
-    """UTF-16 or UTF-32, of a table that begins so: by its mark, or by its zero bytes."""
-    for mark, name in _MARKS[1:]:
-        if data.startswith(mark):
-            return name.upper()
+    """'UTF-16' or 'UTF-32' if a table begins so, by its mark or by its zero bytes; else None."""
+    marked = _marked(data)
+    if marked:
+        return None if marked[0] == 'utf-8' else marked[0].upper()
     if data[:4:2] == b'\0\0' or data[1:4:2] == b'\0\0':
         return 'UTF-32' if b'\0\0\0' in data[:4] else 'UTF-16'
     return None
 
 
 def _first(data: bytes, encodings: list[str]) -> tuple[bytes, str] | None:
+    """The result of the first encoding that fits."""
     for name in encodings:
-        converted = _convert(data, name)
-        if converted is not None:
-            return converted, name
+        with contextlib.suppress(UnicodeError):
+            text = data.decode(name)
+            return (data if name == 'utf-8' else text.encode('utf-8')), name
     return None
-
-
-def _convert(data: bytes, name: str) -> bytes | None:
-    try:
-        if name == 'utf-8':
-            data.decode('utf-8')
-            return data
-        return data.decode(name).encode('utf-8')
-    except UnicodeError:
-        return None
 
 
 def _candidates(data: bytes, encoding: str | None) -> list[str]:
@@ -148,10 +149,10 @@ def _candidates(data: bytes, encoding: str | None) -> list[str]:
 
 @functools.lru_cache(maxsize=4)
 def _kind(encoding: str) -> str:
-    """How an encoding relates to ASCII.
+    """The relation of an encoding to ASCII.
 
-    'ascii' keeps every ASCII byte, 'escaped' has no others, 'wide' needs several bytes for each
-    letter, 'other' is none of these (EBCDIC).
+    'ascii': every ASCII byte means what it means in ASCII. 'escaped': it uses ASCII bytes alone.
+    'wide': every letter takes several bytes. 'other': none of these, such as EBCDIC.
     """
     if len(_encoded('a', encoding) or b'') > 1:
         return 'wide'

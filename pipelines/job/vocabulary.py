@@ -1,8 +1,7 @@
-"""The vocabulary of a job that writes characters: a first pass, over the training split alone.
+"""Counts the characters of the training split for the vocabulary, before the shards are written.
 
-Every document of it is read twice, once to be counted and once to be written (a gzipped table is
-unpacked twice for each shard): texts that are kept in between would have to fit into memory, and
-counts alone always do.
+Every training document is read twice, once to be counted and once to be written. (A gzipped table
+is unpacked twice for each shard.) Memory holds the counts, but might not hold the texts in between.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,23 +11,23 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.encoder import set_up_worker
-from pipelines.job.items import Hashed, Rejected
+from pipelines.job.items import Hashed
 from pipelines.job.labels import Labels, resolve
 from pipelines.job.packing import unpack
 from pipelines.job.plan import Plan
-from pipelines.job.reading import decoded, in_order
+from pipelines.job.reading import Decoded, decoded, in_order
 
 _CODE_POINTS = 0x110000
 
 
 class _Count(beam.DoFn):
-    """((split, shard), packed items) -> (code point, how often), of the training split."""
+    """((split, shard), packed items) -> (code point, number), for the training split alone."""
 
     def __init__(self, plan: Plan, threads: int) -> None:
         self._plan, self._threads = plan, threads
 
     def setup(self) -> None:
-        """Leaves the other cores to the other workers."""
+        """Limits TensorFlow's threads, see `set_up_worker`."""
         set_up_worker()
 
     def process(
@@ -44,20 +43,20 @@ class _Count(beam.DoFn):
 def count(
     hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1
 ) -> Iterator[tuple[int, int]]:
-    """Counts the characters that will be written; a document that will be rejected has none.
+    """Counts the characters of documents; leaves out documents that will be rejected.
 
     Args:
       hashed: items, in any order.
       plan: of the job; its spec has no vocabulary yet.
-      labels: numbers of the labels.
-      threads: that decode.
+      labels: the classes, and the numbers of labels.
+      threads: number of threads that decode.
 
     Yields:
-      (code point, how often) of each character that occurs.
+      (code point, number) of each character that occurs.
     """
     counts = np.zeros([_CODE_POINTS], np.int64)
     for batch in decoded(in_order(hashed), plan, labels, threads):
-        usable = [found.values for found in batch.items if not isinstance(found.values, Rejected)]
+        usable = [found.values for found in batch.items if isinstance(found, Decoded)]
         if usable:
             found, times = np.unique(np.concatenate(usable), return_counts=True)
             counts[found] += times
@@ -66,17 +65,17 @@ def count(
 
 
 def choose(counts: Iterable[tuple[int, int]], size: int) -> str:
-    """The most frequent characters, the smaller code point first where two are equally frequent.
+    """The most frequent characters. Of equally frequent ones, the smaller code point comes first.
 
     Args:
-      counts: (code point, how often), each code point once, in any order.
-      size: how many are wanted at most.
+      counts: (code point, number), each code point once, in any order.
+      size: the greatest number of characters.
     """
     ordered = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
     return ''.join(chr(point) for point, _ in ordered[:size])
 
 
-def _chosen(counts: list[tuple[int, int]], plan: Plan) -> str:
+def _chosen(counts: list[tuple[int, int]], plan: Plan, size: int) -> str:
     if not counts:
         options = plan.options
         raise LonghaulError(
@@ -85,7 +84,7 @@ def _chosen(counts: list[tuple[int, int]], plan: Plan) -> str:
             f'{plan.test_share}; lower the shares, or use --tokens=bytes, which lists the rejected '
             'documents with the reasons'
         )
-    return choose(counts, plan.vocabulary_size)
+    return choose(counts, size)
 
 
 def add_vocabulary(
@@ -95,19 +94,20 @@ def add_vocabulary(
     plan: Plan,
     threads: int,
 ) -> beam.PCollection:
-    """Adds the counting to a pipeline.
+    """Adds the counting of characters to a pipeline.
 
     Args:
       pipeline: of the job.
-      shards: ((split, shard), packed items), grouped.
+      shards: ((split, shard), all packed items of the shard).
       labels: (split, label) pairs.
       plan: of the job.
-      threads: that decode, in each worker.
+      threads: number of threads of each worker that decode.
 
     Returns:
-      One element: the vocabulary, or None where the plan needs none.
+      One element: the vocabulary, or None if the plan needs none.
     """
-    if plan.vocabulary_size is None:
+    size = plan.vocabulary_size
+    if size is None:
         return pipeline | 'No vocabulary' >> beam.Create([None])
     counts = (
         shards
@@ -117,5 +117,6 @@ def add_vocabulary(
     return (
         pipeline
         | 'Once, to choose' >> beam.Create([None])
-        | 'Choose' >> beam.Map(lambda _, counts: _chosen(counts, plan), beam.pvalue.AsList(counts))
+        | 'Choose'
+        >> beam.Map(lambda _, counts: _chosen(counts, plan, size), beam.pvalue.AsList(counts))
     )

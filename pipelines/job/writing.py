@@ -1,4 +1,4 @@
-"""What a disk says when it takes no more, as a refusal in one line."""
+"""Turns the errors of a full disk into a refusal in one line."""
 
 import contextlib
 import errno
@@ -8,19 +8,19 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.format.errors import LonghaulError
 
-# Reading gives none of these.
+# Only writing raises these.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @contextlib.contextmanager
 def refuses_full_disk(folder: str) -> Iterator[None]:
-    """Turns errors of a disk that takes no more into a refusal.
+    """A context that turns the errors of a full or read-only disk into a refusal.
 
     Args:
       folder: the output.
 
     Raises:
-      LonghaulError: in place of such an error.
+      LonghaulError: instead of such an error.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def refuses_full_disk(folder: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str | None:
-    """The words of the first of such errors among those that Beam has wrapped."""
+    """The text of the first such error, also among those that Beam has wrapped; None without."""
     details = getattr(error, 'exception_details', None) or {}
     for found in (error, *details.values()):
         if isinstance(found, OSError) and found.errno in _FULL:

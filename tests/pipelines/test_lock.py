@@ -12,7 +12,7 @@ from pipelines import lock
 from pipelines.format.errors import LonghaulError
 
 HOW = {'flag': '--dir', 'doing': 'works', 'say': print}
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HOLDER = (
     'import sys, time; from pipelines import lock\n'
     'with lock.held(sys.argv[1], flag="--dir", doing="works", say=print):\n'

@@ -1,7 +1,7 @@
-"""Uncompressed BMP files, in graphs.
+"""Decodes uncompressed BMP files, in graphs.
 
-Not by TensorFlow's decoder: it shows the indexes of a palette as if they were gray, heeds no masks,
-and refuses files with a few bytes behind the pixels.
+TensorFlow's decoder does not serve: it shows the indexes of a palette as gray, ignores masks, and
+refuses files with bytes behind the pixels.
 """
 
 from typing import NamedTuple
@@ -15,25 +15,25 @@ from pipelines.format.images.white import over_white
 _PLAIN, _MASKED = 0, 3
 _PALETTE_BITS, _COLOR_BITS = (1, 4, 8), (24, 32)
 _MASKS = (0xFF0000, 0xFF00, 0xFF)
-# Signed, as all numbers are read here: 0xFF000000.
+# 0xFF000000 as a signed number: all numbers are read as signed ones here.
 _ALPHA = -0x1000000
-# Headers of Windows that can hold masks, and those of them that hold one for alpha.
+# Sizes of the Windows headers that can hold masks, and of those that hold a mask for alpha.
 _MASK_HEADERS, _ALPHA_HEADERS = (40, 52, 56, 108, 124), (56, 108, 124)
 
 
 class _Header(NamedTuple):
-    """Scalars, int64 but for the last one.
+    """What the header says: int64 scalars, and two bool scalars.
 
     Attributes:
-      offset: of the pixels.
-      palette: where it begins.
-      colors: of the palette.
+      offset: place of the pixels in the file.
+      palette: place of the palette in the file.
+      colors: number of colours in the palette.
       width: in pixels.
       height: in pixels, negative if the top row comes first.
-      bits: of a pixel.
+      bits: bits in a pixel.
       compression: 0 for none, 3 for masks.
-      known: bool; whether it is one of the kinds that are read.
-      has_alpha: bool.
+      known: bool; whether this kind of BMP is read.
+      has_alpha: bool; whether the fourth byte of a pixel is alpha.
     """
 
     offset: tf.Tensor
@@ -58,8 +58,8 @@ def decode_bmp(data: tf.Tensor) -> tf.Tensor:
       uint8 [H, W, 3].
 
     Raises:
-      tf.errors.InvalidArgumentError: see `refusals.reason_of`; other kinds of BMP are
-        refused.
+      tf.errors.InvalidArgumentError: for damage, too many pixels and other kinds of BMP; see
+        `refusals.reason_of`.
     """
     header = _read_header(data)
     rows = tf.abs(header.height)
@@ -92,7 +92,7 @@ def _read_header(data: tf.Tensor) -> _Header:
     start = tf.strings.substr(data, tf.minimum(10, tf.strings.length(data)), 60)
     words = tf.io.decode_raw(start, tf.int32, fixed_length=60)
     size = words[1]
-    # OS/2's short header, which is not read, has them elsewhere.
+    # In OS/2's short header, which is refused, the bits stand at another place.
     bits = tf.where(tf.equal(size, 12), words[3], words[4]) // 65536
     compression = tf.where(tf.equal(size, 12), 0, words[5])
     plain, masked = tf.equal(compression, _PLAIN), tf.equal(compression, _MASKED)
@@ -126,7 +126,7 @@ def _among(number: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:
 
 
 def _from_colors(content: tf.Tensor, header: _Header) -> tf.Tensor:
-    """uint8 [H, W, 3] from rows of blue, green, red, and perhaps alpha."""
+    """uint8 [H, W, 3] from rows of blue, green, red, and a fourth byte with 32 bits."""
     channels = header.bits // 8
     rows = tf.shape(content, tf.int64)[0]
     pixels = content[:, : header.width * channels]
@@ -141,7 +141,7 @@ def _from_colors(content: tf.Tensor, header: _Header) -> tf.Tensor:
 
 
 def _from_palette(data: tf.Tensor, content: tf.Tensor, header: _Header) -> tf.Tensor:
-    """uint8 [H, W, 3] from rows of indexes, the first one in a byte's upper bits."""
+    """uint8 [H, W, 3] from rows of indexes. The first index stands in the upper bits of a byte."""
     bits = tf.cast(header.bits, tf.uint8)
     shifts = tf.range(8 - header.bits, -1, -header.bits)
     index = tf.bitwise.right_shift(content[..., tf.newaxis], tf.cast(shifts, tf.uint8))
@@ -152,5 +152,5 @@ def _from_palette(data: tf.Tensor, content: tf.Tensor, header: _Header) -> tf.Te
     room = (header.offset - header.palette) // 4
     size = 4 * tf.minimum(header.colors, room)
     palette = tf.io.decode_raw(tf.strings.substr(data, header.palette, size), tf.uint8)
-    # An index beyond the palette is an error of tf.gather: the file is damaged.
+    # tf.gather fails for an index beyond the palette, which means that the file is damaged.
     return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], tf.cast(index, tf.int32))

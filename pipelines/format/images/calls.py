@@ -1,4 +1,4 @@
-"""Parts of a graph that few files need, kept out of the way of all others."""
+"""Functions that keep rarely used parts of a graph apart from the rest."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ import tensorflow as tf
 
 
 def apart(function: Callable) -> Callable:
-    """A function that stays one call in every graph that it becomes part of.
+    """Makes a function that is one node in every graph that calls it.
 
-    TensorFlow visits each node of a branch that is not taken; the hundreds of nodes for rare kinds
-    of files would cost a small PNG more than its own decoding.
+    TensorFlow visits all nodes of a branch, even if the branch is not taken. For a small PNG,
+    visits to the hundreds of nodes for rare kinds of files would take longer than the decoding.
 
     Args:
-      function: of tensors, traced once per signature.
+      function: takes and returns tensors; it is traced once per signature.
 
     Returns:
-      The same for callers, in graphs and outside of them.
+      A function with the same arguments and results, in graphs and outside of them.
     """
     return tf.function(function, autograph=False, experimental_attributes={'_noinline': True})

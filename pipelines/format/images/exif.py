@@ -1,6 +1,7 @@
-"""How an image file wants to be turned, by its EXIF data; in graphs, without reading pixels.
+"""Reads the orientation of an image file from its EXIF data, in graphs, without decoding pixels.
 
-Both walks run only where their word occurs in the file at all, which one search tells.
+A walk over the chunks of a PNG or the segments of a JPEG takes time. It is made only if a search
+finds the name of a wanted chunk or segment anywhere in the file.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.format.images.calls import apart
 
-# The walks give up on files that hold nothing else but headers.
+# A walk ends after so many parts: a file could consist of headers alone.
 _MAX_CHUNKS = 100_000
 _MAX_SEGMENTS = 10_000
 _MAX_ENTRIES = 1000
@@ -17,12 +18,13 @@ _ORIENTATION, _SHORT = 0x0112, 3
 
 
 class Findings(NamedTuple):
-    """Scalars. What stands around an image's pixels.
+    """What a file says beside its pixels. All fields are scalars.
 
     Attributes:
-      orientation: int32, 1..8 as EXIF counts them; 1 is upright.
-      marked: bool; a PNG's tRNS chunk (some colour is transparent), a JPEG's Adobe segment.
-      endless: bool; the walk gave up.
+      orientation: int32, 1..8 as EXIF counts; 1 is upright.
+      marked: bool; whether a PNG has a tRNS chunk (a colour is transparent), or a JPEG an Adobe
+        segment.
+      endless: bool; whether the walk ended before the end of the headers.
     """
 
     orientation: tf.Tensor
@@ -31,19 +33,27 @@ class Findings(NamedTuple):
 
 
 def nothing() -> Findings:
-    """For a file in which there is nothing to be found."""
+    """The findings about a file without such chunks or segments."""
     return Findings(tf.constant(1), tf.constant(False), tf.constant(False))
 
 
 def contains(data: tf.Tensor, word: str) -> tf.Tensor:
-    """Whether a word (of RE2: `\\x00`) occurs anywhere in a string; bool scalar."""
-    # A replacement searches for its first letter at the speed of memory; a match does not.
+    """Whether a string contains a word.
+
+    Args:
+      data: string [...].
+      word: a regular expression of RE2, such as `Exif\\x00`.
+
+    Returns:
+      bool [...].
+    """
+    # regex_replace looks for the first letter at the speed of memory. regex_full_match does not.
     rest = tf.strings.regex_replace(data, word, '', replace_global=False)
     return tf.not_equal(tf.strings.length(rest), tf.strings.length(data))
 
 
 def of_png(data: tf.Tensor) -> Findings:
-    """Of a PNG: its eXIf chunk, before or after the pixels, and whether there is a tRNS chunk."""
+    """Reads a PNG's eXIf chunk, before or after the pixels, and looks for a tRNS chunk."""
     has_exif = contains(data, 'eXIf')
     return tf.cond(
         tf.logical_or(has_exif, contains(data, 'tRNS')),
@@ -63,7 +73,7 @@ def _walk_png(data: tf.Tensor, has_exif: tf.Tensor) -> Findings:
     def step(
         position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, begun: tf.Tensor
     ) -> tuple:
-        """Reads a chunk: its length, its name, as much content, a checksum."""
+        """Reads a chunk: its length, its name, its content, a checksum."""
         head = _numbers(data, position, tf.int32, 8)
         fits = tf.logical_and(head[0] >= 0, head[0] <= length - position - 12)
         here = tf.logical_and(_is(head[1], b'eXIf'), tf.logical_and(fits, tf.equal(at, 0)))
@@ -71,7 +81,7 @@ def _walk_png(data: tf.Tensor, has_exif: tf.Tensor) -> Findings:
         begun = tf.logical_or(begun, _is(head[1], b'IDAT'))
         done = tf.logical_and(begun, tf.logical_or(at > 0, tf.logical_not(has_exif)))
         following = tf.where(fits, position + 12 + tf.maximum(head[0], 0), length)
-        # Behind the first pixels it is ignored, as libpng does.
+        # A tRNS chunk behind the first pixels is ignored, as libpng ignores it.
         here = tf.logical_and(_is(head[1], b'tRNS'), tf.logical_not(begun))
         return tf.where(done, length, following), at, size, tf.logical_or(marked, here), begun
 
@@ -83,14 +93,14 @@ def _walk_png(data: tf.Tensor, has_exif: tf.Tensor) -> Findings:
 
 
 def of_jpeg(data: tf.Tensor, *, always: tf.Tensor) -> Findings:
-    """Of a JPEG: its first Exif segment before the pixels, and whether there is an Adobe segment.
+    """Reads a JPEG's first Exif segment before the pixels, and looks for an Adobe segment.
 
     Args:
       data: scalar string.
-      always: bool scalar; whether the answer about Adobe is needed.
+      always: bool scalar; whether the caller needs to know about an Adobe segment.
 
     Returns:
-      The findings; `endless` also where there is garbage between the segments.
+      The findings; `endless` is also true for garbage between the segments.
     """
     return tf.cond(
         tf.logical_or(contains(data, 'Exif\\x00\\x00'), always), lambda: _walk_jpeg(data), nothing
@@ -108,7 +118,7 @@ def _walk_jpeg(data: tf.Tensor) -> Findings:
     def step(
         position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, lost: tf.Tensor
     ) -> tuple:
-        """Reads a segment: its marker, its length (which counts itself), its content."""
+        """Reads a segment: its marker, its length (which includes itself), its content."""
         words = tf.cast(_numbers(data, position, tf.uint16, 10), tf.int32)
         marker, words = words[0], words[1:]
         # Any number of 0xff bytes may stand before a marker; some markers have no content.
@@ -140,7 +150,7 @@ def _walk_jpeg(data: tf.Tensor) -> Findings:
 
 
 def _numbers(data: tf.Tensor, position: tf.Tensor, dtype: tf.DType, size: int) -> tf.Tensor:
-    """Big-endian numbers in `size` bytes from a place inside of the data; zeros behind its end."""
+    """Big-endian numbers in `size` bytes of the data from `position`; zeros behind the end."""
     piece = tf.strings.substr(data, position, size)
     return tf.io.decode_raw(piece, dtype, little_endian=False, fixed_length=size)
 
@@ -155,13 +165,15 @@ def _begins(words: tf.Tensor, name: bytes) -> tf.Tensor:
 
 
 def _orientation(tiff: tf.Tensor) -> tf.Tensor:
-    """Tag 0x0112 of the first directory, one SHORT of 1..8; 1 where it is missing or anything else.
+    """The orientation in EXIF data: tag 0x0112 of the first directory.
+
+    The tag counts only if it is one SHORT of 1..8.
 
     Args:
       tiff: scalar string, perhaps empty or cut off.
 
     Returns:
-      int32 scalar.
+      int32 scalar, 1..8; 1 without such a tag.
     """
     length = tf.cast(tf.strings.length(tiff), tf.int64)
     head = tf.io.decode_raw(tiff, tf.uint8, fixed_length=8)
@@ -193,6 +205,6 @@ def _orientation(tiff: tf.Tensor) -> tf.Tensor:
         ],
         axis=0,
     )
-    # Upright is the smallest value, and reduce_max of nothing is smaller still.
+    # reduce_max of nothing is less than 1. It becomes 1, which is upright.
     best = tf.reduce_max(tf.where(right, value, 1))
     return tf.cast(tf.maximum(best, 1), tf.int32)

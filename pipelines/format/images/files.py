@@ -1,7 +1,7 @@
-"""Image files -> upright RGB pixels, in graphs: what the job stores and the exported model sees.
+"""Image files -> upright RGB pixels, in graphs, for the job and for exported models.
 
-docs/images.md has the treatment of each kind of file in a table. A file is judged by its headers
-before a pixel of it is decoded.
+A table in docs/images.md says what becomes of each kind of file. The headers of a file are checked
+before its pixels are decoded.
 """
 
 import tensorflow as tf
@@ -12,7 +12,7 @@ from pipelines.format.images.gif import decode_gif
 from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
 from pipelines.format.images.white import over_white
 
-# The first four bytes of each kind, and which of their bits must agree.
+# The first four bytes of each kind of file, and which of their bits must agree.
 _KINDS = {
     b'\x89PNG': 0xFFFFFFFF,
     b'\xff\xd8\xff\0': 0xFFFFFF00,
@@ -21,14 +21,15 @@ _KINDS = {
 }
 _REST_OF_PNG, _IHDR = 0x0D0A1A0A, 0x49484452
 _PNG_GRAY, _PNG_PALETTE, _PNG_WITH_ALPHA = 0, 3, (4, 6)
-# By orientation, after columns and rows have changed places for 5..8: top to bottom, left to right.
+# By orientation: whether to flip rows, columns, channels. For orientations 5..8, rows and columns
+# have changed places before.
 _FLIPS = tuple(
     (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7), False) for orientation in range(9)
 )
 
 
 def _signed(number: int) -> int:
-    """Of 32 bits, as TensorFlow reads and compares them."""
+    """An unsigned number of 32 bits as the signed one that TensorFlow reads."""
     return number - (1 << 32) if number >> 31 else number
 
 
@@ -40,11 +41,11 @@ def decode_pixels(data: tf.Tensor) -> tf.Tensor:
       data: scalar string.
 
     Returns:
-      uint8 [H, W, 3], turned upright; transparency over white.
+      uint8 [H, W, 3], turned upright; transparent pixels are put on white.
 
     Raises:
-      tf.errors.InvalidArgumentError: for what is no such file, is damaged or has more than
-        `refusals.MAX_PIXELS` pixels; `refusals.reason_of` says which.
+      tf.errors.InvalidArgumentError: for another kind of file, for damage and for more than
+        `refusals.MAX_PIXELS` pixels; `refusals.reason_of` reads the reason.
     """
     words = tf.io.decode_raw(data, tf.int32, little_endian=False, fixed_length=28)
     masks = tf.constant([_signed(mask) for mask in _KINDS.values()])
@@ -72,16 +73,17 @@ def decode_pixels(data: tf.Tensor) -> tf.Tensor:
 
 
 def are_plain_pngs(data: tf.Tensor) -> tf.Tensor:
-    """Which of many files `decode_png(channels=3)` reads as `decode_pixels` does.
+    """Finds the files that `tf.io.decode_png(channels=3)` decodes as `decode_pixels` does.
 
-    What a small PNG is asked for its own costs more than its decoding; many are asked at once here.
+    `decode_pixels` takes longer to examine a small PNG than to decode it. Here many files are
+    examined at once.
 
     Args:
       data: string [N].
 
     Returns:
-      bool [N]: a PNG of sound size without alpha, and without a chunk about transparency or EXIF.
-      What is no such file may still be one that can be read.
+      bool [N]: whether the file is a PNG of an allowed size, without alpha, a tRNS or an eXIf
+      chunk. `decode_pixels` may read other files too.
     """
     words = tf.io.decode_raw(data, tf.int32, little_endian=False, fixed_length=28)
     start = [_signed(int.from_bytes(b'\x89PNG', 'big')), _REST_OF_PNG]
@@ -99,7 +101,12 @@ def are_plain_pngs(data: tf.Tensor) -> tf.Tensor:
 
 
 def decode_png_or_other(data: tf.Tensor, *, plain: tf.Tensor) -> tf.Tensor:
-    """`decode_pixels`, cheaper where `are_plain_pngs` has said so (`plain`, bool scalar)."""
+    """As `decode_pixels`, but faster for plain PNGs.
+
+    Args:
+      data: scalar string.
+      plain: bool scalar, the answer of `are_plain_pngs`.
+    """
     return tf.cond(plain, lambda: tf.io.decode_png(data, channels=3), lambda: decode_pixels(data))
 
 
@@ -111,7 +118,7 @@ def turn(pixels: tf.Tensor, *, orientation: tf.Tensor) -> tf.Tensor:
       orientation: int32 scalar, 1..8 as EXIF counts them.
 
     Returns:
-      [H, W, C], or [W, H, C] for 5..8.
+      [H, W, C], or [W, H, C] for orientations 5..8.
     """
     order = tf.where(orientation >= 5, tf.constant([1, 0, 2]), tf.constant([0, 1, 2]))
     flipped = tf.gather(_FLIPS, orientation)
@@ -127,7 +134,15 @@ def _size_problems(width: tf.Tensor, height: tf.Tensor) -> tuple[tuple[tf.Tensor
 
 
 def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(uint8 [H, W, 3], orientation), by the first seven big-endian words of the file."""
+    """Decodes a PNG.
+
+    Args:
+      data: scalar string.
+      words: int32 [7], the first words of the file, big-endian.
+
+    Returns:
+      (uint8 [H, W, 3], orientation int32 scalar).
+    """
     width, height, color_type = words[4], words[5], words[6] // 65536 % 256
     bits = words[6] // (1 << 24)
     found = exif.of_png(data)
@@ -141,7 +156,7 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
 
     def composited() -> tf.Tensor:
-        """Over white."""
+        """The pixels over white."""
         pixels = tf.io.decode_png(data, channels=4)
         # Where libpng ignores a tRNS chunk, it fills alpha with as many ones as the gray has bits.
         few = tf.logical_and(tf.equal(color_type, _PNG_GRAY), bits < 8)
@@ -161,7 +176,7 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             lambda: colors,
         )
 
-    # Asked for alpha where there is none, libpng makes pictures of few bits transparent.
+    # libpng makes a picture of few bits transparent if it is asked for an alpha that is not there.
     pixels = tf.cond(
         has_alpha,
         lambda: tf.cond(tf.equal(color_type, _PNG_PALETTE), of_palette, composited),
@@ -171,7 +186,7 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _jpeg(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(uint8 [H, W, 3], orientation)."""
+    """Decodes a JPEG: (uint8 [H, W, 3], orientation int32 scalar)."""
     shape = tf.io.extract_jpeg_shape(data)
     is_cmyk = tf.equal(shape[2], 4)
     found = exif.of_jpeg(data, always=is_cmyk)

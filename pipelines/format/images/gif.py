@@ -1,8 +1,9 @@
-"""The first frame of a GIF, in graphs: its own palette, on the whole canvas, over white.
+"""Decodes the first frame of a GIF on a white canvas, in graphs.
 
-TensorFlow would decompress all frames, fill what a frame leaves out with black, and leave
-transparent pixels as the memory was. So the first frame is cut out and given to it alone, with a
-palette that tells index k as the colour (k, k, k); the colours are looked up here.
+TensorFlow's decoder decompresses all frames, fills what a frame does not cover with black, and
+gives no value to transparent pixels. So the first frame is cut out and made a GIF of its own. Its
+palette shows index k as the colour (k, k, k). TensorFlow decodes this GIF, and the colours are
+looked up here.
 """
 
 from typing import NamedTuple
@@ -13,23 +14,24 @@ from pipelines.format.images.calls import apart
 from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
 
 _MAX_STEPS = 100_000
-# Blocks of equal size that are passed at once: almost all have 255 bytes.
+# Parts of equal size that one step of the walk passes: almost all parts have 255 bytes.
 _RUN = 4096
-# What the walk reads: a block, the parts of an extension, those of the frame; or it has ended.
+# States of the walk. It reads a block, the parts of an extension or the parts of the frame; or it
+# has found the whole frame or lost its way.
 _BLOCK, _EXTENSION, _FRAME, _WHOLE, _LOST = range(5)
-# Behind the end of the file, so that no header is read beyond it.
+# Zeros behind the end of the file: a header that is cut off is read without a check.
 _MARGIN = 16
 _INDEXES = bytes(i for index in range(256) for i in (index, index, index))
 
 
 class _Frame(NamedTuple):
-    """Places of the first frame in the file, int32 scalars.
+    """Places of the first frame in the file: int32 scalars.
 
     Attributes:
-      state: `_WHOLE`, or something is missing.
-      descriptor: where it begins.
-      control: where the extension that goes with it begins; 0 for none.
-      end: where its compressed indexes end.
+      state: `_WHOLE`, or another state for a frame that is not complete.
+      descriptor: where the descriptor of the frame begins.
+      control: where the graphic control extension begins; 0 for none.
+      end: where the compressed indexes end.
     """
 
     state: tf.Tensor
@@ -40,22 +42,22 @@ class _Frame(NamedTuple):
 
 @apart
 def decode_gif(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the first frame; whatever follows it is not even looked at.
+    """Decodes the first frame. The bytes behind it are not read.
 
     Args:
       data: scalar string, beginning as a GIF does.
 
     Returns:
-      uint8 [H, W, 3], of the canvas.
+      uint8 [H, W, 3], the canvas.
 
     Raises:
-      tf.errors.InvalidArgumentError: see `refusals.reason_of`.
+      tf.errors.InvalidArgumentError: for damage and too many pixels; see `refusals.reason_of`.
     """
     content = tf.io.decode_raw(data, tf.uint8)
     content = tf.pad(content, [[0, _MARGIN]])
     frame = _find_frame(content, length=tf.strings.length(data))
     left, top, width, height = (_word(content, frame.descriptor + i) for i in (1, 3, 5, 7))
-    # Some frames are larger than the canvas that the file promises.
+    # Some frames are larger than the canvas of the header.
     canvas_width = tf.maximum(_word(content, tf.constant(6)), left + width)
     canvas_height = tf.maximum(_word(content, tf.constant(8)), top + height)
     pixels = tf.cast(canvas_width, tf.int64) * tf.cast(canvas_height, tf.int64)
@@ -79,19 +81,19 @@ def _word(content: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
 
 
 def _table_size(flags: tf.Tensor) -> tf.Tensor:
-    """Colours of the table that the flags of a canvas or a frame announce."""
+    """The number of colours in the table of a canvas or a frame, by its flags."""
     return tf.where(flags >= 128, tf.bitwise.left_shift(2, flags % 8), 0)
 
 
 def _find_frame(content: tf.Tensor, *, length: tf.Tensor) -> _Frame:
-    """Walks over the blocks before the first frame, and over the frame's own parts."""
+    """Walks over the blocks before the first frame, and over the parts of the frame."""
 
     def goes_on(position: tf.Tensor, state: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-        """Whether there is something left to be read."""
+        """Whether the walk reads on."""
         return tf.logical_and(state < _WHOLE, position < length)
 
     def step(position: tf.Tensor, state: tf.Tensor, at: tf.Tensor, control: tf.Tensor) -> tuple:
-        """Reads the head of a block, or passes over parts of one size."""
+        """Reads the head of a block, or passes parts of one size."""
         return tf.cond(
             tf.equal(state, _BLOCK),
             lambda: _read_block(content, position, at, control),
@@ -123,7 +125,7 @@ def _read_block(
 def _pass_parts(
     content: tf.Tensor, position: tf.Tensor, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A part is its size and as many bytes; an empty one is the last."""
+    """Passes parts of one size. A part is its size in a byte, and its bytes; the last is empty."""
     size = content[position]
     stride = tf.cast(size, tf.int32) + 1
     same = tf.equal(content[position : position + _RUN * stride : stride], size)
@@ -134,7 +136,7 @@ def _pass_parts(
 
 
 def _colors(data: tf.Tensor, content: tf.Tensor, frame: _Frame) -> tf.Tensor:
-    """uint8 [height, width, 3] of the frame alone."""
+    """uint8 [height, width, 3], the colours of the frame; refuses an index without a colour."""
     flags = _byte(content, frame.descriptor + 9)
     has_own = flags >= 128
     size = tf.where(has_own, _table_size(flags), _table_size(_byte(content, tf.constant(10))))
@@ -153,7 +155,7 @@ def _colors(data: tf.Tensor, content: tf.Tensor, frame: _Frame) -> tf.Tensor:
 
 
 def _indexes(data: tf.Tensor, frame: _Frame, flags: tf.Tensor) -> tf.Tensor:
-    """uint8 [height, width]: decoded from a GIF of the frame alone."""
+    """uint8 [height, width], the indexes of the frame, decoded from a GIF of this frame alone."""
     size = tf.strings.substr(data, frame.descriptor + 5, 4)
     begin = frame.descriptor + 10 + 3 * _table_size(flags)
     packed = tf.where(tf.equal(flags // 64 % 2, 1), b'\xc7', b'\x87')

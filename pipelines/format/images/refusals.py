@@ -1,7 +1,7 @@
-"""Why an image file is not read, said inside the graph and understood outside of it.
+"""Reasons why an image file is refused inside a graph.
 
-A graph can only fail with a text. These texts are fixed, so that the job counts its rejected items
-by reason, whether the graph is its own or an exported model.
+A graph fails with a text. `unless` writes the reason into the text, and `reason_of` reads it. The
+reasons are fixed, so that the job can count rejected items by reason.
 """
 
 import enum
@@ -9,12 +9,12 @@ import re
 
 import tensorflow as tf
 
-# Beyond it a small file is a bomb, not a picture: it takes gigabytes while it is resized.
+# A larger picture would take gigabytes of memory, even out of a small file.
 MAX_PIXELS = 1 << 27
 
 
 class Problem(enum.IntEnum):
-    """What is wrong with a file; its reason is `REASONS[problem]`."""
+    """What is wrong with a file. `REASONS[problem]` is the text for users."""
 
     NONE = 0
     EMPTY = 1
@@ -43,13 +43,13 @@ _MESSAGE = re.compile(rf'\[{_MARK}([^\]]+)\] \[(-?\d+)\] \[(-?\d+)\]')
 
 
 def first_problem(*found: tuple[tf.Tensor, Problem]) -> tf.Tensor:
-    """The first problem that is there.
+    """The first problem whose condition holds.
 
     Args:
-      *found: (bool scalar tensor: whether it is there, problem), what to say first coming first.
+      *found: (condition, problem); a condition is a bool scalar tensor.
 
     Returns:
-      int32 scalar, `Problem.NONE` for none.
+      int32 scalar, a `Problem`; `Problem.NONE` if no condition holds.
     """
     problem = tf.constant(int(Problem.NONE))
     for condition, name in reversed(found):
@@ -60,21 +60,23 @@ def first_problem(*found: tuple[tf.Tensor, Problem]) -> tf.Tensor:
 def unless(
     problem: tf.Tensor, value: tf.Tensor, *, numbers: tuple[tf.Tensor | int, tf.Tensor | int]
 ) -> tf.Tensor:
-    """`value`, which nothing that depends on it sees if there is a problem.
+    """Returns `value`, and makes the graph fail if there is a problem.
+
+    Use the returned tensor: operations on it run only after the check.
 
     Args:
       problem: int32 scalar, a `Problem`.
       value: any tensor.
-      numbers: two integers for the reason's detail.
+      numbers: two integers for the detail of the refusal, see `_DETAILS`.
 
     Returns:
-      `value`, once it is known that the problem is `Problem.NONE`.
+      A tensor equal to `value`.
 
     Raises:
-      tf.errors.InvalidArgumentError: (when the graph runs) otherwise; see `reason_of`.
+      tf.errors.InvalidArgumentError: when the graph runs and there is a problem; see `reason_of`.
     """
     texts = tf.constant([_MARK + reason for reason in REASONS])
-    # Not tf.debugging.Assert: it words its message in another way outside of graphs.
+    # tf.debugging.Assert would word its message in another way outside of graphs.
     verdict = tf.raw_ops.Assert(
         condition=tf.equal(problem, int(Problem.NONE)),
         data=[tf.gather(texts, problem), *map(tf.convert_to_tensor, numbers)],
@@ -85,14 +87,13 @@ def unless(
 
 
 def reason_of(error: tf.errors.OpError) -> tuple[str, str]:
-    """Why a decoding failed.
+    """Reads why a decoding has failed. Any error of TensorFlow's decoders means damage.
 
     Args:
-      error: what the graph raised.
+      error: the error that the graph has raised.
 
     Returns:
-      (reason, detail), one of `REASONS`; the detail is '' where there is none. Errors of
-      TensorFlow's own decoders all mean that the file is damaged.
+      (reason, detail): the reason is one of `REASONS`; the detail is '' for none.
     """
     found = _MESSAGE.search(error.message)
     if found is None:

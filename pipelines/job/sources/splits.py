@@ -1,4 +1,4 @@
-"""Folders that hold a source's own splits as train, validation and test."""
+"""Finds the splits of a source in a folder: train, validation and test."""
 
 import os
 
@@ -8,15 +8,15 @@ from pipelines.job.items import Group
 
 
 def find_splits(source: str, folder: str, suffixes: tuple[str, ...]) -> list[Group]:
-    """The places folder/SPLIT + suffix that exist, train first.
+    """The files and folders SPLIT + suffix in a folder, train first.
 
     Args:
-      source: --source as the user gave it, for refusals.
-      folder: to look in.
-      suffixes: that a split may have; '' is a folder.
+      source: the value of --source, for refusals.
+      folder: the folder to look in.
+      suffixes: suffixes that a split may have; '' for a folder.
 
     Raises:
-      LonghaulError: if one split lies there twice.
+      LonghaulError: if a split is there twice.
     """
     found = [
         Group(path, split)

@@ -101,7 +101,7 @@ def test_arrays_that_cannot_be_stored_are_rejected_with_the_decoder_s_reason():
 @pytest.mark.parametrize('side', [4, 6])
 def test_pixels_give_what_their_file_gives(spec, side):
     array = pixels(5, side, side, 1)
-    of_pixels = encoder.encode(Payload(pixels=array[:, :, None]), spec)
+    of_pixels = encoder.encode(Payload(array[:, :, None]), spec)
     of_file = encoder.encode(Payload(encode_image(array)), spec)
     np.testing.assert_array_equal(of_pixels, of_file)
     assert of_pixels.dtype == np.uint8
@@ -129,6 +129,6 @@ def test_too_little_memory_is_no_verdict_about_an_item(monkeypatch):
     with pytest.raises(LonghaulError) as caught:
         encoder.encode(payloads[0], IMAGE)
     assert str(caught.value) == (
-        f'--source: an item of {len(payloads[0].data)} bytes needs more memory than this machine '
-        'has (OOM when allocating); run the job where there is more, or take such items out'
+        f'--source: an item of {len(payloads[0].content)} bytes needs more memory than this '
+        'machine has (OOM when allocating); run the job where there is more, or take such items out'
     )

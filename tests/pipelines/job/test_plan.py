@@ -71,7 +71,7 @@ def test_the_own_test_split_stays(mnist):
 @pytest.mark.parametrize('share', [0.0, 0.5])
 def test_an_own_validation_split_stays(mnist, monkeypatch, capsys, share):
     groups = [Group(split, split) for split in ('train', 'validation')]
-    monkeypatch.setattr('pipelines.job.sources.idx.Idx.groups', lambda _: groups)
+    monkeypatch.setattr('pipelines.job.sources.files.idx.Idx.groups', lambda _: groups)
     found = plan(mnist, auxiliary_steps=4, validation_share=share, test_share=0.3)
     assert found.splits == ('train', 'validation', 'test')
     assert {found.split_of('validation', id_hash(str(i))) for i in range(100)} == {'validation'}
@@ -126,13 +126,14 @@ def test_a_permutation_is_a_function_of_its_seed():
 
 
 def test_shards_by_size(monkeypatch):
+    estimate = 'pipelines.job.sources.builtin.digits.Digits.estimated_items'
     assert plan().shards == 1
-    monkeypatch.setattr('pipelines.job.sources.digits.Digits.estimated_items', lambda _: 3 << 20)
+    monkeypatch.setattr(estimate, lambda _: 3 << 20)
     # 3 * 2**20 items of 64 bytes are three times 64 MiB.
     assert plan().shards == 3
     assert plan(channels=3).shards == 9
     assert plan(shards=2).shards == 2
-    monkeypatch.setattr('pipelines.job.sources.digits.Digits.estimated_items', lambda _: 1 << 60)
+    monkeypatch.setattr(estimate, lambda _: 1 << 60)
     assert plan().shards == 1024
 
 

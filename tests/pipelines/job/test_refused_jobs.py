@@ -259,7 +259,7 @@ def test_duplicates_across_files_of_a_class(tmp_path, capsys):
 
 def test_a_folder_that_cannot_be_listed(tmp_path, capsys, monkeypatch):
     """Otherwise its files would be missing in silence."""
-    from pipelines.job.sources import folders
+    from pipelines.job.sources.files import folders
 
     source = source_data.write_folder(tmp_path / 'in', source_data.picture_files())
     original = folders.os.walk

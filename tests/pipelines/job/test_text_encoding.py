@@ -235,7 +235,7 @@ def test_images_have_no_encoding(tmp_path, capsys):
     flags = (f'--source=images:{tmp_path}', f'--output={tmp_path / "out"}', '--encoding=cp1252')
     message = refusal(capsys, *flags)
     assert message == (
-        '--encoding: is for texts:, csv:, jsonl: and tfds: sources, and the source is '
+        '--encoding=cp1252: is for texts:, csv:, jsonl: and tfds: sources, and the source is '
         f'images:{tmp_path}; leave it out'
     )
 

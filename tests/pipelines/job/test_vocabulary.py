@@ -8,7 +8,7 @@ import pytest
 import source_data
 from source_data import refusal, run_job
 
-from pipelines.job.sources import stdlib
+from pipelines.job.sources.builtin import stdlib
 from pipelines.job.vocabulary import choose
 
 FLAGS = (

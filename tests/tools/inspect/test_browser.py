@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pipelines import launcher
 from pipelines.format.texts import text_of
-from pipelines.job.sources.digits import raw_items
+from pipelines.job.sources.builtin.digits import raw_items
 from tools.inspect import __main__ as command
 from tools.inspect import marks, markup, pictures
 from tools.inspect.stored import Records

@@ -15,7 +15,7 @@ import tensorflow as tf
 from pipelines import launcher
 from pipelines.format import spec
 from pipelines.format.spec import signal_spec, text_spec
-from pipelines.job.sources.digits import raw_items
+from pipelines.job.sources.builtin.digits import raw_items
 from tools.inspect import __main__ as command
 from tools.inspect import documents, drawings, marks, markup, pictures, signals, strip
 from tools.inspect.stored import Records, Stored

@@ -13,7 +13,7 @@ import small_data
 import tensorflow as tf
 from whole_runs import execute, killed_after, variables
 
-from pipelines.job.sources.digits import raw_items
+from pipelines.job.sources.builtin.digits import raw_items
 from trainer.devices.cluster import ClusterFlags
 from trainer.run_dir.folder import ModelDir
 

@@ -8,7 +8,9 @@ import source_data
 from source_data import refusal, rejected, run_job
 
 from pipelines.job.items import Rejected
-from pipelines.job.sources import limits, paths, rows
+from pipelines.job.sources import limits
+from pipelines.job.sources.files import paths
+from pipelines.job.sources.tables import describing
 
 MOST = 1000
 FLAGS = (
@@ -73,7 +75,7 @@ def test_remote_files_that_tables_name(monkeypatch):
 def test_lines_of_tables_of_files(tmp_path, name):
     lines = [b'{"path": "a"}', b'{"path": "%s"}' % (b'x' * MOST), b'{"path": "b"}']
     path = source_data.write_packed(tmp_path / name, b'\n'.join(lines))
-    first, long, last = rows.read_rows(str(path))
+    first, long, last = describing.read_rows(str(path))
     assert (first, last) == ({'path': 'a'}, {'path': 'b'})
     assert long.reason == 'the line is larger than 1 GiB'
 
@@ -120,7 +122,7 @@ def test_a_table_is_refused_as_a_whole(tmp_path, capsys, row, expected):
     path = source_data.write_packed(tmp_path / 't.csv', b'text\na\n' + row + b'\nb\n')
     message = refusal(capsys, f'--source=csv:{path}', f'--output={tmp_path / "out"}', *FLAGS)
     assert message == (
-        f'--source=csv: {path} cannot be read ({expected}); mend the file, or name another one'
+        f'--source: {path} cannot be read ({expected}); mend the file, or name another one'
     )
 
 

@@ -12,7 +12,7 @@ from small_models import take_step
 from whole_runs import execute, killed_after, variables
 
 from pipelines.format import records
-from pipelines.job.sources.digits import raw_items
+from pipelines.job.sources.builtin.digits import raw_items
 from trainer import bindings
 from trainer.data.batches import Rows, SplitInput
 from trainer.devices.execution import Execution

@@ -1,0 +1,211 @@
+"""npy:DIR - sequences of numbers: .npy files of shape [T, C] or [T], anywhere below a folder.
+
+The folder may hold labels.csv (columns file, label and perhaps split) or labels.jsonl, which names
+arrays by their paths below the folder. Other arrays have no label. If the label file has no column
+of splits and the folder holds train/, then train/, validation/ and test/ are the splits.
+
+uint8 is stored as uint8, and float16, float32 and float64 are stored as float16. The first array
+with a sound header, in the order of names, decides about the channels and the type. Arrays that
+differ from it are rejected.
+"""
+
+import dataclasses
+import io
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.format.errors import LonghaulError
+from pipelines.format.records import SPLITS
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.arrays.header import Header, read_header
+from pipelines.job.sources.arrays.labels import Entry, read_labels
+from pipelines.job.sources.arrays.values import check_floats
+from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
+from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
+
+_UNLABELLED = Entry(None, None)
+# The number of shards is estimated as if all sequences had so many steps.
+_STEPS = 300
+
+
+class Place(NamedTuple):
+    """`name`: the path below the folder, with '/'. `reason`: why it is rejected; '' for none."""
+
+    name: str
+    reason: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Npy:
+    """The arrays below a folder; `make_npy` makes it.
+
+    Attributes:
+      path: the folder.
+      dtype: type that values are stored as, 'uint8' or 'float16'.
+      channels: C.
+      width: bytes of a value in the file of the first array.
+      first: name of the array that decides about type and channels.
+      names: names of the classes, see `labels.resolve`; None: as found.
+    """
+
+    path: str
+    dtype: str
+    channels: int
+    width: int
+    first: str
+    names: tuple[str, ...] | None = None
+    kind: str = 'signal'
+
+    def groups(self) -> list[Group]:
+        """The folder, once for each split that has arrays."""
+        found = {item.split for item in _list(self.path)}
+        if 'train' not in found:
+            raise LonghaulError(
+                f'--source=npy:{self.path}: no array to train on; put some into train/, or give '
+                'some the split train'
+            )
+        return [Group(self.path, split) for split in SPLITS if split in found]
+
+    def items(self, group: Group) -> Iterator[Item[Place]]:
+        """Lists arrays by name, and files that the label file alone names."""
+        return (item for item in _list(self.path) if item.split == group.split)
+
+    def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
+        """Reads array files."""
+        for item in items:
+            try:
+                data = read_file(_usable(group, item.place))
+                self._check(data)
+            except Rejected as verdict:
+                yield verdict
+            else:
+                yield Payload(data)
+
+    def _check(self, data: bytes) -> None:
+        file = io.BytesIO(data)
+        header = read_header(file)
+        if header.stored != self.dtype:
+            raise Rejected(
+                'of another type than the first array',
+                f'{header.dtype.name}, and {self.first} is stored as {self.dtype}',
+            )
+        if header.channels != self.channels:
+            raise Rejected(
+                'of another number of channels than the first array',
+                f'{header.channels}, and {self.first} has {self.channels}',
+            )
+        found = len(data) - file.tell()
+        if found != header.bytes:
+            raise Rejected('cut off or too long', f'{found} bytes, not {header.bytes}')
+        if header.stored == 'float16':
+            flat = np.frombuffer(data, header.dtype, offset=file.tell())
+            shape = header.steps, header.channels
+            check_floats(flat.reshape(shape, order='F' if header.fortran else 'C'))
+
+    def where(self, item: Item[Place]) -> str:
+        """The path of the array below the folder."""
+        return item.place.name
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names that --class_names gives; None without the flag."""
+        return self.names
+
+    def image_size(self) -> None:
+        """None: numbers have no size."""
+
+    def estimated_items(self) -> int:
+        """A number by size: a sequence is taken to have 300 steps."""
+        paths = (os.path.join(self.path, item.place.name) for item in _list(self.path))
+        size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
+        return size // (_STEPS * self.channels * self.width) + 1
+
+
+def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
+    """Makes the source. Reads the type and the channels from the first sound header.
+
+    Args:
+      path: the folder.
+      class_names: names of the classes by number; None: as found.
+
+    Raises:
+      LonghaulError: for a missing folder, one without a usable array, or a bad label file.
+    """
+    if not os.path.isdir(path):
+        raise LonghaulError(f'--source=npy:{path}: no such folder; name one with .npy files')
+    fault = 'it holds none'
+    for item in _list(path):
+        try:
+            header = _header(path, item.place)
+        except Rejected as verdict:
+            detail = f' ({verdict.detail})' if verdict.detail else ''
+            fault = f'{item.place.name}: {verdict.reason}{detail}'
+            continue
+        return Npy(
+            path=path,
+            dtype=header.stored,
+            channels=header.channels,
+            width=header.dtype.itemsize,
+            first=item.place.name,
+            names=class_names,
+        )
+    raise LonghaulError(
+        f'--source=npy:{path}: no usable .npy file below it ({fault}); save arrays of shape '
+        '[T, C] with numpy.save'
+    )
+
+
+def _header(folder: str, place: Place) -> Header:
+    path = _usable(folder, place)
+    try:
+        check_regular(path)
+        with open(path, 'rb') as file:
+            return read_header(file)
+    except OSError as error:
+        raise Rejected('the file cannot be read', errno_text(error)) from error
+
+
+def _usable(folder: str, place: Place) -> str:
+    """The path of a file; rejects a place that cannot be used, and a missing file."""
+    if place.reason:
+        raise Rejected(place.reason)
+    path = os.path.join(folder, place.name)
+    if not os.path.lexists(path):
+        raise Rejected('the label file names it, and there is no such file')
+    return path
+
+
+def _list(folder: str) -> Iterator[Item[Place]]:
+    """All arrays by name. Links to folders are listed too, and rejected when they are read."""
+    labels = read_labels(folder)
+    linked: set[str] = set()
+    own = os.path.isdir(os.path.join(folder, 'train'))
+    by_column = any(entry.split is not None for entry in labels.values())
+    for name in sorted({*_names(folder, linked), *labels}):
+        entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
+        inside = own and top in SPLITS
+        split = entry.split or (top if inside else 'train')
+        reason, label = LINKED_FOLDER if name in linked else '', entry.label
+        if own and not by_column:
+            if not inside:
+                reason, label = f'outside of the folders {", ".join(SPLITS)}', None
+            yield Item(name, split, label, folder, Place(name, reason))
+        else:
+            yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
+
+
+def _names(folder: str, linked: set[str]) -> Iterator[str]:
+    """Paths below the folder with '/'. Links to folders are not followed; `linked` gets them."""
+    for below, folders, files in os.walk(folder, onerror=refuse_folder):
+        links = {name for name in folders if os.path.islink(os.path.join(below, name))}
+        for file in (*files, *links):
+            name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
+            # Left by desktop programs: ._a.npy, __MACOSX/.
+            if any(part.startswith(('.', '__MACOSX')) for part in name.split('/')):
+                continue
+            if file in links:
+                linked.add(name)
+            if file in links or name.lower().endswith('.npy'):
+                yield name

@@ -1,0 +1,1 @@
+"""Sources that need no data of their own: digits of scikit-learn, texts of Python."""

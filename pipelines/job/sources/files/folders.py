@@ -1,0 +1,218 @@
+"""`ClassFolders`, the base of images: and texts:. Files lie in one folder per class.
+
+These folders lie in a folder or a zip. The folder may hold train/, validation/ and test/ (or
+train.zip and so on). These are then the splits of the source, and nothing else in the folder is
+read.
+"""
+
+import dataclasses
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources import limits
+from pipelines.job.sources.files import zips
+from pipelines.job.sources.splits import find_splits
+from pipelines.job.text_encoding import is_utf8
+
+LINKED_FOLDER = 'a link to a folder, which is not followed'
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFolders:
+    """Files that the name of their folder labels.
+
+    Attributes:
+      path: folder or zip.
+      prefix: the prefix of the source in --source.
+      suffixes: a file outside of any class folder counts only with one of these.
+      nouns: the word for the files in refusals.
+    """
+
+    path: str
+    prefix: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    nouns: ClassVar[str]
+
+    def groups(self) -> list[Group]:
+        """The zip or the folder of each split."""
+        source = f'{self.prefix}:{self.path}'
+        if not os.path.exists(self.path):
+            raise LonghaulError(
+                f'--source={source}: no such folder or zip; name one with a folder per class'
+            )
+        if os.path.isfile(self.path):
+            return [Group(self.path, 'train')]
+        if not os.path.isdir(self.path):
+            raise LonghaulError(
+                f'--source={source}: no regular file, and a zip is read in many places; name a '
+                'folder or a zip'
+            )
+        found = find_splits(source, self.path, ('', '.zip'))
+        if any(g.split == 'train' for g in found):
+            return found
+        return [Group(self.path, 'train')]
+
+    def items(self, group: Group) -> Iterator[Item[str]]:
+        """Lists all files CLASS/NAME. A file in a deeper folder belongs to the first one's class.
+
+        Files of other kinds in a class folder are listed too. They are rejected by name when they
+        are read, so that no file is lost in silence. A file outside of any class folder has no
+        label, and is listed only with one of `suffixes`.
+        """
+        found = False
+        names = zips.names if _is_zip(group.path) else _folder_names
+        for name, place, usable in names(group.path):
+            if not usable:  # `read` rejects it. It must not add a class.
+                yield Item(f'{group.split}/{name}', group.split, None, group.path, place)
+                continue
+            label = _class_of(name)
+            if _hidden(name):
+                continue
+            if label is None and not name.lower().endswith(self.suffixes):
+                continue
+            found = found or label is not None
+            known = label if label is not None and is_utf8(label) else None
+            yield Item(f'{group.split}/{name}', group.split, known, group.path, place)
+        if not found:
+            raise LonghaulError(
+                f'--source={self.prefix}:{self.path}: {group.path} holds no '
+                f'CLASS/NAME{" or ".join(self.suffixes[:2])}; put the {self.nouns} of each class '
+                'into a folder of its own'
+            )
+
+    def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
+        """Reads files."""
+        zipped = _is_zip(group)
+        for item in items:
+            label = _class_of(item.id.partition('/')[2])
+            if label is not None and not is_utf8(label):
+                yield Rejected('the name of its class is not UTF-8: rename the folder')
+                continue
+            try:
+                if zipped:
+                    data = zips.read(group, item.place)
+                else:
+                    data = _read_file(os.path.join(group, item.place))
+            except Rejected as reason:
+                yield reason
+            else:
+                yield self.payload(data)
+
+    def payload(self, data: bytes) -> Payload | Rejected:
+        """The payload of a file's bytes."""
+        return Payload(data)
+
+    def where(self, item: Item[str]) -> str:
+        """The path of the file in the folder or zip, after its name where there are several."""
+        if item.group == self.path:
+            return str(item.place)
+        return f'{os.path.basename(item.group)}: {item.place}'
+
+    def class_names(self) -> None:
+        """None: the classes are known when all items are listed."""
+
+    def image_size(self) -> None:
+        """None: sizes of images are unknown before they are read, and texts have none."""
+
+    def count(self) -> int:
+        """The number of all files, also of those that are not listed."""
+        return sum(_count(group.path) for group in self.groups())
+
+    def sizes(self) -> Iterator[int]:
+        """The bytes of each file that is listed."""
+        for group in self.groups():
+            size = zips.size if _is_zip(group.path) else _folder_size
+            for item in self.items(group):
+                yield size(group.path, item.place)
+
+
+def _class_of(name: str) -> str | None:
+    """The first folder of a name; None for a name without a folder."""
+    label, _, rest = name.partition('/')
+    return label if rest else None
+
+
+def _count(path: str) -> int:
+    if _is_zip(path):
+        return sum(1 for _ in zips.names(path))
+    return sum(len(files) for _, _, files in os.walk(path, onerror=refuse_folder))
+
+
+def _is_zip(path: str) -> bool:
+    return not os.path.isdir(path)
+
+
+def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
+    """(relative name with '/', the same name, whether it can be read) of all files, sorted.
+
+    Links to folders are not followed, since they may lead in circles. They are listed as files that
+    cannot be read.
+    """
+    for folder, folders, files in os.walk(root, onerror=refuse_folder):
+        folders.sort()
+        links = {name for name in folders if os.path.islink(os.path.join(folder, name))}
+        below = os.path.relpath(folder, root).replace(os.sep, '/')
+        prefix = '' if below == '.' else f'{below}/'
+        for name in sorted([*files, *links]):
+            yield prefix + name, prefix + name, name not in links
+
+
+def refuse_folder(error: OSError) -> None:
+    """Refuses a folder that os.walk cannot list. Without this, its files would be missing.
+
+    Raises:
+      LonghaulError: always.
+    """
+    raise LonghaulError(
+        f'--source: the folder {error.filename} cannot be listed ({error.strerror}); make it '
+        'readable, or move it away'
+    )
+
+
+def _folder_size(root: str, place: str) -> int:
+    path = os.path.join(root, place)
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _hidden(name: str) -> bool:
+    """Whether desktops have left a file behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
+    parts = name.split('/')
+    return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'
+
+
+def _read_file(path: str) -> bytes:
+    """Reads a file by few system calls: they are most of the time that a small image takes."""
+    try:
+        # O_NONBLOCK: opening a pipe would wait for a writer, perhaps without end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            raise Rejected('no regular file') from error
+        raise Rejected('the file cannot be read', type(error).__name__) from error
+    try:
+        about = os.fstat(descriptor)
+        if stat.S_ISDIR(about.st_mode):
+            raise Rejected(LINKED_FOLDER)
+        if not stat.S_ISREG(about.st_mode):
+            raise Rejected('no regular file')
+        if about.st_size > limits.MOST_BYTES:
+            raise Rejected(f'the file is {limits.TOO_LARGE}')
+        return _read_all(descriptor, about.st_size)
+    except OSError as error:
+        raise Rejected('the file cannot be read', type(error).__name__) from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Reads at most `size` bytes, fewer where the file ends."""
+    parts = []
+    while size and (part := os.read(descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b''.join(parts)

@@ -1,0 +1,1 @@
+"""Sources whose items are rows: documents in CSV tables and JSON lines."""

@@ -1,0 +1,149 @@
+"""csv:FILE_OR_DIR and jsonl:FILE_OR_DIR - documents as rows of a table, gzipped or not.
+
+A folder holds train.csv, validation.csv and test.csv (or .csv.gz; likewise .jsonl). A row's place
+is its byte offset, so that a shard's writer reads its own rows alone. A gzipped table has no
+offsets to go to: each shard's writer unpacks all of it once (work: shards x table; memory: one
+shard). Unpack large ones first.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+
+from pipelines.format.errors import LonghaulError
+from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.tables.csv_rows import Csv
+from pipelines.job.sources.tables.json_rows import JsonLines
+from pipelines.job.sources.tables.opening import is_gzip, open_table
+from pipelines.job.sources.tables.rows import Format, Row, require_columns
+from pipelines.job.text_encoding import check_encoding
+
+
+@dataclasses.dataclass(frozen=True)
+class Documents:
+    """Rows with a text and, if they have one, a label.
+
+    Attributes:
+      prefix: of --source, and suffix of the tables in a folder.
+      path: file or folder.
+      table: the format of the tables.
+      text_column: name of the column; None: 'text'.
+      label_column: name of the column; None: 'label', if the table or object has it.
+      names: names of the classes, see `labels.resolve`; None: as found.
+    """
+
+    prefix: str
+    path: str
+    table: Format
+    text_column: str | None = None
+    label_column: str | None = None
+    names: tuple[str, ...] | None = None
+    kind: str = 'text'
+    channels: int = 1
+
+    def groups(self) -> list[Group]:
+        """The tables and their splits; refuses missing files and columns."""
+        found = _find_tables(self.prefix, self.path)
+        wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
+        for group in found:
+            require_columns(group.path, self.table, wanted)
+        return found
+
+    def items(self, group: Group) -> Iterator[Item[int]]:
+        """Lists rows in order; ids are SPLIT/ROW, from 0, without the header and blank lines."""
+        packed = is_gzip(group.path)
+        for number, (offset, row) in enumerate(self.table.rows(group.path)):
+            label = row if isinstance(row, Rejected) else self._label(row)
+            # `read` rejects a row that cannot be used. Such a row must not add a class.
+            known = None if isinstance(label, Rejected) else label
+            place = number if packed else offset
+            yield Item(f'{group.split}/{number:06}', group.split, known, group.path, place)
+
+    def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
+        """Reads texts as UTF-8."""
+        if is_gzip(group):
+            places = {item.place for item in items}
+            rows = enumerate(row for _, row in self.table.rows(group))
+            found = {number: self._payload(row) for number, row in rows if number in places}
+            yield from (found[item.place] for item in items)
+            return
+        columns = self.table.columns(group)
+        with open_table(group) as file:
+            for item in items:
+                yield self._payload(self.table.row_at(file, item.place, columns))
+
+    def _label(self, row: Row) -> str | None | Rejected:
+        return self.table.label(row, self.label_column or 'label')
+
+    def _payload(self, row: Row | Rejected) -> Payload | Rejected:
+        if isinstance(row, Rejected):
+            return row
+        label = self._label(row)
+        if isinstance(label, Rejected):
+            return label
+        return self.table.text(row, self.text_column or 'text')
+
+    def where(self, item: Item[int]) -> str:
+        """'row N' or 'object N', after the file's name where there are several."""
+        row = f'{self.table.noun} {int(item.id.rpartition("/")[2])}'
+        return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names that --class_names gives; None without the flag."""
+        return self.names
+
+    def image_size(self) -> None:
+        """None: texts have no size."""
+
+    def estimated_items(self) -> int:
+        """A number by size: a row is taken to have 300 bytes, and a third of that when packed."""
+        paths = [group.path for group in self.groups()]
+        return sum(os.path.getsize(p) * (3 if is_gzip(p) else 1) for p in paths) // 300 + 1
+
+
+def make_csv(
+    path: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    csv_columns: tuple[str, ...] | None = None,
+    class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
+) -> Documents:
+    """Makes the source csv:FILE_OR_DIR; the other arguments are the flags of these names."""
+    table = Csv(csv_columns, check_encoding(encoding, table=True))
+    return Documents('csv', path, table, text_column, label_column, class_names)
+
+
+def make_json_lines(
+    path: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    class_names: tuple[str, ...] | None = None,
+    encoding: str | None = None,
+) -> Documents:
+    """Makes the source jsonl:FILE_OR_DIR; the other arguments are the flags of these names."""
+    table = JsonLines(check_encoding(encoding, table=True))
+    return Documents('jsonl', path, table, text_column, label_column, class_names)
+
+
+def _find_tables(prefix: str, path: str) -> list[Group]:
+    """The table itself, or train.PREFIX and so on (or train.PREFIX.gz) in a folder."""
+    source = f'{prefix}:{path}'
+    if not os.path.exists(path):
+        raise LonghaulError(f'--source={source}: no such file or folder; name a table')
+    if os.path.isfile(path):
+        return [Group(path, 'train')]
+    if not os.path.isdir(path):
+        raise LonghaulError(
+            f'--source={source}: no regular file, and a table is read several times; save it as one'
+        )
+    found = find_splits(source, path, (f'.{prefix}', f'.{prefix}.gz'))
+    if not any(group.split == 'train' for group in found):
+        raise LonghaulError(
+            f'--source={source}: holds neither train.{prefix} nor train.{prefix}.gz; name the file '
+            'itself, or rename it'
+        )
+    return found

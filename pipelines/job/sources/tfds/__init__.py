@@ -1,0 +1,1 @@
+"""The source of data sets of TensorFlow Datasets."""
