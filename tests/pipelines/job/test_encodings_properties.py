@@ -58,7 +58,7 @@ def test_any_bytes_are_a_text_or_rejected(data, name):
         assert isinstance(found, Payload)
         # Without the mark, if that was UTF-8's.
         readings = {decoded(data, found.encoding), decoded(data, 'utf-8-sig')}
-        assert found.data.decode() in readings
+        assert found.content.decode() in readings
     cell = cell_to_utf8(data.decode('utf-8', 'surrogateescape'), check_encoding(name))
     assert cell is None or cell[0].decode() == decoded(data, cell[1])
 

@@ -12,7 +12,7 @@ from properties import damaged, holds, outcome
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Payload, Rejected
-from pipelines.job.sources import make_source
+from pipelines.job.sources.registry import make_source
 
 BOM = b'\xef\xbb\xbf'
 
@@ -26,13 +26,13 @@ def rows_of(kind, data, *, packed, **flags):
 
 
 def _read(source, flags):
-    source = make_source(source, **flags)
+    source = make_source(source, flags)
     (group,) = source.groups()
     items = list(source.items(group))
     # Each row by its own place, and in another order than they stand in.
     found = list(source.read(group.path, items[::-1]))[::-1]
     assert all(isinstance(f, Payload) or (isinstance(f, Rejected) and f.reason) for f in found)
-    texts = [f.data.decode() if isinstance(f, Payload) else None for f in found]
+    texts = [f.content.decode() if isinstance(f, Payload) else None for f in found]
     return [(item.id, item.label, text) for item, text in zip(items, texts, strict=True)]
 
 
