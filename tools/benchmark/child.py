@@ -1,130 +1,134 @@
-"""One measurement: `python -m tools.benchmark.child SPEC`, SPEC being `rows.Spec` as JSON.
-
-Prints JSON objects, one a line, as it goes:
-
-    {"before_bytes": 5}    resident memory before the model is built
-    {"settings": {}}       what matters to a reader of the result
-    {"seconds": 0.5}       of each timed step
-    {"peak_bytes": 9}      resident memory at its highest, less what was there before
-    {"status": "ok"}       or 'out of memory', 'not installed', 'failed: ...'
-"""
+"""One measurement in a process of its own, which dies alone if it takes too much."""
 
 import contextlib
-import ctypes
 import json
 import os
-import resource
 import signal
-import sys
+import subprocess
+import tempfile
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tools.benchmark import implementations
-from tools.benchmark.process import MEMORY_WORDS, resident_bytes
-from tools.benchmark.rows import NOT_INSTALLED, OK, OUT_OF_MEMORY, Spec
+from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Outcome
 
-_PR_SET_PDEATHSIG = 1
-# Variables that change how fast libraries are.
-_TELLING = (
-    'XLA_',
-    'TF_XLA_',
-    'TF_ENABLE_',
-    'TF_NUM_',
-    'OMP_',
-    'GOMP_',
-    'MKL_',
-    'MALLOC_',
-    'KERAS_',
+_POLL_SECONDS = 0.05
+# What libraries say when they are refused memory.
+MEMORY_WORDS = (
+    'bad_alloc',
+    'MemoryError',
+    'ResourceExhausted',
+    'not enough memory',
+    "can't allocate memory",
 )
 
-Tell = Callable[..., None]
+
+class Limits(NamedTuple):
+    """What a child may take: resident bytes, the libraries it has loaded included, and seconds."""
+
+    memory_bytes: int
+    seconds: float
 
 
-def measure(spec: Spec, tell: Tell) -> None:
-    """Takes one untimed step and `spec.steps` timed ones.
+class _End(NamedTuple):
+    """How a child ended. `verdict`: why it was stopped, if it was; `highest`: bytes seen."""
+
+    verdict: str | None
+    highest: int
+    code: int
+
+
+def resident_bytes(pid: int | str = 'self') -> int:
+    """Memory of a process that lies in RAM; 0 if there is no such process."""
+    try:
+        pages = Path(f'/proc/{pid}/statm').read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf('SC_PAGE_SIZE')
+
+
+def run_child(command: list[str], environment: dict[str, str], limits: Limits) -> Outcome:
+    """Runs a command that measures, and waits for it.
 
     Args:
-      spec: of the measurement.
-      tell: takes what is known, by name, see the module.
+      command: prints JSON objects, one a line, see `tools.benchmark.child`.
+      environment: variables beside those of this process.
+      limits: it and the processes that it started are killed above them.
+
+    Returns:
+      What the command told, or why it did not.
     """
-    module = implementations.module_of(spec.implementation)
-    module.load(spec)
-    _forget_peak()
-    before = resident_bytes()
-    tell(before_bytes=before)
-    started = time.perf_counter()
-    built = module.build(spec)
-    built.step()
-    first = round(time.perf_counter() - started, 3)
-    known = {
-        'first_step_seconds': first,
-        'versions': implementations.versions(module.LIBRARIES),
-        'environment': {k: v for k, v in os.environ.items() if k.startswith(_TELLING)},
-    }
-    tell(settings=built.settings | known)
-    for _ in range(spec.steps):
-        started = time.perf_counter()
-        loss = built.step()
-        tell(seconds=time.perf_counter() - started)
-    tell(settings={'loss': loss}, peak_bytes=max(0, _peak_bytes() - before))
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=said,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+        try:
+            _offer_to_oom_killer(process.pid)
+            verdict, highest = _watch(process.pid, limits)
+        finally:
+            # Not reaped yet: the group's number cannot be anybody else's.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        told.seek(0)
+        said.seek(0)
+        lines = said.read().decode(errors='replace').strip().splitlines()
+        return _outcome(_End(verdict, highest, code), _merge(told.read()), lines)
 
 
-def _forget_peak() -> None:
-    """So that what an import needed for a moment is not taken for the model's."""
+def _offer_to_oom_killer(pid: int) -> None:
+    """Before anybody else, should the whole machine run out of memory."""
     with contextlib.suppress(OSError):
-        Path('/proc/self/clear_refs').write_text('5')
+        Path(f'/proc/{pid}/oom_score_adj').write_text('1000')
 
 
-def _peak_bytes() -> int:
-    """The most memory that this process has had in RAM."""
-    # Not ru_maxrss where it can be helped: a new process inherits its parent's.
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith('VmHWM:'):
-            return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _watch(pid: int, limits: Limits) -> tuple[str | None, int]:
+    """Waits until the process ends or must be ended; why, and the most memory seen."""
+    deadline, highest = time.monotonic() + limits.seconds, 0
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        resident = resident_bytes(pid)
+        highest = max(highest, resident)
+        if resident > limits.memory_bytes:
+            return OUT_OF_MEMORY, highest
+        if time.monotonic() > deadline:
+            return OUT_OF_TIME, highest
+        time.sleep(_POLL_SECONDS)
+    return None, highest
 
 
-def status_of(error: BaseException) -> str:
-    """What a row says of an exception."""
-    text = f'{type(error).__name__}: {error}'.strip()
-    if isinstance(error, ImportError):
-        return NOT_INSTALLED
-    if isinstance(error, MemoryError) or any(word in text for word in MEMORY_WORDS):
+def _merge(told: bytes) -> dict[str, Any]:
+    """All objects in one, their seconds in a list; a line cut short by death is left out."""
+    merged: dict[str, Any] = {'seconds': [], 'settings': {}}
+    for line in told.decode(errors='replace').splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        merged['settings'] |= values.pop('settings', {})
+        if 'seconds' in values:
+            merged['seconds'].append(values.pop('seconds'))
+        merged |= values
+    return merged
+
+
+def _outcome(end: _End, told: dict[str, Any], lines: list[str]) -> Outcome:
+    status = end.verdict or told.get('status') or _status(end.code, lines)
+    peak = told.get('peak_bytes')
+    if peak is None and 'before_bytes' in told:
+        peak = max(0, end.highest - told['before_bytes'])
+    return Outcome(status, told['seconds'], peak, told['settings'])
+
+
+def _status(code: int, lines: list[str]) -> str:
+    """Of a child that did not say how it ended."""
+    last = lines[-1] if lines else 'said nothing'
+    if code == -signal.SIGKILL or any(w in line for w in MEMORY_WORDS for line in lines[-5:]):
         return OUT_OF_MEMORY
-    return f'failed: {text.splitlines()[0][:300]}'
-
-
-def _own_stdout() -> Tell:
-    """What any library prints goes to stderr from here on: stdout holds JSON lines alone."""
-    channel = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)
-
-    def tell(**values: Any) -> None:
-        channel.write(json.dumps(values) + '\n')
-        channel.flush()
-
-    return tell
-
-
-def main() -> int:
-    """Measures what the first argument says; returns the exit code."""
-    # Nobody else would stop it, were its parent killed.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    tell = _own_stdout()
-    try:
-        measure(Spec.from_json(json.loads(sys.argv[1])), tell)
-        tell(status=OK)
-    except Exception as error:
-        traceback.print_exc()
-        tell(status=status_of(error), settings={'error': f'{type(error).__name__}: {error}'[:1000]})
-        return 1
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+    if code < 0:
+        return f'failed: {signal.Signals(-code).name}: {last}'
+    return f'failed: {last}'
