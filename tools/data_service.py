@@ -8,13 +8,13 @@ another machine for example. Workers read the records under the path that the tr
 checks who asks: use a closed network.
 """
 
-import argparse
 import os
 import signal
 import sys
 import threading
 
-from pipelines.format.errors import first_line
+from pipelines.format.errors import LonghaulError, first_line
+from tools.flags import Parser, at_least, code_of
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -45,32 +45,34 @@ def serve(*, port: int, workers: int, dispatcher: str | None) -> list:
     return servers
 
 
-def main() -> None:
-    """Serves until it is told to end."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], prog='python -m tools.data_service'
-    )
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until it is told to end; returns the exit code, 1 for a refusal."""
+    parser = Parser('python -m tools.data_service', doc=__doc__)
     parser.add_argument('--port', type=int, default=5050, help='of the dispatcher (default 5050)')
     parser.add_argument('--workers', type=int, default=1, help='to start here (default 1)')
     parser.add_argument('--dispatcher', help='grpc://host:port of one that runs already')
-    flags = parser.parse_args()
-    if flags.workers < 1:
-        sys.exit(f'error: --workers={flags.workers}: at least 1 is needed')
-    if flags.dispatcher and not flags.dispatcher.startswith('grpc://'):
-        sys.exit(f'error: --dispatcher={flags.dispatcher}: grpc://host:port is needed')
+    flags = parser.parse_args(arguments)
+    return code_of(lambda: _serve(flags.port, flags.workers, flags.dispatcher), refused=1)
+
+
+def _serve(port: int, workers: int, dispatcher: str | None) -> int:
+    at_least(1, workers=workers)
+    if dispatcher and not dispatcher.startswith('grpc://'):
+        raise LonghaulError(f'--dispatcher={dispatcher}: grpc://host:port is needed')
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        servers = serve(port=flags.port, workers=flags.workers, dispatcher=flags.dispatcher)
+        servers = serve(port=port, workers=workers, dispatcher=dispatcher)
     except Exception as error:  # Of gRPC, of the network: all sorts.
-        sys.exit(
-            f'error: --port={flags.port}: cannot serve ({first_line(error)}); name another port'
-        )
-    address = flags.dispatcher or servers[0].target
-    print(f'{flags.workers} workers of {address}; DataConfig.service={address!r}', flush=True)
+        raise LonghaulError(
+            f'--port={port}: cannot serve ({first_line(error)}); name another port'
+        ) from error
+    address = dispatcher or servers[0].target
+    print(f'{workers} workers of {address}; DataConfig.service={address!r}', flush=True)
     ended.wait()
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Standard output that may be closed before its end: python -m tools.predict ... | head."""
+"""What commands print, and what they make of what other commands have printed."""
 
 import contextlib
 import os
@@ -9,11 +9,22 @@ from collections.abc import Iterator
 _BROKEN_PIPE = 141
 
 
+def say(line: str) -> None:
+    """Prints a line about progress to stderr at once; stdout holds results."""
+    print(line.rstrip(), file=sys.stderr, flush=True)
+
+
+def last_line(text: str) -> str:
+    """The last line of a log that is not empty, 400 characters of it at most."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1][:400] if lines else 'said nothing'
+
+
 @contextlib.contextmanager
 def while_somebody_reads() -> Iterator[None]:
-    """Ends the program quietly once nobody reads what it prints within.
+    """Ends the program quietly once nobody reads its output: python -m tools.predict ... | head.
 
-    Not by the signal's default action: that would also end it where a server hangs up.
+    Not by the signal's default action: that would also end the program where a server hangs up.
     """
     try:
         yield

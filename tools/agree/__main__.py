@@ -9,20 +9,17 @@ down. Exit code 0 if all agree (the same class, probabilities within 1e-5), 1 if
 refusal.
 """
 
-import argparse
 import os
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import Parser, code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line for each way; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m tools.agree', description=__doc__.splitlines()[0]
-    )
+    parser = Parser('python -m tools.agree', doc=__doc__)
     parser.add_argument('run', help='--model_dir of the run, evaluated and exported')
     parser.add_argument('--records', required=True, help='folder of its records')
     parser.add_argument('--split', default='test', help='that was evaluated (default test)')
@@ -34,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     from tools.agree import command
 
-    try:
+    def compare() -> int:
         agreed = command.run(
             flags.run,
             records=flags.records,
@@ -45,10 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             rest=flags.rest,
             model=flags.model,
         )
-    except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0 if agreed else 1
+        return 0 if agreed else 1
+
+    return code_of(compare)
 
 
 if __name__ == '__main__':

@@ -6,10 +6,11 @@ import time
 
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.agree.examples import Example, read_examples
 from tools.agree.ways import Way, all_ways
-from tools.items.refused import RefusedRequest, one_line
+from tools.flags import at_least
+from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.query.command import check_server
 
@@ -46,8 +47,7 @@ def run(
     Raises:
       LonghaulError: if a part is missing.
     """
-    if batch_size < 1:
-        raise LonghaulError(f'--batch_size={batch_size}: at least 1 is needed')
+    at_least(1, batch_size=batch_size)
     for flag, server in (('--grpc', grpc), ('--rest', rest)):
         if server is not None:
             check_server(server, flag=flag)
@@ -71,7 +71,7 @@ def _check_version(folder: str, export: ExportedModel, split: str) -> None:
             evaluated = json.load(file)['global_step']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={folder}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'RUN={folder}: {path} cannot be read ({first_line(error)}); evaluate the run first: '
             f'python -m trainer.main --mode=eval --split={split} --model_dir={folder}'
         ) from error
     if evaluated != export.about['global_step']:

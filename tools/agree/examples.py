@@ -1,7 +1,6 @@
 """The examples of a split as clients would send them, and what the trainer said of each."""
 
 import io
-import json
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import records
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.index import RecordReader
 from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
-from tools.items.refused import one_line
+from tools import json_lines
 
 
 class Example(NamedTuple):
@@ -64,12 +63,11 @@ def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> l
 def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
     path = os.path.join(run, f'predictions-{split}.jsonl')
     try:
-        with open(path, encoding='utf-8') as file:
-            rows = [json.loads(line) for line in file]
+        rows = json_lines.read(path)
         said = {row['id']: (row['predicted'], float(row['probability'])) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={run}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'RUN={run}: {path} cannot be read ({first_line(error)}); evaluate the run first: '
             f'python -m trainer.main --mode=eval --split={split} --model_dir={run}'
         ) from error
     if not said:
@@ -101,6 +99,7 @@ def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:
     if spec.tokens == 'bytes':
         return values.tobytes()
     # The vocabulary may well hold U+FFFD, with an id of its own.
-    unknown = next(c for c in map(chr, range(0xF0000, 0x10FFFE)) if c not in spec.vocabulary)
-    characters = unknown + spec.vocabulary
+    vocabulary = spec.vocabulary or ''
+    unknown = next(c for c in map(chr, range(0xF0000, 0x10FFFE)) if c not in vocabulary)
+    characters = unknown + vocabulary
     return ''.join(characters[i] for i in values).encode('utf-8', 'surrogatepass')

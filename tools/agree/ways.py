@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.agree.examples import Example
-from tools.items.refused import RefusedRequest, one_line
+from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.query import grpc_client, rest_client
 
@@ -111,7 +111,7 @@ def _lite(path: str) -> Way:
             runner = tf.lite.Interpreter(path).get_signature_runner()
         except (ValueError, RuntimeError) as error:
             raise LonghaulError(
-                f'{path}: cannot be loaded ({one_line(error)}); export the run again'
+                f'{path}: cannot be loaded ({first_line(error)}); export the run again'
             ) from error
     dtype = runner.get_input_details()['inputs']['dtype']
 

@@ -1,26 +1,22 @@
-"""One measurement in a process of its own, which dies alone if it takes too much."""
+"""A measurement in a process of its own, which dies alone if it takes too much."""
 
 import contextlib
 import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Outcome
+from pipelines.format.errors import LonghaulError
+from tools.benchmark import memory
+from tools.terminal import last_line
 
+ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 0.05
-# What libraries say when they are refused memory.
-MEMORY_WORDS = (
-    'bad_alloc',
-    'MemoryError',
-    'ResourceExhausted',
-    'not enough memory',
-    "can't allocate memory",
-)
 
 
 class Limits(NamedTuple):
@@ -30,46 +26,76 @@ class Limits(NamedTuple):
     seconds: float
 
 
-class _End(NamedTuple):
-    """How a child ended. `verdict`: why it was stopped, if it was; `highest`: bytes seen."""
+class Ended(NamedTuple):
+    """How a child ended.
 
-    verdict: str | None
-    highest: int
+    `told`: what it told, by name. `said`: its stderr. `code`: its exit code, -N if signal N ended
+    it. `seconds`: of the whole process. `exceeded`: which of the limits it was killed for, if any.
+    `highest_bytes`: the most resident memory seen; 0 without limits.
+    """
+
+    told: dict[str, Any]
+    said: str
     code: int
+    seconds: float
+    exceeded: str | None
+    highest_bytes: int
 
 
-def resident_bytes(pid: int | str = 'self') -> int:
-    """Memory of a process that lies in RAM; 0 if there is no such process."""
-    try:
-        pages = Path(f'/proc/{pid}/statm').read_text().split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * os.sysconf('SC_PAGE_SIZE')
-
-
-def run_child(command: list[str], environment: dict[str, str], limits: Limits) -> Outcome:
-    """Runs a command that measures, and waits for it.
+def run(
+    module: str,
+    asked: dict[str, Any],
+    *,
+    environment: dict[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Ended:
+    """Runs the function `measure` of a module in a child, in the folder of the product.
 
     Args:
-      command: prints JSON objects, one a line, see `tools.benchmark.child`.
+      module: its name, see `tools.benchmark.in_child`.
+      asked: what the function is to measure, values of JSON.
       environment: variables beside those of this process.
-      limits: it and the processes that it started are killed above them.
-
-    Returns:
-      What the command told, or why it did not.
+      limits: above them the child and what it started are killed; None: there are none.
     """
+    command = [sys.executable, '-m', 'tools.benchmark.in_child', module, json.dumps(asked)]
+    return run_command(command, environment=environment, limits=limits)
+
+
+def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str) -> dict[str, Any]:
+    """What a child without limits tells, and the seconds of its whole process as 'whole'.
+
+    Raises:
+      LonghaulError: if it fails; `what` names the measurement.
+    """
+    ended = run(module, asked, environment=environment)
+    if 'done' not in ended.told:
+        raise LonghaulError(f'{what} failed: {last_line(ended.said)}; put that right first')
+    del ended.told['done']
+    return ended.told | {'whole': ended.seconds}
+
+
+def run_command(
+    command: list[str],
+    *,
+    environment: dict[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Ended:
+    """Runs a command that prints JSON objects, one a line; see `run`."""
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        begun = time.perf_counter()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=said,
-            env=os.environ | environment,
+            env=os.environ | (environment or {}),
+            cwd=ROOT,
             start_new_session=True,
         )
         try:
             _offer_to_oom_killer(process.pid)
-            verdict, highest = _watch(process.pid, limits)
+            exceeded, highest = _wait(process.pid, limits)
+            seconds = time.perf_counter() - begun
         finally:
             # Not reaped yet: the group's number cannot be anybody else's.
             with contextlib.suppress(ProcessLookupError):
@@ -77,8 +103,8 @@ def run_child(command: list[str], environment: dict[str, str], limits: Limits) -
             code = process.wait()
         told.seek(0)
         said.seek(0)
-        lines = said.read().decode(errors='replace').strip().splitlines()
-        return _outcome(_End(verdict, highest, code), _merge(told.read()), lines)
+        text = said.read().decode(errors='replace')
+        return Ended(_merged(told.read()), text, code, seconds, exceeded, highest)
 
 
 def _offer_to_oom_killer(pid: int) -> None:
@@ -87,48 +113,28 @@ def _offer_to_oom_killer(pid: int) -> None:
         Path(f'/proc/{pid}/oom_score_adj').write_text('1000')
 
 
-def _watch(pid: int, limits: Limits) -> tuple[str | None, int]:
+def _wait(pid: int, limits: Limits | None) -> tuple[str | None, int]:
     """Waits until the process ends or must be ended; why, and the most memory seen."""
+    if limits is None:
+        # Without looking now and then: its end is noticed at once.
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return None, 0
     deadline, highest = time.monotonic() + limits.seconds, 0
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        resident = resident_bytes(pid)
+        resident = memory.resident(pid)
         highest = max(highest, resident)
         if resident > limits.memory_bytes:
-            return OUT_OF_MEMORY, highest
+            return 'memory', highest
         if time.monotonic() > deadline:
-            return OUT_OF_TIME, highest
+            return 'time', highest
         time.sleep(_POLL_SECONDS)
     return None, highest
 
 
-def _merge(told: bytes) -> dict[str, Any]:
-    """All objects in one, their seconds in a list; a line cut short by death is left out."""
-    merged: dict[str, Any] = {'seconds': [], 'settings': {}}
-    for line in told.decode(errors='replace').splitlines():
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue
-        merged['settings'] |= values.pop('settings', {})
-        if 'seconds' in values:
-            merged['seconds'].append(values.pop('seconds'))
-        merged |= values
+def _merged(told: bytes) -> dict[str, Any]:
+    """All objects in one; a line that is no JSON, such as one cut short by death, is left out."""
+    merged: dict[str, Any] = {}
+    for line in told.decode(errors='replace').split('\n'):
+        with contextlib.suppress(ValueError, TypeError):
+            merged |= json.loads(line)
     return merged
-
-
-def _outcome(end: _End, told: dict[str, Any], lines: list[str]) -> Outcome:
-    status = end.verdict or told.get('status') or _status(end.code, lines)
-    peak = told.get('peak_bytes')
-    if peak is None and 'before_bytes' in told:
-        peak = max(0, end.highest - told['before_bytes'])
-    return Outcome(status, told['seconds'], peak, told['settings'])
-
-
-def _status(code: int, lines: list[str]) -> str:
-    """Of a child that did not say how it ended."""
-    last = lines[-1] if lines else 'said nothing'
-    if code == -signal.SIGKILL or any(w in line for w in MEMORY_WORDS for line in lines[-5:]):
-        return OUT_OF_MEMORY
-    if code < 0:
-        return f'failed: {signal.Signals(-code).name}: {last}'
-    return f'failed: {last}'

@@ -63,11 +63,17 @@ def splits(found: Records) -> str:
         shards = info.shards[split]
         examples, steps = counts['splits'][split], counts['steps'][split]
         size = markup.megabytes(sum(s['bytes'] for s in shards))
-        cells = [f'{examples:,}', markup.share(examples, total), f'{steps:,}', size, len(shards)]
+        cells = [
+            f'{examples:,}',
+            markup.share(examples, total),
+            f'{steps:,}',
+            size,
+            f'{len(shards)}',
+        ]
         if unknown is not None:
             cells.append(markup.share(unknown[split], steps))
-        cells = ''.join(f'<td class="n">{cell}' for cell in cells)
-        rows.append(f'<tr><th scope="row">{split}{cells}')
+        columns = ''.join(f'<td class="n">{cell}' for cell in cells)
+        rows.append(f'<tr><th scope="row">{split}{columns}')
     head = ''.join(f'<th scope="col" class="n">{name}' for name in heads)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of the splits">'

@@ -67,6 +67,11 @@ class Records:
             s: RecordReader(folder, s, self.info) for s in records.SPLITS if s in self.info.shards
         }
 
+    @property
+    def side(self) -> int:
+        """Pixels along one edge of each image, which is square; 0 for all else."""
+        return self.info.spec.image_size or 0
+
     def class_name(self, example: Stored) -> str:
         """Of an example; 'none' without a label."""
         return self.info.class_names[example.label] if example.label >= 0 else 'none'

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import at_least
 from tools.items.answers import Answer, ask_of, show
 from tools.items.files import STDIN, batches, find_files
 from tools.predict import recall as recalling
@@ -41,9 +41,7 @@ def run(
     Raises:
       LonghaulError: for whatever the user can put right.
     """
-    for name, value in (('batch_size', batch_size), ('top', top)):
-        if value < 1:
-            raise LonghaulError(f'--{name}={value}: at least 1 is needed')
+    at_least(1, batch_size=batch_size, top=top)
     files = find_files(paths)
     model = ExportedModel(export)
     if stream:

@@ -62,7 +62,7 @@ class ExportedModel:
         """Raw items -> the outputs of serving_default."""
         return self.call('serving_default', data=np.array([*items, None], object)[:-1])
 
-    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def call(self, signature: str, **inputs: np.ndarray | np.generic) -> dict[str, np.ndarray]:
         """Calls any signature.
 
         Raises:

@@ -76,7 +76,10 @@ def _decode(
 ) -> Reconstruction:
     wanted = int(shortened(model.about['auxiliary_steps'], len(truth)))
     begin = len(truth) - wanted
-    asked = {'first': truth[np.newaxis, begin], 'steps': np.int32(max(1, wanted - 1))}
+    asked: dict[str, np.ndarray | np.generic] = {
+        'first': truth[np.newaxis, begin],
+        'steps': np.int32(max(1, wanted - 1)),
+    }
     if 'distance' in model.recall_inputs:
         asked['distance'] = np.int32(length - begin)
     said = model.call('recall', **asked, **state)['values'][0]

@@ -6,18 +6,15 @@
 Needs no TensorFlow. Exit code 0, 1 if some files could not be read or classified, 2 for a refusal.
 """
 
-import argparse
 import sys
 
-from pipelines.format.errors import LonghaulError
-from tools.items.output import while_somebody_reads
+from tools.flags import Parser, code_of
+from tools.terminal import while_somebody_reads
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints one line per file; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m tools.query', description=__doc__.splitlines()[0]
-    )
+    parser = Parser('python -m tools.query', doc=__doc__)
     parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
     parser.add_argument('--server', required=True, help='HOST:PORT')
     parser.add_argument('--model', required=True, help="its name on the server (--model_name's)")
@@ -30,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     from tools.query import command
 
-    try:
+    def classify() -> int:
         with while_somebody_reads():
             failed = command.run(
                 flags.files,
@@ -43,10 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
                 batch_size=flags.batch_size,
                 timeout=flags.timeout,
             )
-    except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 1 if failed else 0
+        return 1 if failed else 0
+
+    return code_of(classify)
 
 
 if __name__ == '__main__':

@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.items.refused import RefusedRequest, one_line
 from trainer.serving import wire
 
@@ -29,13 +30,13 @@ def connect(
     with grpc.insecure_channel(server, options=_OPTIONS) as channel:
         call = channel.unary_unary(
             _METHOD,
-            request_serializer=wire.PredictRequest.SerializeToString,
-            response_deserializer=wire.PredictResponse.FromString,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=_response,
         )
 
         def ask(items: list[bytes]) -> dict[str, np.ndarray]:
             """Sends one batch."""
-            inputs = {'data': items}
+            inputs: dict[str, np.ndarray | list[bytes]] = {'data': items}
             request = wire.make_request(
                 model, 'serving_default', inputs, version=version, outputs=outputs
             )
@@ -45,11 +46,18 @@ def connect(
                 raise _ours(error, server, model) from error
             except ValueError as error:
                 raise LonghaulError(
-                    f'--server={server}: its answer cannot be read ({one_line(error)}); check '
+                    f'--server={server}: its answer cannot be read ({first_line(error)}); check '
                     'host and port'
                 ) from error
 
         yield ask
+
+
+def _response(data: bytes) -> Any:
+    """A PredictResponse."""
+    response = wire.PredictResponse()
+    response.ParseFromString(data)
+    return response
 
 
 def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:

@@ -74,5 +74,7 @@ def scale(
         return steps
     if budget.unit == 'epochs':
         return steps.scaled(round(budget.amount * steps_per_epoch))
+    if rates is None:
+        raise ValueError(f'rates: are needed for a budget in minutes such as {budget}')
     seconds = steps.pretrain / rates.pretrain + steps.train / rates.train
     return steps.scaled(int(steps.total * min(1.0, budget.amount * 60 / seconds)))

@@ -12,6 +12,7 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
+from typing import NoReturn
 
 from pipelines.format.errors import LonghaulError
 from tools.reproduce.budget import Budget, parse_budget
@@ -53,7 +54,7 @@ class Entry:
 
 
 class _LineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise LonghaulError(f'{message}; allowed options: {_OPTIONS}')
 
 

@@ -49,7 +49,7 @@ class Example:
         self._info = info
         spec, stored = info.spec, b''.join(self.segments)
         dtype = np.dtype(spec.dtype).newbyteorder('<')
-        self.values = None
+        self.values: np.ndarray | None = None
         if len(stored) == max(1, self.length) * spec.channels * dtype.itemsize:
             self.values = np.frombuffer(stored, dtype).reshape([-1, spec.channels])
 
@@ -95,13 +95,13 @@ class Example:
             step = int(np.argmin(np.isfinite(values))) // spec.channels
             yield f'step {step} holds NaN or an infinite value'
         if spec.trailing_steps:
-            yield from self._wrong_trailing()
+            yield from self._wrong_trailing(values.reshape([-1, spec.channels]))
 
-    def _wrong_trailing(self) -> Iterator[str]:
+    def _wrong_trailing(self, values: np.ndarray) -> Iterator[str]:
         spec = self._info.spec
         (tail,) = tails(spec, np.array([anchors.id_hash(self.id)], np.uint64))
         own = self.length - spec.trailing_steps
-        wrong = (self.values[own:] != tail.reshape([-1, spec.channels])).any(axis=1)
+        wrong = (values[own:] != tail.reshape([-1, spec.channels])).any(axis=1)
         if wrong.any():
             step = own + int(np.argmax(wrong))
             yield f'trailing step {step} is not what {spec.trailing} steps of its id hold'

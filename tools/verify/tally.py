@@ -59,7 +59,7 @@ class Tally:
         if spec.tokens is None and values is not None and np.isfinite(values).all():
             shards = self._sums.setdefault(split, {})
             before = [shards[file]] if file in shards else []
-            shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)
+            shards[file] = add_up([*before, *sums_of([values])], spec.channels)
 
     def _add_histogram(self, split: str, example: Example) -> None:
         levels, values = levels_of(self._info.spec), example.values

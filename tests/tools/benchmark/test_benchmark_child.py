@@ -1,34 +1,37 @@
-"""A child that takes too much dies alone, and the row says why."""
+"""A child that takes too much dies alone, and says why."""
 
+import dataclasses
 import os
 import sys
 import time
 
 import pytest
 
-from tools.benchmark import child, process, run
-from tools.benchmark.options import Options
-from tools.benchmark.process import Limits
-from tools.benchmark.rows import Candidate, Outcome
+from pipelines.format.errors import LonghaulError
+from tools.benchmark import child, in_child, memory
+from tools.benchmark.child import Limits
+from tools.benchmark.step import implementations, measure, run
+from tools.benchmark.step.options import Options
+from tools.benchmark.step.rows import Candidate, Outcome, outcome_of
 
 MEGABYTE = 1 << 20
 ROOMY = Limits(memory_bytes=1 << 33, seconds=60)
 
 
 def run_code(code, limits=ROOMY, **environment):
-    return process.run_child([sys.executable, '-c', code], environment, limits)
+    command = [sys.executable, '-c', code]
+    return outcome_of(child.run_command(command, environment=environment, limits=limits))
 
 
 def test_what_a_child_tells():
     code = """if True:
         import json, os
         print('a line of a library')
-        for values in ({'before_bytes': 5}, {'settings': {'a': os.environ['A']}}, {'seconds': 1.5},
-                       {'settings': {'b': 2}}, {'seconds': 0.5}, {'peak_bytes': 7},
-                       {'status': 'ok'}):
+        for values in ({'before_bytes': 5}, {'settings': {'a': os.environ['A']}}, {'seconds': [1]},
+                       {'seconds': [1, 0.5]}, {'peak_bytes': 7}, {'done': True}):
             print(json.dumps(values))
     """
-    assert run_code(code, A='1') == Outcome('ok', [1.5, 0.5], 7, {'a': '1', 'b': 2})
+    assert run_code(code, A='1') == Outcome('ok', [1, 0.5], 7, {'a': '1'})
 
 
 def test_memory_limit_kills_the_child_and_what_it_started():
@@ -46,9 +49,9 @@ def test_memory_limit_kills_the_child_and_what_it_started():
     assert (outcome.status, outcome.seconds) == ('out of memory', [])
     assert 198 * MEGABYTE < outcome.peak_bytes < 4096 * MEGABYTE
     deadline = time.monotonic() + 10
-    while process.resident_bytes(outcome.settings['other']) and time.monotonic() < deadline:
+    while memory.resident(outcome.settings['other']) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not process.resident_bytes(outcome.settings['other'])
+    assert not memory.resident(outcome.settings['other'])
 
 
 def test_time_limit_kills_the_child():
@@ -66,7 +69,9 @@ def test_time_limit_kills_the_child():
         ('import os, signal; os.kill(os.getpid(), signal.SIGKILL)', 'out of memory'),
         ('import sys; sys.exit("what(): std::bad_alloc")', 'out of memory'),
         ('pass', 'failed: said nothing'),
-        ('print(\'{"status": "not installed"}\')', 'not installed'),
+        ('print(\'{"error": "ImportError: no x"}\')', 'not installed'),
+        ('print(\'{"error": "RuntimeError: std::bad_alloc"}\')', 'out of memory'),
+        ('print(\'{"error": "ValueError: 3"}\'); raise KeyError(4)', 'failed: ValueError: 3'),
         ('print(\'{"seconds": 1}\'); print(\'{"secon\', end="")', 'failed: said nothing'),
     ],
 )
@@ -79,7 +84,7 @@ def test_children_are_the_first_to_go():
         import json, time
         time.sleep(0.3)
         adj = int(open('/proc/self/oom_score_adj').read())
-        print(json.dumps({'status': 'ok', 'settings': {'adj': adj}}))
+        print(json.dumps({'done': True, 'settings': {'adj': adj}}))
     """
     assert run_code(code).settings == {'adj': 1000}
 
@@ -90,31 +95,39 @@ def test_a_missing_library_is_a_row(tmp_path, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     options = Options('step', lengths=(4,), implementations=('torch_full',))
     (spec,) = options.specs()
-    spec = spec.from_json(spec.to_json() | {'candidate': {'options': {'threads': 1}}})
+    spec = dataclasses.replace(spec, candidate=Candidate({'threads': 1}))
     outcome = run.measure(spec, options)
     assert (outcome.status, outcome.seconds) == ('not installed', [])
     assert outcome.settings['error'] == 'ModuleNotFoundError: No module named torch'
 
 
-@pytest.mark.parametrize(
-    ('error', 'status'),
-    [
-        (MemoryError(), 'out of memory'),
-        (RuntimeError("[enforce fail] can't allocate memory: you tried"), 'out of memory'),
-        (ModuleNotFoundError('No module named torch'), 'not installed'),
-        (ValueError('one line\nand more'), 'failed: ValueError: one line'),
-    ],
-)
-def test_status_of_an_exception(error, status):
-    assert child.status_of(error) == status
+class Broken:
+    """A module whose measurement fails."""
+
+    @staticmethod
+    def measure(asked, tell):
+        tell(seconds=[1.0])
+        raise ValueError(f'{asked["why"]}\nand more')
+
+
+def test_an_exception_is_told_by_its_first_line(monkeypatch, capfd):
+    told = {}
+    monkeypatch.setattr(in_child, 'own_stdout', lambda: lambda **values: told.update(values))
+    monkeypatch.setattr(in_child.importlib, 'import_module', lambda name: Broken)
+    assert in_child.main('broken', '{"why": "one line"}') == 1
+    assert told == {'seconds': [1.0], 'error': 'ValueError: one line'}
+    assert 'Traceback' in capfd.readouterr().err
+
+
+def test_a_measurement_that_fails_is_refused_by_its_last_word():
+    with pytest.raises(LonghaulError, match="^job: it failed: .*'no_such'"):
+        child.told_by('no_such', {}, what='job: it')
 
 
 def test_the_peak_is_measured_from_before_the_model(monkeypatch):
     told = {}
 
     class Fake:
-        LIBRARIES = ('numpy', 'no-such-library')
-
         @staticmethod
         def load(spec):
             taken = bytearray(b'1' * (300 * MEGABYTE))
@@ -123,27 +136,16 @@ def test_the_peak_is_measured_from_before_the_model(monkeypatch):
         @staticmethod
         def build(spec):
             kept = bytearray(b'1' * (40 * MEGABYTE))
-            return child.implementations.Built(lambda: float(len(kept)), {'a': 1})
+            return implementations.Built(lambda: float(len(kept)), {'a': 1})
 
-    def tell(settings=None, **values):
-        told.update(values)
-        told.setdefault('settings', {}).update(settings or {})
-
-    monkeypatch.setattr(child.implementations, 'module_of', lambda name: Fake)
+    monkeypatch.setattr(implementations, 'module_of', lambda name: Fake)
+    monkeypatch.setattr(implementations, 'libraries_of', lambda name: ('numpy', 'no-such-library'))
     (spec,) = Options('step', lengths=(4,), implementations=('torch_full',)).specs()
-    child.measure(spec, tell)
+    measure.measure(dataclasses.asdict(spec), lambda **values: told.update(values))
     assert 39 * MEGABYTE < told['peak_bytes'] < 200 * MEGABYTE
     assert told['before_bytes'] > MEGABYTE
-    assert 0 <= told['seconds'] < 1
+    assert len(told['seconds']) == spec.steps
     settings = told['settings']
     assert (settings['a'], settings['loss']) == (1, 40 * MEGABYTE)
     assert settings['versions']['no-such-library'] == 'not installed'
     assert set(settings['environment']) <= set(os.environ)
-
-
-def test_candidates_reach_the_environment(monkeypatch):
-    monkeypatch.setenv('PYTHONPATH', 'elsewhere')
-    environment = run._environment(Candidate({'threads': 2}, {'OMP_WAIT_POLICY': 'PASSIVE'}))
-    root, *others = environment.pop('PYTHONPATH').split(os.pathsep)
-    assert os.path.exists(os.path.join(root, 'tools', 'benchmark', 'child.py'))
-    assert (others, environment) == (['elsewhere'], {'OMP_WAIT_POLICY': 'PASSIVE'})

@@ -23,7 +23,7 @@ from tools.reproduce import __main__, plan, runner
 real = plan.Plan.command
 plan.Plan.command = lambda *a, **k: [sys.executable, {fake!r}, *real(*a, **k)[3:]]
 runner._POLL_SECONDS = 0.05
-__main__.main()
+sys.exit(__main__.main())
 """
 
 

@@ -1,1 +1,1 @@
-"""`python -m tools.benchmark job`: the Beam job beside a plain loop, its workers, its memory."""
+"""`job`: the Beam job beside a plain loop, two workers beside one, and the job's memory."""

@@ -1,58 +1,28 @@
-"""One run in a process of its own: the job, or a plain loop that does the same work.
+"""A plain loop that does the same work as the job, as anybody would write it."""
 
-    python -m tools.benchmark.jobs.child '{"what": "job", "flags": ["--source=...", ...]}'
-    python -m tools.benchmark.jobs.child '{"what": "plain", "folder": ..., "output": ..., ...}'
-
-The last line that it prints is a JSON object: seconds of the imports and of the work, and the
-processor's seconds of the work.
-"""
-
-import json
 import os
 import random
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_SEGMENT_STEPS = 300
+# As the job's defaults.
+_SEGMENT_STEPS, _AUXILIARY_STEPS = 300, 600
 
 
-def _job(asked: dict[str, Any]) -> dict[str, float]:
-    """What `python -m pipelines.main` does, in its order."""
-    begun = time.perf_counter()
-    from pipelines import main
+def write(folder: Path, output: str, side: int | None) -> None:
+    """Writes one TFRecord file, one input after the other; the same features as the job's.
 
-    imported, used = time.perf_counter(), time.process_time()
-    code = main.launcher.main(asked['flags'])
-    if code:
-        sys.exit(code)
-    return _told(begun, imported, used)
-
-
-def _told(begun: float, imported: float, used: float) -> dict[str, float]:
-    return {
-        'imports': imported - begun,
-        'work': time.perf_counter() - imported,
-        'cpu': time.process_time() - used,
-    }
-
-
-def _plain(asked: dict[str, Any]) -> dict[str, float]:
-    """One file after the other, as anybody would write it; the same features as the job's."""
-    begun = time.perf_counter()
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    Args:
+      folder: of the input, with a folder for each class.
+      output: the file to write.
+      side: that images are resized to; None: the files are documents.
+    """
     import tensorflow as tf
 
-    if asked['side']:
-        import PIL.Image  # noqa: F401 - imports are timed apart from the work
-
-    imported, used = time.perf_counter(), time.process_time()
-    with tf.io.TFRecordWriter(asked['output']) as writer:
-        for example_id, label, steps in _read(Path(asked['folder']), asked['side']):
+    with tf.io.TFRecordWriter(output) as writer:
+        for example_id, label, steps in _read(folder, side):
             writer.write(_example(tf, example_id, label, steps))
-    return _told(begun, imported, used)
 
 
 def _read(folder: Path, side: int | None) -> Iterator[tuple[str, int, Any]]:
@@ -83,7 +53,7 @@ def _bytes(path: str) -> bytes:
 def _example(tf: Any, example_id: str, label: int, steps: Any) -> bytes:
     """Four sets of anchors, as the job's default."""
     length = len(steps)
-    span = min(600, max(1, length // 2))
+    span = min(_AUXILIARY_STEPS, max(1, length // 2))
     first = (length - 1) % _SEGMENT_STEPS + 1
     ends = range(first, length + 1, _SEGMENT_STEPS)
     segments = [bytes(steps[max(end - _SEGMENT_STEPS, 0) : end]) for end in ends]
@@ -105,9 +75,3 @@ def _feature(tf: Any, values: list) -> Any:
     if isinstance(values[0], bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-if __name__ == '__main__':
-    request = json.loads(sys.argv[1])
-    found = _job(request) if request['what'] == 'job' else _plain(request)
-    print(json.dumps(found))

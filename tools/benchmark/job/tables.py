@@ -1,54 +1,50 @@
-"""Results as Markdown, and into the marked blocks of a document.
+"""Results of the job as Markdown."""
 
-A block stands between `<!-- benchmark: NAME -->` and `<!-- end -->`; NAME is one of the parts
-`machine`, `speed`, `workers`, `memory`. No number inside of a block is written by hand.
-"""
-
-import re
-from pathlib import Path
 from typing import Any
 
-from pipelines.format.errors import LonghaulError
+from tools.tables import table
 
-_BLOCK = re.compile(r'(<!-- benchmark: (\w+) -->\n)(?:(?!<!-- ).)*?(<!-- end -->)', re.DOTALL)
 _SPEED = (
-    '| input | items | MB | job, items/s | job, MB/s | plain, items/s | plain, MB/s | job / plain '
-    '| pairs | whole processes |\n| --- ' + '| ---: ' * 7 + '| --- | --- |'
+    'input',
+    'items',
+    'MB',
+    'job, items/s',
+    'job, MB/s',
+    'plain, items/s',
+    'plain, MB/s',
+    'job / plain',
+    'pairs',
+    'whole processes',
 )
-_WORKERS = (
-    '| input | items | MB | one process, s | two workers, s | one / two |\n| --- '
-    + '| ---: ' * 5
-    + '|'
-)
-_MEMORY = (
-    '| input | items | peak, MB | peak of a quarter, MB | bytes an item adds | seconds |\n| --- '
-    + '| ---: ' * 5
-    + '|'
-)
+_WORKERS = ('input', 'items', 'MB', 'one process, s', 'two workers, s', 'one / two')
+_MEMORY = ('input', 'items', 'peak, MB', 'peak of a quarter, MB', 'bytes an item adds', 'seconds')
 
 
 def speed(rows: list[dict[str, Any]]) -> str:
     """Items and megabytes of input a second, without imports, and the ratios of whole processes."""
-    lines = [_SPEED]
+    cells, imports = [], []
     for row in rows:
         job, plain = row['job'], row['plain']
-        cells = (
-            row['name'],
-            f'{row["count"]:,}',
-            f'{row["input_bytes"] / 1e6:,.1f}',
-            f'{job["records_per_second"]:,.0f}',
-            f'{job["megabytes_per_second"]:.1f}',
-            f'{plain["records_per_second"]:,.0f}',
-            f'{plain["megabytes_per_second"]:.1f}',
-            f'{row["work_ratio"]:.2f}',
-            _spread(row['work_ratios']),
-            f'{row["whole_ratio"]:.2f} ({_spread(row["whole_ratios"])})',
+        imports.append((job['imports'], plain['imports']))
+        cells.append(
+            (
+                row['name'],
+                f'{row["count"]:,}',
+                f'{row["input_bytes"] / 1e6:,.1f}',
+                f'{job["records_per_second"]:,.0f}',
+                f'{job["megabytes_per_second"]:.1f}',
+                f'{plain["records_per_second"]:,.0f}',
+                f'{plain["megabytes_per_second"]:.1f}',
+                f'{row["work_ratio"]:.2f}',
+                _spread(row['work_ratios']),
+                f'{row["whole_ratio"]:.2f} ({_spread(row["whole_ratios"])})',
+            )
         )
-        lines.append(f'| {" | ".join(cells)} |')
-    imports = [(row['job']['imports'], row['plain']['imports']) for row in rows]
     job, plain = (sum(values) / len(imports) for values in zip(*imports, strict=True))
-    lines.append(f'\nImports take the job {job:.1f} s and the plain loop {plain:.1f} s.')
-    return '\n'.join(lines)
+    return (
+        f'{table(_SPEED, cells, right=_SPEED[1:8])}\n\n'
+        f'Imports take the job {job:.1f} s and the plain loop {plain:.1f} s.'
+    )
 
 
 def _spread(ratios: list[float]) -> str:
@@ -57,9 +53,8 @@ def _spread(ratios: list[float]) -> str:
 
 def workers(found: dict[str, Any]) -> str:
     """Seconds of whole processes, and the size from which two workers are faster."""
-    lines = [_WORKERS]
-    for row in found['rows']:
-        cells = (
+    cells = [
+        (
             found['name'],
             f'{row["count"]:,}',
             f'{row["input_bytes"] / 1e6:,.1f}',
@@ -67,8 +62,9 @@ def workers(found: dict[str, Any]) -> str:
             f'{row["two"]:.1f}',
             f'{row["ratio"]:.2f}',
         )
-        lines.append(f'| {" | ".join(cells)} |')
-    return '\n'.join([*lines, '', _verdict(found)])
+        for row in found['rows']
+    ]
+    return f'{table(_WORKERS, cells, right=_WORKERS[1:])}\n\n{_verdict(found)}'
 
 
 def _verdict(found: dict[str, Any]) -> str:
@@ -82,9 +78,8 @@ def _verdict(found: dict[str, Any]) -> str:
 
 def memory(rows: list[dict[str, Any]]) -> str:
     """Peaks of the job's process."""
-    lines = [_MEMORY]
-    for row in rows:
-        cells = (
+    cells = [
+        (
             row['name'],
             f'{row["count"]:,}',
             f'{row["peak_bytes"] / 1e6:,.0f}',
@@ -92,27 +87,6 @@ def memory(rows: list[dict[str, Any]]) -> str:
             f'{row["bytes_per_item"]:,.0f}',
             f'{row["seconds"]:.0f}',
         )
-        lines.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(lines)
-
-
-def fill(path: Path, blocks: dict[str, str]) -> None:
-    """Writes blocks of a document anew; those that were not measured stay.
-
-    Raises:
-      LonghaulError: if the document lacks one of them.
-    """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise LonghaulError(f'--docs={path}: {error.strerror}; name a document') from error
-    there = {match[2] for match in _BLOCK.finditer(text)}
-    missing = sorted(set(blocks) - there)
-    if missing:
-        raise LonghaulError(
-            f'--docs={path}: has no block <!-- benchmark: {missing[0]} --> with its <!-- end -->; '
-            'add both lines'
-        )
-    path.write_text(
-        _BLOCK.sub(lambda m: f'{m[1]}{blocks[m[2]]}\n{m[3]}' if m[2] in blocks else m[0], text)
-    )
+        for row in rows
+    ]
+    return table(_MEMORY, cells, right=_MEMORY[1:])

@@ -1,67 +1,58 @@
-"""What a run of the benchmark is asked for, checked before anything starts."""
+"""What a run of `step` or `sweep` is asked for, checked before anything starts."""
 
 import dataclasses
-import math
 from pathlib import Path
 
 from pipelines.format.errors import LonghaulError
-from tools.benchmark import implementations
-from tools.benchmark.implementations.batches import AUXILIARY_MODELS
-from tools.benchmark.rows import Spec
+from tools import flags
+from tools.benchmark import results
+from tools.benchmark.step import implementations
+from tools.benchmark.step.implementations.batches import AUXILIARY_MODELS
+from tools.benchmark.step.rows import Spec
+from tools.flags import flag
 
+_NAMES = '; '.join(','.join(names) for names in implementations.NAMES.values())
 _PICTURES = ('.png', '.svg', '.pdf')
-_LEAST = {
-    'batch': 2,
-    'units': 1,
-    'bptt_steps': 1,
-    'auxiliary_steps': 2,
-    'anchors': 1,
-    'repeats': 1,
-    'steps': 1,
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The flags, by name; `implementations` None: all that know one of the models.
+    """The command and its flags; `implementations`: () for all, files: '' for none.
 
-    `json_file`, `plot_file`: '' writes none. Raises LonghaulError for what cannot be run.
+    Raises LonghaulError for what cannot be run.
     """
 
     command: str
-    lengths: tuple[int, ...] = (784, 1024, 4096, 16384)
-    models: tuple[str, ...] = ('r', 'p', 'rp', 'plain', 'full')
-    implementations: tuple[str, ...] | None = None
-    batch: int = 128
-    units: int = 128
-    bptt_steps: int = 300
-    auxiliary_steps: int = 600
-    anchors: int = 1
-    repeats: int = 3
-    steps: int = 2
-    memory_limit_gb: float = 20
-    time_limit: float = 600
-    tune: bool = True
-    json_file: str = ''
-    plot_file: str = ''
+    models: tuple[str, ...] = flag('of those that know several', ('r', 'p', 'rp', 'plain', 'full'))
+    implementations: tuple[str, ...] = flag(f'default: all of {_NAMES}', ())
+    lengths: tuple[int, ...] = flag('steps of a sequence', (784, 1024, 4096, 16384))
+    batch: int = flag('sequences in a batch', 128)
+    units: int = flag('width of the LSTM', 128)
+    bptt_steps: int = flag('truncation of all losses, and steps of a segment', 300)
+    auxiliary_steps: int = flag('steps that the auxiliary losses span', 600)
+    anchors: int = flag('anchors of a sequence', 1)
+    repeats: int = flag('processes for each measurement', 3)
+    steps: int = flag('timed steps in a process', 2)
+    memory_limit_gb: float = flag('resident memory that ends a process', 20.0)
+    time_limit: float = flag('seconds that end a process', 600.0)
+    tune: bool = flag('whether some settings are tried first', True)
+    json: str = flag('file for the rows', '')
+    plot: str = flag('picture of the rows: .png, .svg or .pdf', '')
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            _require(f'--{name}', getattr(self, name), least=least)
-        for length in self.lengths:
-            _require('--lengths', length, least=2)
-        for name in ('memory_limit_gb', 'time_limit'):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise LonghaulError(f'--{name}={value:g}: a number above 0 is needed')
-        _check_file('--json', self.json_file)
-        _check_file('--plot', self.plot_file)
-        if self.plot_file and Path(self.plot_file).suffix not in _PICTURES:
+        flags.at_least(2, batch=self.batch, auxiliary_steps=self.auxiliary_steps)
+        flags.at_least(2, lengths=min(self.lengths))
+        flags.at_least(1, units=self.units, bptt_steps=self.bptt_steps, anchors=self.anchors)
+        flags.at_least(1, repeats=self.repeats, steps=self.steps)
+        flags.above_zero(memory_limit_gb=self.memory_limit_gb, time_limit=self.time_limit)
+        results.check_file('--json', self.json)
+        results.check_file('--plot', self.plot)
+        if self.plot and Path(self.plot).suffix not in _PICTURES:
             raise LonghaulError(
-                f'--plot={self.plot_file}: a name that ends in {", ".join(_PICTURES)} is needed'
+                f'--plot={self.plot}: a name that ends in {", ".join(_PICTURES)} is needed'
             )
-        _check_names('--models', self.models, implementations.MODELS)
-        _check_names('--implementations', self.implementations or (), self._known())
+        flags.one_of('models', self.models, implementations.MODELS)
+        flags.one_of('implementations', self.implementations, self._known())
         self._check_auxiliary_steps()
 
     def _known(self) -> tuple[str, ...]:
@@ -100,21 +91,3 @@ class Options:
                 f'--auxiliary_steps={self.auxiliary_steps}: fewer than the {shortest} steps of the '
                 f'shortest of --lengths are needed; {max(2, shortest // 4)} would do'
             )
-
-
-def _require(flag: str, value: int, *, least: int) -> None:
-    if value < least:
-        raise LonghaulError(f'{flag}={value}: a whole number >= {least} is needed')
-
-
-def _check_names(flag: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in known:
-            raise LonghaulError(f'{flag}={name}: name some of {", ".join(known)}')
-
-
-def _check_file(flag: str, name: str) -> None:
-    if name and not Path(name).absolute().parent.is_dir():
-        raise LonghaulError(f'{flag}={name}: there is no such folder; create it first')
-    if name and Path(name).is_dir():
-        raise LonghaulError(f'{flag}={name}: is a folder; name a file in it')

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from tools.benchmark.rows import OUT_OF_MEMORY, OUT_OF_TIME, Row
+from tools import drawing
+from tools.benchmark.step.rows import OUT_OF_MEMORY, OUT_OF_TIME, Row
 
 _MARKS = {OUT_OF_MEMORY: 'x', OUT_OF_TIME: '+'}
 # Of the height of a panel: the topmost mark, and how far below each other marks of one length lie.
@@ -20,22 +21,18 @@ def draw(rows: list[Row], path: str) -> None:
       rows: of any lengths.
       path: the picture to write, in the format that its suffix names.
     """
-    import matplotlib
+    from matplotlib.lines import Line2D
 
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout='constrained')
-    _panel(left, rows, 'seconds per step', lambda row: row.seconds)
-    _panel(right, rows, 'peak memory (GB)', _gigabytes)
-    handles, labels = left.get_legend_handles_labels()
-    for status, mark in _MARKS.items():
-        if any(row.status == status for row in rows):
-            handles.append(pyplot.Line2D([], [], color='black', linestyle='none', marker=mark))
-            labels.append(status)
-    figure.legend(handles, labels, loc='outside right upper', frameon=False)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with drawing.panels(path, columns=2, size=(11, 4.2)) as axes:
+        left, right = axes[0]
+        _panel(left, rows, 'seconds per step', lambda row: row.seconds)
+        _panel(right, rows, 'peak memory (GB)', _gigabytes)
+        handles, labels = left.get_legend_handles_labels()
+        for status, mark in _MARKS.items():
+            if any(row.status == status for row in rows):
+                handles.append(Line2D([], [], color='black', linestyle='none', marker=mark))
+                labels.append(status)
+        left.figure.legend(handles, labels, loc='outside right upper', frameon=False)
 
 
 def _gigabytes(row: Row) -> float | None:
@@ -45,10 +42,8 @@ def _gigabytes(row: Row) -> float | None:
 def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float | None]) -> None:
     lengths = sorted({row.length for row in rows})
     marked = dict.fromkeys(lengths, 0)
-    for line in dict.fromkeys((row.implementation, row.model) for row in rows):
-        mine = sorted(
-            (r for r in rows if (r.implementation, r.model) == line), key=lambda r: r.length
-        )
+    for line in dict.fromkeys(row.line for row in rows):
+        mine = sorted((row for row in rows if row.line == line), key=lambda row: row.length)
         points = [(row.length, value(row)) for row in mine if value(row) is not None]
         x, y = zip(*points, strict=True) if points else ((), ())
         style = '-' if line[0] == 'longhaul' else '--'

@@ -1,8 +1,12 @@
 """What is measured, what came of it, and the row that tells of both."""
 
 import dataclasses
+import signal
 import statistics
 from typing import Any
+
+from tools.benchmark.child import Ended
+from tools.terminal import last_line
 
 OK = 'ok'
 OUT_OF_MEMORY = 'out of memory'
@@ -10,6 +14,16 @@ OUT_OF_TIME = 'out of time'
 NOT_INSTALLED = 'not installed'
 # After these, longer sequences are not even tried.
 FINAL = (OUT_OF_MEMORY, OUT_OF_TIME, NOT_INSTALLED)
+_EXCEEDED = {'memory': OUT_OF_MEMORY, 'time': OUT_OF_TIME}
+_NOT_INSTALLED = ('ImportError', 'ModuleNotFoundError')
+# What libraries say when they are refused memory.
+_MEMORY_WORDS = (
+    'bad_alloc',
+    'MemoryError',
+    'ResourceExhausted',
+    'not enough memory',
+    "can't allocate memory",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +66,9 @@ class Spec:
         """The line in a table or a plot that it belongs to: implementation and model."""
         return self.implementation, self.model
 
-    def to_json(self) -> dict[str, Any]:
-        """A dict of JSON values."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> 'Spec':
-        """The inverse of `to_json`."""
+        """The inverse of `dataclasses.asdict`."""
         return cls(**{**values, 'candidate': Candidate(**values['candidate'])})
 
     def settings(self) -> dict[str, Any]:
@@ -81,6 +91,32 @@ class Outcome:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def outcome_of(ended: Ended) -> Outcome:
+    """What a child told, or why it did not."""
+    told = ended.told
+    peak = told.get('peak_bytes')
+    if peak is None and 'before_bytes' in told:
+        peak = max(0, ended.highest_bytes - told['before_bytes'])
+    errors = {'error': told['error']} if 'error' in told else {}
+    settings = told.get('settings', {}) | errors
+    return Outcome(_status(ended), told.get('seconds', []), peak, settings)
+
+
+def _status(ended: Ended) -> str:
+    if ended.exceeded:
+        return _EXCEEDED[ended.exceeded]
+    if 'done' in ended.told:
+        return OK
+    error = ended.told.get('error')
+    if error and error.startswith(_NOT_INSTALLED):
+        return NOT_INSTALLED
+    texts = [error] if error else ended.said.splitlines()[-5:]
+    if ended.code == -signal.SIGKILL or any(w in text for w in _MEMORY_WORDS for text in texts):
+        return OUT_OF_MEMORY
+    killed = f'{signal.Signals(-ended.code).name}: ' if ended.code < 0 else ''
+    return f'failed: {killed}{error or last_line(ended.said)}'
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One line of the result; `seconds` and `peak_bytes` are medians, None where unknown."""
@@ -96,9 +132,10 @@ class Row:
     status: str
     settings: dict[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
-        """A dict of JSON values."""
-        return dataclasses.asdict(self)
+    @property
+    def line(self) -> tuple[str, str]:
+        """Implementation and model."""
+        return self.implementation, self.model
 
 
 def make_row(spec: Spec, outcomes: list[Outcome], notes: dict[str, Any]) -> Row:

@@ -4,34 +4,35 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tools.benchmark.options import Options
-from tools.benchmark.rows import FINAL, OK, Outcome, Row, Spec, make_row
-from tools.benchmark.tuning import CandidatesOf, Tuned, tune
+from tools.benchmark.step.options import Options
+from tools.benchmark.step.rows import (
+    FINAL,
+    NOT_INSTALLED,
+    OK,
+    Candidate,
+    Outcome,
+    Row,
+    Spec,
+    make_row,
+)
+from tools.terminal import say
 
 Measure = Callable[[Spec], Outcome]
+CandidatesOf = Callable[[Spec], list[Candidate]]
 
 
 class Session:
     """Length by length, repeat by repeat, one implementation after the other."""
 
-    def __init__(
-        self,
-        options: Options,
-        *,
-        measure: Measure,
-        candidates_of: CandidatesOf,
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, options: Options, *, measure: Measure, candidates_of: CandidatesOf) -> None:
         """Prepares a run.
 
         Args:
           options: of the run.
           measure: takes one measurement.
-          candidates_of: the ways to run a spec's implementation.
-          say: takes lines that tell how far it is.
+          candidates_of: the ways to run a spec's implementation, the usual one first.
         """
-        self._options, self._measure = options, measure
-        self._candidates_of, self._say = candidates_of, say
+        self._options, self._measure, self._candidates_of = options, measure, candidates_of
         # (implementation, model) -> why and at which length it is not started any more.
         self._stopped: dict[tuple[str, str], tuple[str, int]] = {}
 
@@ -39,22 +40,30 @@ class Session:
         """Measures; yields the rows of each length, from the shortest on."""
         tuned = [self._tune(spec) for spec in self._options.specs()]
         for length in sorted(set(self._options.lengths)):
-            specs = [dataclasses.replace(t.spec, length=length) for t in tuned]
-            outcomes = self._outcomes(specs)
-            yield [
-                self._row(spec, outcomes[spec.line], t.notes())
-                for spec, t in zip(specs, tuned, strict=True)
-            ]
+            at_length = [(dataclasses.replace(spec, length=length), notes) for spec, notes in tuned]
+            outcomes = self._outcomes([spec for spec, _ in at_length])
+            yield [self._row(spec, outcomes[spec.line], notes) for spec, notes in at_length]
 
-    def _tune(self, spec: Spec) -> Tuned:
+    def _tune(self, spec: Spec) -> tuple[Spec, dict[str, Any]]:
+        """The spec with its fastest candidate, the first one where none is ok; what was tried."""
         candidates = self._candidates_of(spec)
         if not self._options.tune or len(candidates) == 1:
-            return Tuned(dataclasses.replace(spec, candidate=candidates[0]), [])
-        tuned = tune(spec, candidates, self._tell)
-        statuses = [outcome.status for _, outcome in tuned.tried]
-        if all(status in FINAL for status in statuses):
-            self._stopped[spec.line] = statuses[0], spec.length
-        return tuned
+            return dataclasses.replace(spec, candidate=candidates[0]), {}
+        tried: list[dict[str, Any]] = []
+        fastest: dict[float, Candidate] = {}
+        for candidate in candidates:
+            outcome = self._tell(dataclasses.replace(spec, candidate=candidate))
+            # The fastest step: with one process each, what disturbs one must not decide.
+            best = min(outcome.seconds, default=None)
+            tried.append(candidate.settings() | {'status': outcome.status, 'seconds': best})
+            if outcome.status == OK and best is not None:
+                fastest.setdefault(best, candidate)
+            if outcome.status == NOT_INSTALLED:
+                break
+        if all(one['status'] in FINAL for one in tried):
+            self._stopped[spec.line] = tried[0]['status'], spec.length
+        chosen = fastest[min(fastest)] if fastest else candidates[0]
+        return dataclasses.replace(spec, candidate=chosen), {'tried': tried}
 
     def _outcomes(self, specs: list[Spec]) -> dict[tuple[str, str], list[Outcome]]:
         """Of all repeats at one length."""
@@ -81,9 +90,10 @@ class Session:
         return make_row(spec, outcomes, notes)
 
     def _tell(self, spec: Spec) -> Outcome:
+        """Takes one measurement and prints a line of it."""
         outcome = self._measure(spec)
         took = [f'{s:.3f} s' for s in outcome.seconds]
         settings = [f'{k}={v}' for k, v in spec.candidate.settings().items()]
         what = [f'{spec.length:>7,} steps', *spec.line, outcome.status, *took, *settings]
-        self._say('  '.join(what))
+        say('  '.join(what))
         return outcome

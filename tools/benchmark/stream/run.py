@@ -1,40 +1,41 @@
-"""`stream`: one sequence without end through an export's `advance`, and what memory it takes."""
+"""One sequence without end through an export's `advance`, and what memory it takes."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.format.errors import LonghaulError
+from tools import flags, tables
+from tools.benchmark import memory, results
+from tools.flags import flag
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from pipelines.format.spec import SequenceSpec
     from tools.predict.model import ExportedModel
 
 _ROWS = 10
+_HEAD = ('steps', 'seconds', 'steps/s', 'resident MB')
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamOptions:
-    """The flags.
+class Options:
+    """The flags; `json`: '' for no file."""
 
-    Attributes:
-      export: folder of the SavedModel.
-      steps: of the sequence.
-      chunk_steps: of a call.
-      batch: sequences side by side.
-      json_file: for the rows; None: not wanted.
-    """
+    export: str = flag('folder of the SavedModel')
+    steps: int = flag('steps of the sequence', 10_000_000)
+    chunk_steps: int = flag('steps of a call', 100_000)
+    batch: int = flag('sequences side by side', 1)
+    json: str = flag('file for the rows', '')
 
-    export: str
-    steps: int = 10_000_000
-    chunk_steps: int = 100_000
-    batch: int = 1
-    json_file: str | None = None
+    def __post_init__(self) -> None:
+        flags.at_least(1, steps=self.steps, chunk_steps=self.chunk_steps, batch=self.batch)
+        results.check_file('--json', self.json)
 
 
-def run(options: StreamOptions) -> None:
+def run(options: Options) -> None:
     """Prints a row for each tenth of the sequence: seconds and resident memory.
 
     Raises:
@@ -48,28 +49,18 @@ def run(options: StreamOptions) -> None:
             f'--export={options.export}: is no recurrent model, it needs all steps at once; '
             'export an LSTM or a GRU'
         )
-    print('| steps | seconds | steps/s | resident MB |\n| ---: | ---: | ---: | ---: |')
+    print(tables.table(_HEAD, right=_HEAD))
     rows = []
     for row in _rows(model, options):
         rows.append(row)
-        print(
-            f'| {row["steps"]:,} | {row["seconds"]:,.0f} | {row["steps_per_second"]:,.0f} | '
-            f'{row["resident_mb"]:,.0f} |',
-            flush=True,
-        )
-    if options.json_file is not None:
-        Path(options.json_file).write_text(json.dumps(rows, indent=1) + '\n', encoding='utf-8')
+        print(tables.line(f'{value:,.0f}' for value in row.values()), flush=True)
+    results.write(options.json, rows)
 
 
-def _rows(model: 'ExportedModel', options: StreamOptions) -> Iterator[dict[str, Any]]:
+def _rows(model: 'ExportedModel', options: Options) -> Iterator[dict[str, float]]:
     import numpy as np
 
-    spec, random = model.spec, np.random.default_rng(0)
-    shape = [options.batch, options.chunk_steps, *spec.step_shape]
-    if spec.dtype == 'float16':
-        chunk = random.standard_normal(shape).astype(np.float16)
-    else:
-        chunk = random.integers(0, spec.vocabulary_size or 256, shape).astype(spec.dtype)
+    chunk = _values(model.spec, options)
     state = model.call('start', batch_size=np.int32(options.batch))
     done, begun, reported = 0, time.perf_counter(), 0
     while done < options.steps:
@@ -85,15 +76,16 @@ def _rows(model: 'ExportedModel', options: StreamOptions) -> Iterator[dict[str, 
                 'steps': done,
                 'seconds': seconds,
                 'steps_per_second': done / seconds,
-                'resident_mb': _resident_bytes() / 1e6,
+                'resident_mb': memory.resident() / 1e6,
             }
             reported = done
 
 
-def _resident_bytes() -> int:
-    """Of this process now, not at its peak."""
-    with open('/proc/self/statm', encoding='ascii') as file:
-        pages = int(file.read().split()[1])
-    import resource
+def _values(spec: 'SequenceSpec', options: Options) -> 'np.ndarray[Any, Any]':
+    """Made-up steps of the stored dtype, [batch, chunk_steps, ...]."""
+    import numpy as np
 
-    return pages * resource.getpagesize()
+    random, shape = np.random.default_rng(0), [options.batch, options.chunk_steps, *spec.step_shape]
+    if spec.dtype == 'float16':
+        return random.standard_normal(shape).astype(np.float16)
+    return random.integers(0, spec.vocabulary_size or 256, shape).astype(spec.dtype)

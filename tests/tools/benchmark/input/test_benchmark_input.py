@@ -10,13 +10,13 @@ import small_data
 
 from tools.benchmark import __main__ as command
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ('input --steps=0', 'error: --steps=0: a whole number >= 1 is needed'),
+        ('input --steps=0', 'error: --steps=0: a whole number of at least 1 is needed'),
         ('input --records=here', 'error: --gin_file=, --records=here: give both, or neither'),
         ('input --batch=3', 'error: unrecognized arguments: --batch=3; see --help'),
     ],

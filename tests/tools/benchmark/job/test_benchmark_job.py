@@ -12,18 +12,19 @@ from PIL import Image
 
 from pipelines.format.errors import LonghaulError
 from tools.benchmark import __main__ as command
-from tools.benchmark.jobs import child, inputs, measure, tables
-from tools.benchmark.jobs.measure import Run, Workload
+from tools.benchmark.job import inputs, measure, pairs, tables
+from tools.benchmark.job import run as job
+from tools.benchmark.job.pairs import Run, Workload
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ('job --parts=speed,power', 'error: --parts=power: one or more of speed, workers, memory'),
-        ('job --scale=0', 'error: --scale=0.0: a number above 0 is needed'),
-        ('job --repeats=0', 'error: --repeats=0: a whole number >= 1 is needed'),
+        ('job --parts=speed,power', 'error: --parts=power: name some of speed, workers, memory'),
+        ('job --scale=0', 'error: --scale=0: a number above 0 is needed'),
+        ('job --repeats=0', 'error: --repeats=0: a whole number of at least 1 is needed'),
         ('job --lengths=3', 'error: unrecognized arguments: --lengths=3; see --help'),
     ],
 )
@@ -58,8 +59,10 @@ def test_the_plain_loop_writes_every_step(side, tmp_path):
     pixels = np.random.RandomState(0).randint(0, 256, [7, 7, 3]).astype(np.uint8)
     path = folder / 'b' / 'x'
     Image.fromarray(pixels).save(path, 'PNG') if side else path.write_bytes(b'words ' * 200)
-    told = child._plain({'folder': str(folder), 'output': output, 'side': side})
-    assert told.keys() == {'imports', 'work', 'cpu'}
+    told = {}
+    measure.measure({'folder': str(folder), 'output': output, 'side': side}, told.update)
+    assert told.keys() == {'imports', 'work', 'cpu', 'peak_bytes'}
+    assert told['peak_bytes'] > 1e6
     (record,) = tf.data.TFRecordDataset(output).as_numpy_iterator()
     feature = tf.train.Example.FromString(record).features.feature
     expected = pixels.tobytes() if side else b'words ' * 200
@@ -73,8 +76,8 @@ def run(work, *, imports=3.0, peak=1):
 
 
 def test_a_ratio_above_one_says_that_the_job_is_faster():
-    plain, job = [run(4.0), run(6.0), run(5.0)], [run(2.0), run(2.0), run(2.5)]
-    row = measure._row(Workload('w', 'digits', 100, 28), 5_000_000, plain, job)
+    runs = [(run(4.0), run(2.0)), (run(6.0), run(2.0)), (run(5.0), run(2.5))]
+    row = pairs.row_of(Workload('w', 'digits', 100, 28), 5_000_000, runs)
     assert row['work_ratios'] == [2.0, 3.0, 2.0]
     assert row['work_ratio'] == 2.0
     assert row['whole_ratios'] == [7 / 5, 9 / 5, 8 / 5.5]
@@ -95,21 +98,16 @@ def test_a_ratio_above_one_says_that_the_job_is_faster():
 )
 def test_where_two_workers_begin_to_pay(two, expected):
     rows = [{'count': n, 'one': 10.0 + n, 'two': t} for n, t in zip((10, 20), two, strict=True)]
-    assert measure._crossing(rows) == expected
+    assert pairs.crossing(rows) == expected
 
 
-def test_blocks_are_filled_and_nothing_else(tmp_path):
+def test_a_document_without_a_block_is_refused_before_anything_is_measured(tmp_path):
     path = tmp_path / 'job.md'
-    text = 'By hand.\n<!-- benchmark: {} -->\n{}<!-- end -->\nMore.\n'
-    path.write_text(text.format('speed', 'old\n') + text.format('memory', ''))
-    tables.fill(path, {'memory': '| new |'})
-    filled = text.format('speed', 'old\n') + text.format('memory', '| new |\n')
-    assert path.read_text() == filled
+    path.write_text('<!-- benchmark: machine -->\n<!-- end -->\n')
     with pytest.raises(LonghaulError, match='has no block <!-- benchmark: workers -->'):
-        tables.fill(path, {'workers': 'x'})
-    assert path.read_text() == filled
-    with pytest.raises(LonghaulError, match='name a document'):
-        tables.fill(tmp_path / 'none.md', {})
+        job.Options(parts=('workers',), docs=str(path))
+    with pytest.raises(LonghaulError, match='none.md: No such file.*name a document'):
+        job.Options(docs=str(tmp_path / 'none.md'))
 
 
 def test_the_document_has_all_blocks():

@@ -1,11 +1,13 @@
 """Table, JSON file and picture."""
 
+import dataclasses
 import json
 
 import pytest
 
-from tools.benchmark import plot, report
-from tools.benchmark.rows import Row
+from tools.benchmark import results
+from tools.benchmark.step import plot, report
+from tools.benchmark.step.rows import Row
 
 MB = 10**6
 
@@ -74,7 +76,7 @@ def test_table_without_a_reference():
 
 def test_json(tmp_path):
     path = tmp_path / 'rows.json'
-    report.write_json(ROWS, str(path))
+    results.write(str(path), [dataclasses.asdict(row) for row in ROWS])
     found = json.loads(path.read_text())
     assert [p.name for p in tmp_path.iterdir()] == ['rows.json']
     assert [Row(**values) for values in found] == ROWS

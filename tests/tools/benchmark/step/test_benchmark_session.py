@@ -1,12 +1,10 @@
 """Who is measured when, who is not started any more, and which setting is taken."""
 
-import dataclasses
-
 import pytest
 
-from tools.benchmark.options import Options
-from tools.benchmark.rows import Candidate, Outcome
-from tools.benchmark.session import Session
+from tools.benchmark.step.options import Options
+from tools.benchmark.step.rows import Candidate, Outcome
+from tools.benchmark.step.session import Session
 
 TINY = {'models': ('r',), 'bptt_steps': 4, 'auxiliary_steps': 4, 'tune': False, 'steps': 1}
 
@@ -17,7 +15,7 @@ class Machine:
     def __init__(self, broken=None, seconds=None, candidates=None):
         self.broken, self.seconds = broken or {}, seconds or {}
         self.candidates = candidates or {}
-        self.started, self.said = [], []
+        self.started = []
 
     def measure(self, spec):
         self.started.append((spec.length, spec.implementation, spec.candidate.options.get('n')))
@@ -32,12 +30,7 @@ class Machine:
         return [Candidate({'n': n}, {'XLA_FLAGS': f'-{n}'}) for n in numbers]
 
     def rows(self, options):
-        session = Session(
-            options,
-            measure=self.measure,
-            candidates_of=self.candidates_of,
-            say=self.said.append,
-        )
+        session = Session(options, measure=self.measure, candidates_of=self.candidates_of)
         return [row for rows in session.rows() for row in rows]
 
 
@@ -45,7 +38,7 @@ def make_options(*implementations, **values):
     return Options('step', implementations=implementations, **TINY | values)
 
 
-def test_implementations_take_turns_at_each_length():
+def test_implementations_take_turns_at_each_length(capsys):
     machine = Machine()
     options = make_options('longhaul', 'keras3', lengths=(16, 8, 8), repeats=2)
     rows = machine.rows(options)
@@ -54,9 +47,9 @@ def test_implementations_take_turns_at_each_length():
     assert [(r.length, r.implementation, r.seconds_all) for r in rows] == [
         (n, i, [1.0, 1.0]) for n in (8, 16) for i in turn
     ]
-    assert len(machine.said) == 8
-    said = ' '.join(machine.said[0].split())
-    assert said == '8 steps longhaul r ok 1.000 s n=0 XLA_FLAGS=-0'
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 8
+    assert ' '.join(said[0].split()) == '8 steps longhaul r ok 1.000 s n=0 XLA_FLAGS=-0'
 
 
 @pytest.mark.parametrize('status', ['out of memory', 'out of time'])
@@ -136,4 +129,3 @@ def test_medians_are_over_steps_and_repeats():
     machine.measure = lambda spec: next(outcomes)
     (row,) = machine.rows(make_options('keras3', lengths=(8,), repeats=2))
     assert (row.seconds, row.seconds_all, row.peak_bytes) == (2.5, [1.0, 9.0, 2.0, 3.0], 20)
-    assert set(dataclasses.asdict(row)) == set(row.to_json())

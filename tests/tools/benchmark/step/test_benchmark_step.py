@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from tools.benchmark import __main__ as command
-from tools.benchmark import implementations, run
-from tools.benchmark.options import Options
-from tools.benchmark.rows import Outcome
+from tools.benchmark.step import implementations, run
+from tools.benchmark.step.options import Options
+from tools.benchmark.step.rows import Outcome
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         ('step --batch=x', "error: --batch: 'x': a whole number is needed; see --help"),
-        ('step --batch=1', 'error: --batch=1: a whole number >= 2 is needed'),
+        ('step --batch=1', 'error: --batch=1: a whole number of at least 2 is needed'),
         ('step --lengths=784,x', "error: --lengths: '784,x': whole numbers are needed, such as"),
-        ('step --lengths=1', 'error: --lengths=1: a whole number >= 2 is needed'),
+        ('step --lengths=1', 'error: --lengths=1: a whole number of at least 2 is needed'),
         ('step --models=q', 'error: --models=q: name some of r, p, rp, readout, plain, full'),
         ('step --implementations=jax', 'error: --implementations=jax: name some of longhaul,'),
         ('step --implementations=products', 'error: --implementations=products: name some of'),
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[3]
         ),
         ('step --memory_limit_gb=0', 'error: --memory_limit_gb=0: a number above 0 is needed'),
         ('step --time_limit=nan', 'error: --time_limit=nan: a number above 0 is needed'),
-        ('step --steps=0', 'error: --steps=0: a whole number >= 1 is needed'),
+        ('step --steps=0', 'error: --steps=0: a whole number of at least 1 is needed'),
         ('step --json=no/such/f', 'error: --json=no/such/f: there is no such folder; create it'),
         ('step --json=.', 'error: --json=.: is a folder; name a file in it'),
         ('step --plot=a.txt', 'error: --plot=a.txt: a name that ends in .png, .svg, .pdf is'),
@@ -61,8 +61,8 @@ def test_every_implementation_has_candidates_and_needs_no_library_for_them():
     code = """if True:
         import sys
         import tools.benchmark.__main__
-        from tools.benchmark import implementations, run
-        from tools.benchmark.options import Options
+        from tools.benchmark.step import implementations, run
+        from tools.benchmark.step.options import Options
         for command in implementations.NAMES:
             for spec in Options(command).specs():
                 assert run.candidates_of(spec), spec

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tools.benchmark.implementations import longhaul, torch_training, torch_truncated
-from tools.benchmark.rows import Candidate, Spec
+from tools.benchmark.step.implementations import longhaul, torch_lstm, torch_training
+from tools.benchmark.step.rows import Candidate, Spec
 
 torch = pytest.importorskip('torch')
-torch_r_lstm = pytest.importorskip('tools.benchmark.implementations.torch_r_lstm')
+torch_r_lstm = pytest.importorskip('tools.benchmark.step.implementations.torch_r_lstm')
 
 SPEC = Spec(
     command='step',
@@ -109,8 +109,11 @@ def test_parts_of_the_batch_add_up(reference):
 @pytest.mark.parametrize('model', ['r', 'plain'])
 def test_step_trains(model):
     options = {'parts': 2, 'threads': 1, 'mkldnn': True, 'flush_denormal': True, 'folded': True}
-    spec = dataclasses.replace(SPEC, model=model, candidate=Candidate(options))
-    built = torch_truncated.build(spec)
+    candidate = Candidate(options)
+    spec = dataclasses.replace(
+        SPEC, implementation='torch_truncated', model=model, candidate=candidate
+    )
+    built = torch_lstm.build(spec)
     losses = [built.step() for _ in range(20)]
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert built.settings['parts'] == 2

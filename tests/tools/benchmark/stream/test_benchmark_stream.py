@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.format.spec import SequenceSpec, signal_spec
 from tools.benchmark import __main__ as benchmark
-from tools.benchmark import streaming
+from tools.benchmark.stream import run as stream
 
 
 class Counting:
@@ -33,18 +33,20 @@ class Counting:
 def test_all_steps_are_sent(monkeypatch, tmp_path, capsys, spec):
     model = Counting(spec)
     monkeypatch.setattr('tools.predict.model.ExportedModel', lambda folder: model)
-    options = streaming.StreamOptions('x', 2500, 300, 2, str(tmp_path / 'rows.json'))
-    streaming.run(options)
+    path = tmp_path / 'rows.json'
+    stream.run(stream.Options('x', steps=2500, chunk_steps=300, batch=2, json=str(path)))
     assert sum(model.lengths) == 2500
     assert model.lengths == [300] * 8 + [100]
     assert model.dtypes == {spec.dtype}
-    rows = json.loads((tmp_path / 'rows.json').read_text())
+    rows = json.loads(path.read_text())
     assert rows[-1]['steps'] == 2500
     assert all(row['resident_mb'] > 10 for row in rows)
     assert '| 2,500 |' in capsys.readouterr().out
 
 
 def test_refusals(monkeypatch, tmp_path, capsys):
+    assert benchmark.main(['stream', '--export=x', '--batch=0']) == 2
+    assert '--batch=0: a whole number of at least 1 is needed' in capsys.readouterr().err
     assert benchmark.main(['stream', f'--export={tmp_path / "none"}', '--steps=5']) == 2
     assert 'cannot be loaded' in capsys.readouterr().err
     model = Counting(SequenceSpec('image', image_size=4), streams=False)

@@ -1,6 +1,5 @@
-"""What is measured: one module for each implementation, with the same few functions.
+"""What is measured. Each module knows one or more implementations, by the same few functions.
 
-    LIBRARIES: tuple[str, ...]                      distributions whose versions matter
     candidates(spec: Spec) -> list[Candidate]       what --tune tries; --no-tune takes the first
     load(spec: Spec) -> None                        imports what it needs, sets threads
     build(spec: Spec) -> Built                      the model, one cached batch, one training step
@@ -11,11 +10,11 @@ a library is missing.
 """
 
 import importlib
-import importlib.metadata
-import os
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
+
+from tools.benchmark.machine import OURS
 
 
 class Built(NamedTuple):
@@ -29,48 +28,48 @@ class Built(NamedTuple):
     settings: dict[str, Any]
 
 
+class Implementation(NamedTuple):
+    """One implementation: its module, distributions whose versions matter, models that it knows."""
+
+    module: str
+    libraries: tuple[str, ...]
+    models: tuple[str, ...]
+
+
 MODELS = ('r', 'p', 'rp', 'readout', 'plain', 'full')
 NAMES = {
     'step': ('longhaul', 'keras3', 'tf_keras', 'transformer', 'torch_truncated', 'torch_full'),
     'sweep': ('longhaul', 'products'),
 }
-_MODULES = {'keras3': 'keras3_lstm', 'tf_keras': 'tf_keras_lstm'}
-# Those that know one model run it whatever models are asked of the others.
-_ONLY = {
-    'keras3': 'full',
-    'tf_keras': 'full',
-    'transformer': 'transformer',
-    'torch_full': 'full',
-    'products': 'products',
+_KNOWN = {
+    'longhaul': Implementation('longhaul', OURS, MODELS),
+    'transformer': Implementation('longhaul', OURS, ('transformer',)),
+    'keras3': Implementation('keras_lstm', ('keras', 'tensorflow'), ('full',)),
+    'tf_keras': Implementation('keras_lstm', ('tf_keras', 'tensorflow'), ('full',)),
+    'torch_truncated': Implementation('torch_lstm', ('torch',), ('r', 'plain')),
+    'torch_full': Implementation('torch_lstm', ('torch',), ('full',)),
+    'products': Implementation('products', ('tensorflow',), ('products',)),
 }
-_SEVERAL = {'longhaul': MODELS, 'torch_truncated': ('r', 'plain')}
 
 
 def models_of(name: str, command: str, models: tuple[str, ...]) -> tuple[str, ...]:
-    """The models that an implementation runs when `models` are asked for."""
-    if name in _ONLY:
-        return (_ONLY[name],)
+    """The models that an implementation runs when `models` are asked for.
+
+    One that knows a single model runs it whatever is asked of the others.
+    """
+    known = _KNOWN[name].models
+    if len(known) == 1:
+        return known
     if command == 'sweep':
         return ('sweep',)
-    return tuple(model for model in models if model in _SEVERAL[name])
+    return tuple(model for model in models if model in known)
+
+
+def libraries_of(name: str) -> tuple[str, ...]:
+    """The distributions whose versions matter to an implementation of `NAMES`."""
+    return _KNOWN[name].libraries
 
 
 def module_of(name: str) -> ModuleType:
     """The module of an implementation of `NAMES`."""
-    return importlib.import_module(f'{__name__}.{_MODULES.get(name, name)}')
-
-
-def versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    """Versions of distributions, 'not installed' where one is missing; imports none of them."""
-    found = {}
-    for library in libraries:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            found[library] = 'not installed'
-    return found
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    return importlib.import_module(f'{__name__}.{_KNOWN[name].module}')

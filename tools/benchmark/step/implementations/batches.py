@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tools.benchmark.rows import Spec
+from tools.benchmark.step.rows import Spec
 
 if TYPE_CHECKING:
     import numpy as np

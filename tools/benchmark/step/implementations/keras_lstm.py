@@ -1,13 +1,18 @@
-"""An LSTM classifier in Keras, full BPTT, trained as Keras trains it: for both Keras packages."""
+"""keras3 and tf_keras: an LSTM classifier, full BPTT, trained as Keras trains it."""
 
+import importlib
+import os
 from types import ModuleType
 from typing import Any
 
-from tools.benchmark.implementations import Built, cores
-from tools.benchmark.implementations.batches import CLASSES, made_up_batch
-from tools.benchmark.rows import Candidate, Spec
+from tools.benchmark.machine import cores
+from tools.benchmark.step.implementations import Built
+from tools.benchmark.step.implementations.batches import CLASSES, made_up_batch
+from tools.benchmark.step.rows import Candidate, Spec
 
 _HEAD_UNITS = 256
+# By name: nothing of the product imports Keras 3, and here it is what is measured.
+_PACKAGES = {'keras3': 'keras', 'tf_keras': 'tf_keras'}
 
 
 def candidates(spec: Spec) -> list[Candidate]:
@@ -32,23 +37,25 @@ def _options(*, threads: int, jit_compile: bool = False) -> dict[str, Any]:
     return {'intra_op_threads': threads, 'jit_compile': jit_compile}
 
 
-def set_threads(spec: Spec) -> None:
-    """TensorFlow's threads within an operation; call before it computes."""
+def load(spec: Spec) -> None:
+    """Imports Keras; sets TensorFlow's threads within an operation, before it computes."""
+    os.environ['KERAS_BACKEND'] = 'tensorflow'
     import tensorflow as tf
 
     options = spec.candidate.options
     tf.config.threading.set_intra_op_parallelism_threads(options['intra_op_threads'])
+    _package(spec)
 
 
-def build(keras: ModuleType, spec: Spec) -> Built:
-    """The classifier and its own compiled training step.
+def _package(spec: Spec) -> ModuleType:
+    return importlib.import_module(_PACKAGES[spec.implementation])
 
-    Args:
-      keras: Keras 3 or tf_keras.
-      spec: of the measurement.
-    """
+
+def build(spec: Spec) -> Built:
+    """The classifier and its own compiled training step."""
     import tensorflow as tf
 
+    keras = _package(spec)
     keras.utils.set_random_seed(0)
     layers = keras.layers
     model = keras.Sequential(

@@ -1,13 +1,14 @@
-"""Our own models, trained as `trainer.main` trains them; all that knows the trainer is here."""
+"""longhaul and transformer: our own models, trained as `trainer.main` trains them."""
 
 import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tools.benchmark.implementations import Built
-from tools.benchmark.implementations.batches import CLASSES, made_up_batch
-from tools.benchmark.rows import Candidate, Spec
+from tools.benchmark.step.implementations import Built
+from tools.benchmark.step.implementations.batches import CLASSES, made_up_batch
+from tools.benchmark.step.rows import Candidate, Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from trainer.config import ObjectiveConfig
     from trainer.training.task import LonghaulTask
 
-LIBRARIES = ('tensorflow', 'tf_keras', 'tf-models-official')
 # Weights of the reconstruction and the prediction loss.
 _WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0), 'readout': (1.0, 0.0)}
 _ANCHORS_PER_WINDOW, _DISTANCES = 13, 64
@@ -35,7 +35,7 @@ def load(spec: Spec) -> None:
 
 def build(spec: Spec) -> Built:
     """A training step of a model, or a sweep."""
-    return build_sweep(spec) if spec.command == 'sweep' else build_training(spec)
+    return _sweep(spec) if spec.command == 'sweep' else _training(spec)
 
 
 def _objective(spec: Spec) -> 'ObjectiveConfig':
@@ -56,10 +56,11 @@ def _objective(spec: Spec) -> 'ObjectiveConfig':
     )
 
 
-def make_task(
-    spec: Spec, *, architecture: str = 'lstm', dropconnect_rate: float = 0.5
-) -> 'LonghaulTask':
-    """The task of a model on sequences of one channel, on the path that the trainer chooses."""
+def make_task(spec: Spec, *, dropconnect_rate: float = 0.5) -> 'LonghaulTask':
+    """The task of a model on sequences of one channel, on the path that the trainer chooses.
+
+    Embedding, heads and classifier of the Transformer are as wide as those of our LSTM.
+    """
     from pipelines.format.records import RecordsInfo
     from pipelines.format.spec import SequenceSpec
     from trainer import config as c
@@ -67,7 +68,7 @@ def make_task(
     from trainer.training.task import LonghaulTask
 
     model = c.ModelConfig(
-        architecture=architecture,
+        architecture='transformer' if spec.implementation == 'transformer' else 'lstm',
         embedding_units=spec.units,
         hidden_units=spec.units,
         transformer_inner_units=spec.units,
@@ -116,11 +117,19 @@ def _distances(spec: Spec) -> 'tf.Tensor':
 
     if spec.model != 'readout':
         return tf.zeros([0], tf.int32)
-    place = {'farthest': spec.length, 'placement': 'uniform', 'future': False}
-    return tf.constant(draw_distances(seed=0, step=None, count=_DISTANCES, **place))
+    return tf.constant(
+        draw_distances(
+            seed=0,
+            step=None,
+            count=_DISTANCES,
+            farthest=spec.length,
+            placement='uniform',
+            future=False,
+        )
+    )
 
 
-def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
+def _training(spec: Spec) -> Built:
     """One step of the trainer's own inner loop on one device."""
     import tensorflow as tf
 
@@ -130,7 +139,7 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
     from trainer.training.loop import PhaseTrainer
     from trainer.training.optimizers import make_optimizer
 
-    task = make_task(spec, architecture=architecture)
+    task = make_task(spec)
     strategy = strategies.make_strategy(ClusterFlags())
     with strategy.scope():
         model = task.build_model()
@@ -152,7 +161,7 @@ def build_training(spec: Spec, *, architecture: str = 'lstm') -> Built:
     return Built(step, _settings(task, model.trainable_variables))
 
 
-def _settings(task: 'LonghaulTask', variables: list) -> dict[str, Any]:
+def _settings(task: 'LonghaulTask', variables: Sequence[Any]) -> dict[str, Any]:
     import tensorflow as tf
 
     threading = tf.config.threading
@@ -167,14 +176,16 @@ def _settings(task: 'LonghaulTask', variables: list) -> dict[str, Any]:
     }
 
 
-def build_sweep(spec: Spec) -> Built:
+def _sweep(spec: Spec) -> Built:
     """The gradient-free pass over all T steps, in the parts and on the path of training."""
     import tensorflow as tf
 
     from trainer.bptt import truncation
+    from trainer.models.long_sequence import LongSequenceModel
 
     task = make_task(spec)
     model, inputs = task.build_model(), make_inputs(spec)
+    assert isinstance(model, LongSequenceModel), 'what is swept is an LSTM'
 
     @task.on_path
     def end(rows: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -6,13 +6,12 @@ activation, no bias, no input: what a pass takes longer than this is its own doi
 
 from typing import TYPE_CHECKING
 
-from tools.benchmark.implementations import Built, cores
-from tools.benchmark.rows import Candidate, Spec
+from tools.benchmark.machine import cores
+from tools.benchmark.step.implementations import Built
+from tools.benchmark.step.rows import Candidate, Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-LIBRARIES = ('tensorflow',)
 
 
 def candidates(spec: Spec) -> list[Candidate]:

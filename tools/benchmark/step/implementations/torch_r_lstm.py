@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tools.benchmark.implementations import torch_training
+from tools.benchmark.step.implementations import torch_training
 
 State = tuple[torch.Tensor, torch.Tensor]
 
@@ -62,7 +62,7 @@ class TruncatedLSTM(nn.Module):
         self.embedding = nn.Linear(1, units, bias=False)
         self.main = nn.LSTM(units, units)
         self.classifier = torch_training.classifier(units)
-        self.decoder = self.head = None
+        self.reconstructs = reconstructs
         if reconstructs:
             self.decoder = nn.LSTM(units, units, num_layers=2)
             self.head = nn.Sequential(
@@ -90,14 +90,14 @@ class TruncatedLSTM(nn.Module):
         total, rows = batch.inputs.shape[:2]
         steps = min(self.bptt_steps, total)
         starts = [torch.full([rows, 1], total - steps)]
-        if self.decoder is not None:
+        if self.reconstructs:
             starts.append(batch.anchors - steps)
         windows = _windows(torch.cat(starts, dim=1))
         state = self._states_at(batch.inputs, windows)
         _, (h, c) = self._read(self.main, _columns(batch.inputs, windows, steps), state)
         logits = self._classify(h[0, :rows], dropconnect)
         supervised = functional.cross_entropy(logits, batch.labels, reduction='none')
-        if self.decoder is None:
+        if not self.reconstructs:
             return supervised, torch.zeros_like(supervised)
         return supervised, self._reconstruct(batch, (h[:, rows:], c[:, rows:]))
 

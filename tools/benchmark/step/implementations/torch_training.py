@@ -4,13 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tools.benchmark.implementations import Built, batches
-from tools.benchmark.rows import Spec
+from tools.benchmark.step.implementations import Built, batches
+from tools.benchmark.step.rows import Spec
 
 if TYPE_CHECKING:
     import torch
 
-LIBRARIES = ('torch',)
+    Loss = Callable[[], torch.Tensor]
+
 HEAD_UNITS = 256
 
 
@@ -38,9 +39,7 @@ def _set_threads(spec: Spec) -> None:
 class Trainer:
     """RMSprop with the global norm clipped at 1, on one cached batch."""
 
-    def __init__(
-        self, spec: Spec, module: 'torch.nn.Module', losses: list[Callable[[], 'torch.Tensor']]
-    ) -> None:
+    def __init__(self, spec: Spec, module: 'torch.nn.Module', losses: list['Loss']) -> None:
         """Prepares training.
 
         Args:
@@ -53,15 +52,14 @@ class Trainer:
         self._losses = losses
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer = torch.optim.RMSprop(self._parameters, lr=0.001, alpha=0.9, eps=1e-7)
-        self._pool = None
-        if len(losses) > 1:
-            self._pool = ThreadPoolExecutor(len(losses), initializer=lambda: _set_threads(spec))
+        # Idle where there is one part: no thread starts before it has work.
+        self._pool = ThreadPoolExecutor(len(losses), initializer=lambda: _set_threads(spec))
 
     def step(self) -> float:
         """One training step; returns the loss."""
         import torch
 
-        if self._pool is None:
+        if len(self._losses) == 1:
             self._optimizer.zero_grad()
             loss = self._losses[0]()
             loss.backward()
@@ -78,9 +76,7 @@ class Trainer:
             parameter.grad = sum(parts[1:], start=parts[0])
         return sum(loss for loss, _ in found)
 
-    def _gradients(
-        self, loss_of: Callable[[], 'torch.Tensor']
-    ) -> tuple[float, tuple['torch.Tensor', ...]]:
+    def _gradients(self, loss_of: 'Loss') -> tuple[float, tuple['torch.Tensor', ...]]:
         import torch
 
         loss = loss_of()
@@ -109,14 +105,23 @@ def tensors(spec: Spec) -> dict[str, 'torch.Tensor']:
     return {'inputs': inputs} | {name: v.long() for name, v in found.items()}
 
 
-def parts_of(spec: Spec) -> list[slice]:
-    """The rows of each part of the batch."""
+def built(
+    spec: Spec,
+    module: 'torch.nn.Module',
+    loss_of: 'Callable[[slice], Loss]',
+    **settings: Any,
+) -> Built:
+    """A training step of a model.
+
+    Args:
+      spec: of the measurement.
+      module: the model.
+      loss_of: rows of the batch -> a function that gives their part of the loss.
+      **settings: beside those of both peers.
+    """
     parts = min(spec.candidate.options['parts'], spec.batch)
     ends = [spec.batch * i // parts for i in range(parts + 1)]
-    return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
-
-
-def built(spec: Spec, module: 'torch.nn.Module', trainer: Trainer, **settings: Any) -> Built:
-    """With the settings of both peers."""
+    losses = [loss_of(slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+    trainer = Trainer(spec, module, losses)
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     return Built(trainer.step, spec.candidate.options | settings | {'parameters': parameters})
