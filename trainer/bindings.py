@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import os
 import re
+import typing
 
 import gin
 
@@ -16,7 +17,7 @@ _HOW_TO_GIVE = {'RECORDS': '--records=DIR (the --output of python -m pipelines.m
 
 def _parameters() -> list[str]:
     """All names that can be bound: 'RunConfig.seed', ..."""
-    classes = [f.type for f in dataclasses.fields(Config)]
+    classes = typing.get_type_hints(Config).values()
     return [f'{c.__name__}.{f.name}' for c in classes for f in dataclasses.fields(c)]
 
 

@@ -213,7 +213,7 @@ class ObjectiveConfig:
     def teacher_forcing_at(self, step: int) -> float:
         """The probability in a global step (from 0)."""
         first, last = self.teacher_forcing_rate, self.teacher_forcing_final_rate
-        if last is None:
+        if last is None or self.teacher_forcing_decay_steps is None:
             return first
         return first + (last - first) * min(1.0, step / self.teacher_forcing_decay_steps)
 
@@ -378,8 +378,8 @@ class RunConfig:
         if first is None and last is None:
             return
         rule = 'profile_from and profile_until are needed both, the former first'
-        whole = isinstance(first, int) and isinstance(last, int)
-        require(self, 'profile_until', whole and 0 <= first < last, rule)
+        fits = isinstance(first, int) and isinstance(last, int) and 0 <= first < last
+        require(self, 'profile_until', fits, rule)
 
     @property
     def total_steps(self) -> int:

@@ -7,7 +7,7 @@ from truncation_oracle import Case, Result
 from trainer.config import ModelConfig, ObjectiveConfig
 from trainer.models.batch import Batch
 from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Objective
+from trainer.models.objective import TruncatedObjective
 from trainer.models.step_losses import StepLoss
 
 
@@ -80,12 +80,12 @@ def _config(case: Case) -> ObjectiveConfig:
     )
 
 
-def _objective(case: Case, segment_steps: int, fixed: bool) -> Objective:
+def _objective(case: Case, segment_steps: int, fixed: bool) -> TruncatedObjective:
     steps = int(max(case.auxiliary_steps))
     if not fixed:
         expected = [min(steps, max(1, len(s) // 2)) for s in case.sequences]
         assert list(case.auxiliary_steps) == expected, 'L_i of documents is fixed by the design'
-    return Objective(_config(case), segment_steps, supervised=case.supervised_weight != 0)
+    return TruncatedObjective(_config(case), segment_steps, supervised=case.supervised_weight != 0)
 
 
 def evaluate(

@@ -91,7 +91,7 @@ def test_accumulation_needs_less(digit_records):
         params = [*PARAMS, f'DataConfig.accumulation_steps={parts}']
         config = bindings.load(gin_files=[], gin_params=params, records=digit_records)
         estimate = memory.estimate(config, info, replicas=1)
-        found.append({part.name: part.bytes for part in estimate.parts})
+        found.append({part.name: part.bytes for part in estimate})
     assert found[1]['input batches'] == found[0]['input batches']
     quarter = pytest.approx(found[0]['supervised window'] / 4, rel=0.01)
     assert found[1]['supervised window'] == quarter

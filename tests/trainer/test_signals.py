@@ -204,7 +204,7 @@ def test_wide_values_take_more_memory(signal_records):
     def batches(dtype):
         values = vars(info) | {'spec': signal_spec(dtype=dtype, channels=3)}
         found = memory.estimate(config, records.RecordsInfo(**values), replicas=1)
-        return next(part.bytes for part in found.parts if part.name == 'input batches')
+        return next(part.bytes for part in found if part.name == 'input batches')
 
     assert batches('float16') == 2 * batches('uint8')
 

@@ -9,11 +9,12 @@ forget gate of Gers et al. 2000; Trinh et al. 2018, section 4.
 import contextlib
 import contextvars
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
 _PRODUCTS = contextvars.ContextVar('products', default=None)
+_Nest = TypeVar('_Nest', bound=tuple)
 
 
 @contextlib.contextmanager
@@ -69,7 +70,7 @@ def zero_state(batch_size: int | tf.Tensor, weights: LSTMWeights) -> LSTMState:
     return LSTMState(zeros, zeros)
 
 
-def stop_gradient(nest: NamedTuple) -> NamedTuple:
+def stop_gradient(nest: _Nest) -> _Nest:
     """Returns the same state or weights, through which no gradient flows."""
     return tf.nest.map_structure(tf.stop_gradient, nest)
 

@@ -25,8 +25,8 @@ def hindrance(
       held: whether a row's state is held in some of the steps.
       bptt_steps: distance of cuts.
     """
-    if multiplies_in() is not None:
-        return f'it does not multiply in {multiplies_in().name} beside float32 states'
+    if (products := multiplies_in()) is not None:
+        return f'it does not multiply in {products.name} beside float32 states'
     if weights.kernel.dtype != tf.float32:
         return f'it does not compute in {weights.kernel.dtype.name}'
     if held:

@@ -155,7 +155,8 @@ def _forward(
         return new, [a.write(t, v) for a, v in zip(arrays, values, strict=True)]
 
     end, arrays = for_steps(steps, body, state, arrays)
-    return end, _Saved(*arrays, first_h=state.h)
+    gates, c, h = arrays
+    return end, _Saved(gates, c, h, first_h=state.h)
 
 
 def _backward(
@@ -168,7 +169,8 @@ def _backward(
 ) -> tuple[tf.Tensor, ...]:
     """Gradients of the stacked weights, of c and h before, and of the table or the inputs."""
     steps, units, first = inputs.shape[0], d_state.c.shape[1], options.first
-    tokens, input_gradient = operands.table is not None, options.input_gradient
+    table, input_gradient = operands.table, options.input_gradient
+    tokens = table is not None
     kept = []
     if tokens or input_gradient:
         kept.append(_array(steps, d_state.c, 4 * units if tokens else inputs.shape[-1]))
@@ -196,8 +198,8 @@ def _backward(
     zeros = tf.zeros_like(operands.stacked)
     d_state, d_stacked, kept = for_steps(steps, body, d_state, zeros, kept)
     d_sources = [array.stack() for array in kept]
-    if tokens:
-        rows = operands.table.shape[0]
+    if table is not None:
+        rows = table.shape[0]
         d_sources = [tf.math.unsorted_segment_sum(d, inputs, rows) for d in d_sources]
     return d_stacked, *d_state, *d_sources
 

@@ -80,7 +80,7 @@ class SplitInput:
           batch_size: the global one.
           labelled_share: see `DataConfig`; unless it is None, all records are read once.
         """
-        place = {
+        place: dict[str, Any] = {
             'id_hashes': self.reader.entries['id_hash'],
             'segments': self.segments,
             'batch_size': batch_size,

@@ -24,7 +24,7 @@ def make_strategy(flags: ClusterFlags) -> tf.distribute.Strategy:
     workers = cluster.find_workers(flags)
     gpus = len(tf.config.list_physical_devices('GPU'))
     if flags.strategy == 'tpu':
-        return _tpu_strategy(flags.tpu)
+        return _tpu_strategy(flags.tpu or '')
     if workers is not None:
         return _multi_worker_strategy(workers, flags, gpus)
     name = flags.strategy or ('mirrored' if gpus > 1 else 'one_device')

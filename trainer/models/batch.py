@@ -25,6 +25,11 @@ class Batch(NamedTuple):
     r_distances: tf.Tensor | None = None
     p_distances: tf.Tensor | None = None
 
+    def steps(self) -> tf.Tensor:
+        """T_i of each row, int32 [B]."""
+        rows, total = self.inputs.shape[:2]
+        return tf.fill([rows], total) if self.lengths is None else self.lengths
+
 
 class Losses(NamedTuple):
     """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.

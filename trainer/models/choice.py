@@ -1,5 +1,7 @@
 """Models and objectives by ModelConfig.architecture: the one place that knows all of them."""
 
+from typing import Any
+
 import gin
 
 from pipelines.format.spec import SequenceSpec
@@ -7,7 +9,7 @@ from trainer.config import Config
 from trainer.models.baselines.gru import GRUClassifier
 from trainer.models.baselines.objective import SupervisedObjective
 from trainer.models.long_sequence import LongSequenceModel
-from trainer.models.objective import Objective
+from trainer.models.objective import Objective, TruncatedObjective
 from trainer.models.protocol import Model
 from trainer.models.step_losses import StepLoss
 
@@ -52,7 +54,9 @@ def make_model(
     )
 
 
-def make_objective(config: Config, segment_steps: int, *, supervised: bool = True) -> Objective:
+def make_objective(
+    config: Config, segment_steps: int, *, supervised: bool = True
+) -> Objective[Any]:
     """The losses of the run's model, on records of one `segment_steps`.
 
     Args:
@@ -60,5 +64,5 @@ def make_objective(config: Config, segment_steps: int, *, supervised: bool = Tru
       segment_steps: steps of a stored segment.
       supervised: False: the auxiliary losses alone.
     """
-    kind = Objective if config.model.architecture == 'lstm' else SupervisedObjective
+    kind = TruncatedObjective if config.model.architecture == 'lstm' else SupervisedObjective
     return kind(config.objective, segment_steps, supervised)

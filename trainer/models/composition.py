@@ -6,7 +6,7 @@ are stacked and read by one LSTM; the sweep below them is read once for all. Sou
 2018, section 3.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import tensorflow as tf
 
@@ -17,7 +17,9 @@ from trainer.bptt.sequences import Sequences, first_steps, gather_columns, stack
 from trainer.config import ObjectiveConfig
 from trainer.models.batch import Batch, Losses, supervised_losses
 from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.prediction import Prediction
 from trainer.models.readout_anchors import ReadoutAnchors
+from trainer.models.reconstruction import Reconstruction
 from trainer.models.step_losses import mean_of_valid
 
 _AUXILIARY = ('reconstruction', 'prediction', 'reconstruction_average', 'prediction_average')
@@ -135,7 +137,7 @@ class Composition:
         bptt_steps = self._config.auxiliary_bptt_steps
         starts, steps = self.padded(self._batch.p_anchors), self.steps
         if self.sequences.padding is not None:
-            whole = (self._batch.lengths <= bptt_steps)[:, tf.newaxis]
+            whole = self._total_steps - self.sequences.padding[:, tf.newaxis] <= bptt_steps
             starts = tf.where(whole, self.sequences.padding[:, tf.newaxis], starts)
             steps = max(steps, min(bptt_steps, self._total_steps))
         elif bptt_steps >= self._total_steps:
@@ -212,7 +214,7 @@ class Composition:
           steps, [S, W*B, U].
         """
         windows = {name: w for name, w in self.windows.items() if name != 'prediction'}
-        found = {}
+        found: dict[str, LSTMState | tf.Tensor] = {}
         for steps in {w.steps for w in windows.values()}:
             names = [name for name, w in windows.items() if w.steps == steps]
             found |= self._read_stacked(names)
@@ -227,12 +229,12 @@ class Composition:
         if not windows[0].steps:
             return dict(zip(names, _split(state, sizes), strict=True))
         starts = tf.concat([w.starts for w in windows], axis=1)
-        how = {'steps': windows[0].steps, 'held': any(w.held for w in windows)}
+        steps, held = windows[0].steps, any(w.held for w in windows)
         place = (self.sequences, self.weights, state, starts)
         if 'readout' not in names:
-            end = truncation.run_to_end(*place, **how)
+            end = truncation.run_to_end(*place, steps=steps, held=held)
             return dict(zip(names, _split(end, sizes), strict=True))
-        hidden, end = truncation.run(*place, **how)
+        hidden, end = truncation.run(*place, steps=steps, held=held)
         found = dict(zip(names, _split(end, sizes), strict=True))
         after = dict(zip(names, tf.split(hidden, sizes, axis=1), strict=True))
         return found | {'readout': after['readout']}
@@ -246,7 +248,7 @@ class Composition:
             count=self._config.anchors_per_window,
         )
         hidden = self._shuffle(anchors.pick(hidden))
-        found = {}
+        found: dict[str, tf.Tensor] = {}
         for name in self._config.readouts:
             future = name == 'prediction'
             distances = self._batch.p_distances if future else self._batch.r_distances
@@ -271,7 +273,7 @@ class Composition:
             fed = tf.transpose(fed, [2, 1, 0])[: self.steps - 1]
             fed = tf.reshape(fed, [self.steps - 1, self._anchors * self._rows])
         distances = stack_rows(self._batch.r_anchors - self._batch.r_starts)
-        decoder = self._model.reconstruction
+        decoder = cast(Reconstruction, self._model.reconstruction)
         columns = gather_columns(self.sequences, starts, self.steps)
         lengths = tf.tile(self._row_steps(), [self._anchors])
         losses = decoder.losses(
@@ -292,15 +294,15 @@ class Composition:
         # Where windows can begin with their rows, the auxiliary LSTM joins later.
         joins = self.sequences.padding is not None or steps > self.steps
         first = stack_rows(anchors - starts) if joins else None
-        cuts = self._config.auxiliary_bptt_steps
-        cuts = cuts if cuts < steps else None
+        bptt_steps = self._config.auxiliary_bptt_steps
+        cuts = bptt_steps if bptt_steps < steps else None
         state = LSTMState(*map(self._shuffle, self.states['prediction']))
         hidden, _ = truncation.run(
             self.sequences, self.weights, state, starts, steps=steps, bptt_steps=cuts
         )
         targets = gather_columns(self.sequences, starts + 1, steps)
         valid = self._predicted(starts, first, steps)
-        predictor = self._model.prediction
+        predictor = cast(Prediction, self._model.prediction)
         losses = predictor.losses(hidden, targets, valid, first=first, bptt_steps=cuts)
         average = mean_of_valid(self._of_average(targets), valid)
         return self._named('prediction', losses, average)

@@ -62,26 +62,41 @@ class LongSequenceModel(tf.Module):
         self.classifier = Classifier(
             make, inputs=config.hidden_units, head_units=config.head_units, classes=classes
         )
-        units = {'hidden_units': config.hidden_units, 'head_units': config.head_units}
-        shared = {'input_rows': input_rows, 'gates': gates, 'loss': loss, **units}
-        self.reconstruction = self.prediction = None
+        self.reconstruction: Reconstruction | Readout | None = None
+        self.prediction: Prediction | Readout | None = None
         for name in objective.readouts:
             setattr(self, name, _readout(make, name, config, input_rows, loss))
         if objective.reconstruction_weight and self.reconstruction is None:
             self.reconstruction = Reconstruction(
                 make,
+                input_rows=input_rows,
                 embedding_units=config.embedding_units,
+                hidden_units=config.hidden_units,
+                head_units=config.head_units,
+                gates=gates,
                 share_embedding=config.share_embedding,
+                loss=loss,
                 knows_distance=objective.decoder_knows_distance,
-                **shared,
             )
         if objective.prediction_weight and self.prediction is None:
-            self.prediction = Prediction(make, **shared)
+            self.prediction = Prediction(
+                make,
+                input_rows=input_rows,
+                hidden_units=config.hidden_units,
+                head_units=config.head_units,
+                gates=gates,
+                loss=loss,
+            )
 
     @property
     def dtype(self) -> tf.DType:
         """Of all variables."""
         return self.embedding.dtype
+
+    @property
+    def recurrent_kernel(self) -> tf.Variable:
+        """Of the main LSTM."""
+        return self.main.recurrent_kernel
 
     def main_weights(self) -> LSTMWeights:
         """The main LSTM's weights, the embedding folded into its input kernel."""

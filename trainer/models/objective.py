@@ -1,6 +1,8 @@
 """Which losses a run has, with which weights. Source: Trinh et al. 2018, section 3."""
 
+import abc
 import dataclasses
+from typing import Generic, TypeVar
 
 import tensorflow as tf
 
@@ -9,12 +11,17 @@ from trainer.models.batch import Batch, Losses
 from trainer.models.composition import Composition, batch_steps
 from trainer.models.long_sequence import LongSequenceModel
 
+_Model = TypeVar('_Model')
+
 
 @dataclasses.dataclass(frozen=True)
-class Objective:
-    """Which losses, and how far their gradients reach, on records of one `segment_steps`.
+class Objective(abc.ABC, Generic[_Model]):
+    """Which losses of one kind of model, and how far their gradients reach.
 
-    The sweep walks in strides no longer than a segment: documents are padded to whole ones.
+    Attributes:
+      config: weights and truncation.
+      segment_steps: of the records.
+      supervised: False: the auxiliary losses alone.
     """
 
     config: ObjectiveConfig
@@ -34,9 +41,14 @@ class Objective:
         weighted = self.weighted(losses)
         return tf.reduce_sum(weighted) / tf.cast(global_batch_size, weighted.dtype)
 
+    def auxiliary_steps(self, batch: Batch) -> int:
+        """L of a batch."""
+        return batch_steps(self.config.auxiliary_steps, batch)
+
+    @abc.abstractmethod
     def losses(
         self,
-        model: LongSequenceModel,
+        model: _Model,
         batch: Batch,
         dropconnect: tf.Tensor | None = None,
         *,
@@ -55,16 +67,35 @@ class Objective:
         Returns:
           The losses of each example and, with `supervised`, the logits.
         """
-        return self.compose(model, batch, other_states=other_states).losses(dropconnect)
 
-    def auxiliary_steps(self, batch: Batch) -> int:
-        """L of a batch."""
-        return batch_steps(self.config.auxiliary_steps, batch)
+    @abc.abstractmethod
+    def compose(
+        self, model: _Model, batch: Batch, *, other_states: bool = False
+    ) -> Composition | None:
+        """The windows, swept up to their starts, see `losses`; None where there are none."""
+
+
+class TruncatedObjective(Objective[LongSequenceModel]):
+    """The LSTM's, supervised and auxiliary.
+
+    The sweep walks in strides no longer than a segment: documents are padded to whole ones.
+    """
+
+    def losses(
+        self,
+        model: LongSequenceModel,
+        batch: Batch,
+        dropconnect: tf.Tensor | None = None,
+        *,
+        other_states: bool = False,
+    ) -> Losses:
+        """See `Objective.losses`."""
+        return self.compose(model, batch, other_states=other_states).losses(dropconnect)
 
     def compose(
         self, model: LongSequenceModel, batch: Batch, *, other_states: bool = False
     ) -> Composition:
-        """The batch's windows, swept up to their starts; see `losses`."""
+        """See `Objective.compose`."""
         return Composition(
             model,
             batch,

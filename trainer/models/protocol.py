@@ -40,6 +40,10 @@ class Model(Protocol):
         """Of all variables."""
 
     @property
+    def recurrent_kernel(self) -> tf.Variable | None:
+        """What the state is multiplied by in each step; None where nothing is recurrent."""
+
+    @property
     def trainable_variables(self) -> Sequence[tf.Variable]:
         """What gradients are of."""
 

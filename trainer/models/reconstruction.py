@@ -50,13 +50,15 @@ class Reconstruction(tf.Module):
         """
         super().__init__()
         self._loss = loss
-        name, sizes = 'reconstruction', {'units': hidden_units, 'gates': gates}
+        name, units = 'reconstruction', hidden_units
         self.embedding = None
         if not share_embedding:
             shape = [input_rows, embedding_units]
             self.embedding = make.normal(f'{name}/embedding', shape)
-        self.bottom = LSTMLayer(make, f'{name}/bottom', inputs=embedding_units, **sizes)
-        self.top = LSTMLayer(make, f'{name}/top', inputs=hidden_units, **sizes)
+        self.bottom = LSTMLayer(
+            make, f'{name}/bottom', inputs=embedding_units, units=units, gates=gates
+        )
+        self.top = LSTMLayer(make, f'{name}/top', inputs=units, units=units, gates=gates)
         self.distance = None
         if knows_distance:
             shape = [FEATURES, 2 * hidden_units]
@@ -150,7 +152,7 @@ class Reconstruction(tf.Module):
         Since no gradient flows through an output that is fed back, reading these inputs afterwards
         with gradient gives the exact gradient of the free-running decoder.
         """
-        bottom_weights, top_weights = lstm.stop_gradient(weights)
+        bottom_weights, top_weights = map(lstm.stop_gradient, weights)
         steps = inputs.shape[0]
         read = tf.TensorArray(inputs.dtype, steps, element_shape=inputs.shape[1:])
 
@@ -161,7 +163,7 @@ class Reconstruction(tf.Module):
             output, states = self._say(x, (bottom_weights, top_weights), states)
             return output, states, read.write(j, x)
 
-        begin = lstm.stop_gradient(start)
+        begin = tuple(map(lstm.stop_gradient, start))
         *_, read = for_steps(steps, body, inputs[0], begin, read)
         return tf.stop_gradient(read.stack())
 

@@ -1,6 +1,7 @@
 """What TensorBoard shows of a validation: how far gradients reach, what was said, the anchors."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +24,7 @@ class Diagnostics:
     def __init__(
         self,
         *,
-        objective: Objective,
+        objective: Objective[Any],
         model: Model,
         batch: Batch,
         spec: SequenceSpec,
@@ -71,7 +72,7 @@ class Diagnostics:
         if self._spec.kind == 'image':
             pictures = pictures_of(inputs, self._spec)
         else:
-            pictures = draw_signals(inputs, self._batch.lengths.numpy())
+            pictures = draw_signals(inputs, self._batch.steps().numpy())
         tf.summary.image('predictions', pictures, max_outputs=len(pictures))
 
     def _text(self, row: np.ndarray) -> str:

@@ -4,6 +4,8 @@ With truncation, the classifier's gradient ends after `supervised_bptt_steps`, a
 starts afresh at every anchor.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +18,7 @@ from trainer.models.protocol import Model
 from trainer.monitoring.figures import new_figure, pixels_of
 
 
-def gradient_reach(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.Tensor]:
+def gradient_reach(objective: Objective[Any], model: Model, batch: Batch) -> dict[str, tf.Tensor]:
     """How much of each loss's gradient arrives how far before the step that it comes from.
 
     Args:
@@ -29,9 +31,11 @@ def gradient_reach(objective: Objective, model: Model, batch: Batch) -> dict[str
       at distance 1, ..., S from the end of the sequence, from the anchor, or from the end of a
       window with many anchors. Empty for a model that is not truncated.
     """
+    found: dict[str, tf.Tensor] = {}
     composition = objective.compose(model, batch)
-    found = {}
-    for name, window in composition.windows.items() if composition else ():
+    if composition is None:
+        return found
+    for name, window in composition.windows.items():
         if window.steps and name != 'prediction':
             found |= _window_norms(composition, name, model, batch)
     return found

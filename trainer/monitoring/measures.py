@@ -83,7 +83,7 @@ def draw_curves(curves: dict[str, MemoryCurve]) -> np.ndarray:
 class AuxiliaryMeasures:
     """State use and gradient norms of one fixed batch, with the weights as they are when called."""
 
-    def __init__(self, objective: Objective, model: Model, batch: Batch) -> None:
+    def __init__(self, objective: Objective[Any], model: Model, batch: Batch) -> None:
         self._measure = tf.function(
             lambda: (state_use(objective, model, batch), gradient_norms(objective, model, batch)),
             autograph=False,
@@ -118,7 +118,8 @@ class Measures:
           say: takes advice, a line each; each is given once, from the second validation on.
         """
         self._split, self._states, self._auxiliary = split, states, auxiliary
-        self._draw, self._say, self._said = draw, say, set()
+        self._draw, self._say = draw, say
+        self._said: set[str] = set()
         self._validated = False
 
     def __call__(self, logs: dict[str, Any]) -> None:

@@ -72,16 +72,16 @@ def memory_curve(
 def _ridge(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Weights [F, O] with the penalty whose leave-one-out error is the least; all have mean 0."""
     u, s, vt = np.linalg.svd(features, full_matrices=False)
-    projected, best = u.T @ targets, None
+    projected, kept, least = u.T @ targets, np.ones_like(s), np.inf
     for penalty in _PENALTIES:
-        kept = s**2 / (s**2 + penalty * len(features))
-        left = 1 - (u**2) @ kept  # Allen 1974: errors of points that are left out.
+        share = s**2 / (s**2 + penalty * len(features))
+        left = 1 - (u**2) @ share  # Allen 1974: errors of points that are left out.
         error = (
-            ((targets - u @ (kept[:, np.newaxis] * projected)) / left[:, np.newaxis]) ** 2
+            ((targets - u @ (share[:, np.newaxis] * projected)) / left[:, np.newaxis]) ** 2
         ).sum()
-        if best is None or error < best[0]:
-            best = error, kept
-    return vt.T @ ((best[1] / np.maximum(s, 1e-12))[:, np.newaxis] * projected)
+        if error < least:
+            least, kept = error, share
+    return vt.T @ ((kept / np.maximum(s, 1e-12))[:, np.newaxis] * projected)
 
 
 def _features(states: np.ndarray, half: int) -> np.ndarray:

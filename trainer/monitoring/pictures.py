@@ -1,5 +1,7 @@
 """TensorBoard pictures: what the decoder or the readout says of the past, beside the truth."""
 
+from typing import Any, cast
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,36 +11,39 @@ from pipelines.format.texts import text_of
 from trainer.bptt.lstm import LSTMState
 from trainer.bptt.sequences import gather_columns
 from trainer.models.batch import Batch
+from trainer.models.composition import Composition
 from trainer.models.objective import Objective
 from trainer.models.protocol import Model
+from trainer.models.readout import Readout
+from trainer.models.reconstruction import Reconstruction
 from trainer.monitoring.figures import draw_reconstructions
 
 # Of documents and signals, as much as one looks at.
 _READ_OUT_STEPS = 500
 
 
-def decode(objective: Objective, model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
+def decode(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
     """What a decoder makes of x_s of each row's first anchor, left to itself.
 
     Returns:
       What it says for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
     """
-    composition = objective.compose(model, batch)
+    composition = cast(Composition, objective.compose(model, batch))
     rows, starts = batch.inputs.shape[0], composition.padded(batch.r_starts[:, :1])
     state = LSTMState(*(s[:rows] for s in composition.read()['reconstruction']))
     first = gather_columns(composition.sequences, starts, 1)[0]
-    decoder = model.reconstruction
+    decoder = cast(Reconstruction, model.reconstruction)
     start = decoder.start(state, batch.r_anchors[:, 0] - batch.r_starts[:, 0])
     embedding = tf.convert_to_tensor(model.embedding)
     return decoder.free_run(start, first, tf.constant(steps), embedding)
 
 
-def read_out(objective: Objective, model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
+def read_out(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
     """What a readout says of each row's last steps, from the state at its end; as `decode`."""
     del objective
     hidden = model.encode(model.sequences(batch.inputs, batch.lengths))
     dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype
-    said = model.reconstruction.recall(hidden, tf.range(steps, 0, -1), dtype)
+    said = cast(Readout, model.reconstruction).recall(hidden, tf.range(steps, 0, -1), dtype)
     return tf.transpose(said, [1, 0, *range(2, said.shape.rank)])
 
 
@@ -90,7 +95,7 @@ class ReconstructionPictures:
     def __init__(
         self,
         *,
-        objective: Objective,
+        objective: Objective[Any],
         model: Model,
         batch: Batch,
         spec: SequenceSpec,
@@ -99,9 +104,8 @@ class ReconstructionPictures:
     ) -> None:
         self._batch, self._spec = batch, spec
         self._writer, self._global_step = writer, global_step
-        if model.reconstruction.by_distance:
-            lengths = np.full([batch.inputs.shape[0]], batch.inputs.shape[1])
-            lengths = lengths if batch.lengths is None else batch.lengths.numpy()
+        self._lengths = lengths = batch.steps().numpy()
+        if cast(Reconstruction | Readout, model.reconstruction).by_distance:
             self._steps = int(min(lengths.min(), spec.fixed_length or _READ_OUT_STEPS))
             self._starts, say = lengths - self._steps - 1, read_out
         else:
@@ -120,7 +124,7 @@ class ReconstructionPictures:
         inputs, starts = self._batch.inputs.numpy(), self._starts
         with self._writer.as_default(step=self._global_step):
             if self._spec.kind == 'text':
-                begins = inputs.shape[1] - self._batch.lengths.numpy() + starts
+                begins = inputs.shape[1] - self._lengths + starts
                 for i, text in enumerate(draw_texts(self._spec, inputs, begins, outputs)):
                     tf.summary.text(f'reconstruction/{i}', text)
             else:
@@ -131,4 +135,4 @@ class ReconstructionPictures:
     def _draw(self, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         if self._spec.kind == 'image':
             return draw_images(self._spec, inputs, starts, outputs)
-        return draw_reconstructions(inputs, self._batch.lengths.numpy(), starts, outputs)
+        return draw_reconstructions(inputs, self._lengths, starts, outputs)

@@ -1,5 +1,7 @@
 """Whether the auxiliary losses use the state, and how hard each loss pulls at the main LSTM."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from trainer.models.batch import Batch
@@ -10,7 +12,7 @@ from trainer.models.protocol import Model
 LITTLE_USE = 0.02
 
 
-def state_use(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.Tensor]:
+def state_use(objective: Objective[Any], model: Model, batch: Batch) -> dict[str, tf.Tensor]:
     """What the states of other sequences cost an auxiliary loss.
 
     Args:
@@ -32,7 +34,7 @@ def state_use(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.
     return found
 
 
-def gradient_norms(objective: Objective, model: Model, batch: Batch) -> dict[str, tf.Tensor]:
+def gradient_norms(objective: Objective[Any], model: Model, batch: Batch) -> dict[str, tf.Tensor]:
     """The norm of each loss's gradient, weight included, on the main LSTM's recurrent kernel.
 
     Returns:
@@ -48,14 +50,14 @@ def gradient_norms(objective: Objective, model: Model, batch: Batch) -> dict[str
         }
     # Of a mirrored variable, the copy that was read here.
     strategy = tf.distribute.get_strategy()
-    kernel = strategy.experimental_local_results(model.main.recurrent_kernel)[0]
+    kernel = strategy.experimental_local_results(model.recurrent_kernel)[0]
     return {
         name: tf.linalg.norm(tape.gradient(total, kernel, unconnected_gradients='zero'))
         for name, total in totals.items()
     }
 
 
-def _used(objective: Objective) -> list[str]:
+def _used(objective: Objective[Any]) -> list[str]:
     """The auxiliary losses with a weight."""
     names = ('reconstruction', 'prediction')
     return [name for name in names if getattr(objective.config, f'{name}_weight')]

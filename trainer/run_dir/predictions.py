@@ -40,5 +40,5 @@ def lines(columns: dict[str, np.ndarray], ids: list[str], class_names: tuple[str
             'probability': round(float(probabilities[best]), 6),
         }
         rows.append(row)
-    rows.sort(key=lambda row: row['id'])
+    rows.sort(key=lambda row: str(row['id']))
     return ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
-from trainer.run_dir.folder import reason_of
+from pipelines.format.errors import LonghaulError, first_line
 
 
 class CheckpointManager(tf.train.CheckpointManager):
@@ -34,15 +33,15 @@ class CheckpointManager(tf.train.CheckpointManager):
         Raises:
           LonghaulError: if the latter cannot be written.
         """
-        before = self._last_checkpoint_step
+        number, before = int(checkpoint_number or 0), self._last_checkpoint_step
         try:
             return super().save(checkpoint_number, check_interval, options)
         except (tf.errors.OpError, OSError) as error:
             # Else a later save at the same step would think that it is done.
-            self._last_checkpoint_step = before
-            self._remove_remains(int(checkpoint_number))
-            reason = reason_of(error)
-            fact = f'{self.directory}: the checkpoint of step {int(checkpoint_number)} could not be'
+            self._last_checkpoint_step: int | None = before
+            self._remove_remains(number)
+            reason = first_line(error)
+            fact = f'{self.directory}: the checkpoint of step {number} could not be'
             if check_interval:
                 self._say(f'{fact} written ({reason}); training goes on, and so do the tries')
                 return None

@@ -5,8 +5,6 @@ stands behind them is never read. One shape of product per step, whatever the le
 sequence gives the same bits however it is cut.
 """
 
-import abc
-
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
@@ -17,33 +15,15 @@ from trainer.models.protocol import Model, State
 MAX_SCORES = 1 << 28
 
 
-class Encoder(abc.ABC):
-    """Reads sequences with one model.
+class Encoder:
+    """Reads sequences with one model, whose state is all that it knows of the steps before.
 
     Attributes:
       state_names: of the tensors of a state, each [B, U]; empty where nothing can be streamed.
     """
 
-    state_names: tuple[str, ...] = ()
-
     def __init__(self, model: Model) -> None:
-        self._model = model
-
-    @abc.abstractmethod
-    def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Whole sequences, [B, T(, C)] as stored and int32 [B] -> float [B, F], for `logits`."""
-
-    def logits(self, encoded: tf.Tensor) -> tf.Tensor:
-        """[B, F] -> [B, classes]."""
-        return self._model.classifier(encoded)
-
-
-class RecurrentEncoder(Encoder):
-    """A model whose state is all that it knows of the steps before."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__(model)
-        self.state_names = model.state_names
+        self._model, self.state_names = model, model.state_names
 
     def start(self, rows: tf.Tensor) -> State:
         """The state of so many sequences before their first step."""
@@ -61,8 +41,12 @@ class RecurrentEncoder(Encoder):
         return self._model.advance(state, columns, lengths)
 
     def encode(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """See `Encoder.encode`: [B, U], the hidden state."""
+        """Whole sequences, [B, T(, C)] as stored and int32 [B] -> float [B, F], for `logits`."""
         return self.advance(self.start(tf.shape(inputs)[0]), inputs, lengths)['h']
+
+    def logits(self, encoded: tf.Tensor) -> tf.Tensor:
+        """[B, F] -> [B, classes]."""
+        return self._model.classifier(encoded)
 
 
 class WholeEncoder(Encoder):
@@ -100,5 +84,5 @@ def _right_aligned(inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 def make_encoder(model: Model, spec: SequenceSpec) -> Encoder:
     """The encoder of a model that was trained on such sequences."""
     if model.state_names:
-        return RecurrentEncoder(model)
+        return Encoder(model)
     return WholeEncoder(model, longest=spec.most_steps or 0)

@@ -1,11 +1,15 @@
 """What the state still knows: the r-LSTM's decoder, left to itself, or its readout."""
 
+from typing import cast
+
 import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec
 from trainer.bptt.lstm import LSTMState
 from trainer.bptt.sequences import Sequences
 from trainer.models.protocol import Model
+from trainer.models.readout import Readout
+from trainer.models.reconstruction import Reconstruction
 
 
 def recall_stretch(
@@ -34,7 +38,7 @@ def recall_stretch(
     sequences = Sequences(first[tf.newaxis], dtype=model.dtype)
     begin = sequences.decode(first[tf.newaxis])[0]
     embedding = tf.convert_to_tensor(model.embedding)
-    decoder = model.reconstruction
+    decoder = cast(Reconstruction, model.reconstruction)
     start = decoder.start(state, tf.fill(tf.shape(first)[:1], distance))
     values = decoder.free_run(start, begin, steps, embedding)
     return _stored(tf.transpose(values, [1, 0, *range(2, values.shape.rank)]), spec)
@@ -45,7 +49,7 @@ def recall_at(
 ) -> tf.Tensor:
     """What a readout says of the steps at distances int32 [N] back: [B, N(, C)], as stored."""
     dtype = tf.int32 if spec.kind == 'text' else model.dtype
-    return _stored(model.reconstruction.recall(state.h, distances, dtype), spec)
+    return _stored(cast(Readout, model.reconstruction).recall(state.h, distances, dtype), spec)
 
 
 def _stored(values: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:

@@ -36,8 +36,8 @@ def write_warmup(path: str, spec: SequenceSpec) -> None:
 
 def example_item(spec: SequenceSpec) -> bytes:
     """A raw item that the model can read: a gray picture, a text, an array of zeros."""
-    if spec.kind == 'image':
-        pixels = np.full([spec.image_size, spec.image_size, spec.colors], 128, np.uint8)
+    if (side := spec.image_size) is not None:
+        pixels = np.full([side, side, spec.colors], 128, np.uint8)
         return tf.io.encode_png(pixels).numpy()
     if spec.kind == 'text':
         return b'a' * _STEPS

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -11,7 +10,7 @@ from pipelines.format.records import RecordsInfo
 from trainer.config import Config
 from trainer.run_dir.folder import GIN_FILE
 from trainer.training import memory
-from trainer.training.memory import BASE_BYTES, Estimate
+from trainer.training.memory import BASE_BYTES, Part
 
 _SLOTS = {'rmsprop': 1, 'adam': 2, 'adamw': 2}
 
@@ -27,7 +26,6 @@ def check_memory(
     *,
     replicas: int,
     here: int,
-    say: Callable[[str], None],
 ) -> None:
     """Refuses, before the first step, what cannot fit into this machine's memory.
 
@@ -38,7 +36,6 @@ def check_memory(
       info: of its records.
       replicas: among which a global batch is divided.
       here: how many of them share this machine's memory.
-      say: takes a line for people.
 
     Raises:
       LonghaulError: with the estimate, and the gin value to lower.
@@ -48,34 +45,24 @@ def check_memory(
     free = memory.available_bytes()
     if free is None:
         return
-    found = memory.estimate(config, info, replicas=replicas)
-    needed, at_most = found.at_least * here, found.at_most * here
+    parts = memory.estimate(config, info, replicas=replicas)
+    needed = sum(part.bytes for part in parts) * here
     if needed > free:
-        raise LonghaulError(_too_large(config, found, needed=needed, at_most=at_most, free=free))
-    if at_most > free:
-        say(
-            f'note: a training step may need up to {size(at_most)}, and {size(free)} are free; '
-            f'{_way_out(config, found, needed=at_most, free=free)}'
+        largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in parts[:3])
+        raise LonghaulError(
+            f'a training step needs at least {size(needed)} of memory ({largest}), and '
+            f'{size(free)} are free: {_way_out(config, parts[0], needed=needed, free=free)}'
         )
 
 
-def _too_large(config: Config, found: Estimate, *, needed: int, at_most: int, free: int) -> str:
-    largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in found.parts[:3])
-    way_out = _way_out(config, found, needed=needed, free=free)
-    return (
-        f'a training step needs at least {size(needed)} and up to {size(at_most)} of memory '
-        f'({largest}), and {size(free)} are free: {way_out}'
-    )
-
-
-def _way_out(config: Config, found: Estimate, *, needed: int, free: int) -> str:
+def _way_out(config: Config, largest: Part, *, needed: int, free: int) -> str:
     """Which values to lower."""
-    part, batch = found.parts[0], config.data.batch_size
-    fitting = int(batch * free / needed / 1.5)
-    section, name = part.lower.split('.')
+    # The estimate is a lower bound: half of what it allows is likely to fit.
+    fitting = int(config.data.batch_size * free / needed / 2)
+    section, name = largest.lower.split('.')
     sections = {type(s).__name__: s for s in vars(config).values()}
-    lower = f'{part.lower}={getattr(sections[section], name)}'
-    if fitting >= 1 and part.lower != 'DataConfig.batch_size':
+    lower = f'{largest.lower}={getattr(sections[section], name)}'
+    if fitting >= 1 and largest.lower != 'DataConfig.batch_size':
         return f'lower {lower}, or {_smaller_batch(config, fitting)}'
     if fitting >= 1:
         return f'lower it with {_smaller_batch(config, fitting)}'
@@ -156,11 +143,13 @@ def _model(variables: list[tf.Variable]) -> list[str]:
 
 
 def _memory(config: Config, info: RecordsInfo, replicas: int) -> list[str]:
-    found = memory.estimate(config, info, replicas=replicas)
-    lines = [f'{part.name:<28}{size(part.bytes):>10}' for part in found.parts]
+    parts = memory.estimate(config, info, replicas=replicas)
+    lines = [f'{part.name:<28}{size(part.bytes):>10}' for part in parts]
+    least = sum(part.bytes for part in parts) + BASE_BYTES
+    lines.append(
+        f'a replica: at least {size(least)}, with {size(BASE_BYTES)} for TensorFlow itself'
+    )
     free = memory.available_bytes()
-    least, most = (size(n + BASE_BYTES) for n in (found.at_least, found.at_most))
-    lines.append(f'a replica: {least} to {most}, with {size(BASE_BYTES)} for TensorFlow itself')
     lines.append('free here: ' + ('not known' if free is None else size(free)))
     return lines
 

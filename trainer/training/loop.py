@@ -103,7 +103,8 @@ class PhaseTrainer(orbit.AbstractTrainer):
 
         What became of them is asked for in the end: the host need not wait for each step.
         """
-        first, taken, stopped = self._position, [], False
+        first, stopped = self._position, False
+        taken: list[tf.Tensor] = []
         while len(taken) < count and not stopped:
             taken.append(self._step(next(self._batches)))
             stopped = self._stop.is_made(self._strategy)

@@ -54,14 +54,7 @@ class PhaseTraining:
         self._folder, self._reporter, self._logs = outlets
         self._config, self._validations = splits.config, validations
         self._task = splits.task(supervised=phase.supervised)
-        self._actions = PhaseActions(
-            phase,
-            self._task,
-            splits=splits,
-            state=state,
-            outlets=outlets,
-            validations=validations,
-        )
+        self._actions = PhaseActions(phase, self._task, splits=splits, state=state, outlets=outlets)
 
     def is_done(self, step: int) -> bool:
         """Whether a run that stands at a global step has nothing left to do in this phase."""
@@ -155,7 +148,10 @@ class PhaseTraining:
             stop=self._stop,
             after_step=self._average,
         )
-        validator = None if self._validations is None else self._validator()
+        validator, eval_actions = None, None
+        if self._validations is not None:
+            validator = self._validator()
+            eval_actions = self._actions.of_validation(validator, self._validations)
         controller = orbit.Controller(
             strategy=self._splits.strategy,
             trainer=trainer,
@@ -169,17 +165,18 @@ class PhaseTraining:
             summary_manager=self._logs.manager(self._folder / 'train', state.global_step),
             eval_summary_manager=self._logs.manager(self._folder / 'validation', state.global_step),
             train_actions=self._actions.of_training(first_step),
-            eval_actions=None if validator is None else self._actions.of_validation(validator),
+            eval_actions=eval_actions,
         )
         keep_learning_rate(optimizer, self._config.optimizer)
         return controller
 
     def _average(self, step: tf.Tensor) -> None:
-        if self._state.averages is not None:
+        decay = self._config.optimizer.ema_decay
+        if self._state.averages is not None and decay:
             averages.update(
                 self._state.averages,
                 self._state.model,
-                decay=self._config.optimizer.ema_decay,
+                decay=decay,
                 step=step,
                 strategy=self._splits.strategy,
             )

@@ -34,12 +34,11 @@ class PhaseActions:
         splits: Splits,
         state: TrainedState,
         outlets: Outlets,
-        validations: ValidationLog | None,
     ) -> None:
         """Takes what actions look at; see `PhaseTraining`."""
         self._phase, self._task, self._splits, self._state = phase, task, splits, state
         self._folder, self._reporter, self._logs = outlets
-        self._config, self._validations = splits.config, validations
+        self._config = splits.config
         self._profile: Profile | None = None
 
     def close(self) -> None:
@@ -60,18 +59,20 @@ class PhaseActions:
         config = self._config
         if config.run.diagnostics and config.objective.auxiliary:
             actions.append(self._logs.action(self._anchor_histograms()))
-        if config.run.profile_until is not None:
-            steps = (config.run.profile_from, config.run.profile_until)
+        first, last = config.run.profile_from, config.run.profile_until
+        if first is not None and last is not None:
             folder = self._folder / 'train'
-            self._profile = Profile(folder, steps, global_step=state.global_step)
+            self._profile = Profile(folder, (first, last), global_step=state.global_step)
             actions.append(self._profile)
         return actions
 
-    def of_validation(self, validator: SplitEvaluator) -> list[orbit.Action]:
+    def of_validation(
+        self, validator: SplitEvaluator, validations: ValidationLog
+    ) -> list[orbit.Action]:
         """What happens after each validation."""
         state = self._state
         log = LogValidation(
-            self._validations,
+            validations,
             phase=self._phase.name,
             global_step=state.global_step,
             seconds=state.seconds,
@@ -79,7 +80,7 @@ class PhaseActions:
         )
         actions = [log, self._report]
         if self._phase.supervised:
-            place = {'global_step': state.global_step, 'log': self._validations}
+            place = {'global_step': state.global_step, 'log': validations}
             actions.insert(0, KeepBest(state.evaluated, self._folder, **place))
         if self._config.run.diagnostics:
             # First: what it adds to the logs is for all others.
@@ -104,10 +105,8 @@ class PhaseActions:
     def _measures(self, validator: SplitEvaluator) -> Measures:
         auxiliary = None
         # The state of another row: at least one must be beside.
-        if (
-            self._config.objective.auxiliary
-            and self._splits.info.counts['splits']['validation'] > 1
-        ):
+        rows = self._splits.info.counts['splits']['validation']
+        if self._config.objective.auxiliary and rows > 1:
             batch = self._fixed_batch(_MEASURED)
             auxiliary = AuxiliaryMeasures(self._task.objective, self._state.evaluated, batch)
         writer = self._writer('validation')

@@ -157,13 +157,7 @@ class Run:
 
     def _check_memory(self) -> None:
         replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
-        dry_run.check_memory(
-            self.config,
-            self._splits.info,
-            replicas=replicas,
-            here=here,
-            say=self._reporter.message,
-        )
+        dry_run.check_memory(self.config, self._splits.info, replicas=replicas, here=here)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

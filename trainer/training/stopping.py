@@ -28,7 +28,8 @@ class Stopped(BaseException):  # noqa: N818, nothing went wrong
 
     def __init__(self, number: int, *, at_once: bool = False) -> None:
         super().__init__(number)
-        self.number, self.at_once, self.saved = number, at_once, None
+        self.number, self.at_once = number, at_once
+        self.saved: int | None = None
 
 
 class StopRequest:
@@ -63,8 +64,8 @@ class StopRequest:
         if workers.count(strategy) == 1:
             return self._number is not None
         if not self._all_agreed:
-            number = np.array([self._number or 0], np.int64)
-            number = int(workers.gather(strategy, number).max())
+            own = np.array([self._number or 0], np.int64)
+            number = int(workers.gather(strategy, own).max())
             self._all_agreed = number > 0
             self._number = number or self._number
         return self._all_agreed

@@ -104,10 +104,12 @@ class LonghaulTask(base_task.Task):
         if params.order is None:
             size = self.config.data.eval_batch_size
             return params.split.evaluation(batch_size=size, parts=parts)
-        place = {'first_step': params.first_step, 'parts': parts}
+        first_step = params.first_step
         if address := self.config.data.service:
-            return ServiceBatches(params.split, params.order, address=address, **place)
-        return params.split.training(params.order, **place)
+            return ServiceBatches(
+                params.split, params.order, address=address, first_step=first_step, parts=parts
+            )
+        return params.split.training(params.order, first_step=first_step, parts=parts)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Means over examples, exact for any number of replicas."""
@@ -312,7 +314,7 @@ class LonghaulTask(base_task.Task):
     def _update(
         self,
         metrics: Sequence[tf_keras.metrics.Metric],
-        objective: Objective,
+        objective: Objective[Any],
         losses: Losses,
         labels: tf.Tensor,
         counted: tf.Tensor,

@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
-from trainer.models.long_sequence import LongSequenceModel
+from trainer.models.protocol import Model
 from trainer.run_dir.folder import ModelDir, refusing
 
 _PARTS = ('embedding', 'main', 'reconstruction', 'prediction')
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
 
 
-def _parts(model: LongSequenceModel) -> tf.train.Checkpoint:
+def _parts(model: Model) -> tf.train.Checkpoint:
     """The model but for its classifier, under the names of a checkpoint of all of it."""
     parts = {name: getattr(model, name) for name in _PARTS if getattr(model, name) is not None}
     return tf.train.Checkpoint(model=tf.train.Checkpoint(**parts))
@@ -30,7 +30,7 @@ class KeepPretrained(orbit.Action):
 
     def __init__(
         self,
-        model: LongSequenceModel,
+        model: Model,
         folder: ModelDir,
         *,
         global_step: tf.Variable,
@@ -47,7 +47,7 @@ class KeepPretrained(orbit.Action):
                 _parts(self._model).write(self._path)
 
 
-def warm_start(model: LongSequenceModel, source: str, spec: SequenceSpec) -> None:
+def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
     """Gives the model, but for its classifier, the weights of another run's auxiliary phase.
 
     Args:
@@ -77,7 +77,7 @@ def warm_start(model: LongSequenceModel, source: str, spec: SequenceSpec) -> Non
     _parts(model).read(folder.pretrained).assert_existing_objects_matched().expect_partial()
 
 
-def _check_shapes(model: LongSequenceModel, source: str, path: str) -> None:
+def _check_shapes(model: Model, source: str, path: str) -> None:
     theirs = {
         name.removesuffix(_SUFFIX).removeprefix('model/'): shape
         for name, shape in tf.train.list_variables(path)

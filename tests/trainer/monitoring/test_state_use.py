@@ -5,7 +5,7 @@ import tensorflow as tf
 from small_models import READOUTS, config_of, small, task_of
 
 from trainer.config import OptimizerConfig
-from trainer.models.objective import Objective
+from trainer.models.objective import TruncatedObjective
 from trainer.monitoring.measures import AuxiliaryMeasures
 from trainer.monitoring.state_use import advice, gradient_norms, state_use
 from trainer.training.optimizers import make_optimizer
@@ -17,7 +17,7 @@ NAMES = ('reconstruction', 'prediction')
 def readouts(digit_records):
     """An objective of readouts, its model and a batch."""
     config, model, batch = small(digit_records, *READOUTS, 'ObjectiveConfig.prediction_weight=0.3')
-    return Objective(config.objective, 20), model, batch
+    return TruncatedObjective(config.objective, 20), model, batch
 
 
 def test_a_readout_that_does_not_look_does_not_use_it(readouts):
@@ -69,7 +69,7 @@ def test_gradient_norms_are_those_of_each_weighted_loss(readouts):
         gradient = tape.gradient(loss, model.main.recurrent_kernel)
         assert float(tf.norm(gradient)) > 1e-6
         assert float(found[name]) == pytest.approx(weight * float(tf.norm(gradient)), rel=1e-4)
-    alone = Objective(objective.config, 20, supervised=False)
+    alone = TruncatedObjective(objective.config, 20, supervised=False)
     assert gradient_norms(alone, model, batch).keys() == set(NAMES)
 
 
@@ -91,7 +91,7 @@ def test_of_mirrored_weights_the_same(readouts, digit_records, strategies):
 def test_a_decoder_gets_other_states_too(digit_records):
     """Its loss changes with them, and nothing else of the batch's losses does."""
     config, model, batch = small(digit_records, 'ObjectiveConfig.prediction_weight=1.0')
-    objective = Objective(config.objective, 20)
+    objective = TruncatedObjective(config.objective, 20)
     own = objective.losses(model, batch)
     other = objective.losses(model, batch, other_states=True)
     tf.debugging.assert_equal(own.supervised, other.supervised)

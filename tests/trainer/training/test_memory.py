@@ -28,6 +28,10 @@ def estimate(info, *params, replicas=1):
     )
 
 
+def total(parts):
+    return sum(part.bytes for part in parts)
+
+
 @pytest.mark.parametrize(('trailing', 'expected'), [(0, 12), (20, 32)])
 def test_the_longest_sequence_has_its_trailing_steps(info, trailing, expected):
     """Documents that are cut to 11 steps, in segments of 4."""
@@ -43,7 +47,7 @@ RECONSTRUCTION = 'ObjectiveConfig.reconstruction_weight=1.0'
 def test_truncation_bounds_the_window_and_full_bptt_does_not(info):
     def window(steps):
         found = estimate(info, f'ObjectiveConfig.supervised_bptt_steps={steps}')
-        return next(part.bytes for part in found.parts if part.name == 'supervised window')
+        return next(part.bytes for part in found if part.name == 'supervised window')
 
     assert window(20) == 2 * window(10)
     assert window(64) == window(10_000), 'the sequences have 64 steps'
@@ -65,23 +69,20 @@ def test_truncation_bounds_the_window_and_full_bptt_does_not(info):
 )
 def test_more_needs_more(info, small, large):
     few, many = (estimate(info, RECONSTRUCTION, param) for param in (small, large))
-    assert few.at_most < many.at_most
-    assert few.at_least <= many.at_least <= many.at_most
+    assert total(few) < total(many)
 
 
 def test_counts_the_weights_of_the_losses_in_use_alone(info):
     def weights(*params):
-        return next(p.bytes for p in estimate(info, *params).parts if p.name == 'weights and slots')
+        return next(p.bytes for p in estimate(info, *params) if p.name == 'weights and slots')
 
     plain, prediction = weights(), 'ObjectiveConfig.prediction_weight=1.0'
-    assert (
-        plain < weights(prediction) < weights(RECONSTRUCTION) < weights(RECONSTRUCTION, prediction)
-    )
+    assert plain < weights(prediction) < weights(RECONSTRUCTION, prediction)
 
 
 def test_replicas_share_a_batch(info):
     one, two = (estimate(info, RECONSTRUCTION, replicas=n) for n in (1, 2))
-    assert two.at_most < one.at_most < 2 * two.at_most
+    assert total(two) < total(one) < 2 * total(two)
 
 
 def test_what_is_free_is_a_number_of_this_machine():
@@ -117,8 +118,8 @@ print(int(status['VmHWM'].split()[0]) << 10)
     ],
     ids=['full', 'r', 'rp'],
 )
-def test_a_process_takes_what_was_estimated(info, digit_records, tmp_path, params):
-    """Between the bounds, with a batch so large that the estimate is more than a rounding."""
+def test_a_process_takes_more_and_no_multiple_of_it(info, digit_records, tmp_path, params):
+    """With a batch so large that the estimate is more than a rounding."""
     params = [
         'DataConfig.batch_size=200',
         'ModelConfig.hidden_units=1024',
@@ -134,6 +135,6 @@ def test_a_process_takes_what_was_estimated(info, digit_records, tmp_path, param
         check=True,
     )
     peak = int(done.stdout.splitlines()[-1])
-    found = estimate(info, *params)
-    print(f'{params}: peak {peak >> 20} MiB, {found.at_least >> 20} to {found.at_most >> 20}')
-    assert found.at_least + BASE_BYTES / 2 < peak < found.at_most + BASE_BYTES
+    least = total(estimate(info, *params))
+    print(f'{params}: peak {peak >> 20} MiB, at least {least >> 20}')
+    assert least + BASE_BYTES / 2 < peak < 3 * least + BASE_BYTES

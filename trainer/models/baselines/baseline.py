@@ -48,6 +48,11 @@ class Baseline(tf.Module, abc.ABC):
         """Of all variables."""
         return self.embedding.dtype
 
+    @property
+    def recurrent_kernel(self) -> tf.Variable | None:
+        """See `Model.recurrent_kernel`."""
+        return None
+
     def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
         """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
         return right_aligned(inputs, lengths, self.dtype)

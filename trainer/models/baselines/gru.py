@@ -58,6 +58,11 @@ class GRUClassifier(Baseline):
             make.orthogonal('gru/recurrent_kernel', [units, 3 * units]).value()
         )
 
+    @property
+    def recurrent_kernel(self) -> tf.Variable:
+        """Of the GRU."""
+        return self.gru.cell.recurrent_kernel
+
     def encode(self, sequences: Sequences, *, bptt_steps: int = 0) -> tf.Tensor:
         """The hidden state [B, U] after the last step; see `Baseline.encode`.
 

@@ -1,7 +1,5 @@
 """The supervised loss of a baseline, in the form that a task knows from the LSTM's objective."""
 
-import dataclasses
-
 import tensorflow as tf
 
 from trainer.models.baselines.baseline import Baseline
@@ -9,18 +7,25 @@ from trainer.models.batch import Batch, Losses, supervised_losses
 from trainer.models.objective import Objective
 
 
-@dataclasses.dataclass(frozen=True)
-class SupervisedObjective(Objective):
-    """The supervised loss alone; weights and sums are those of `Objective`."""
+class SupervisedObjective(Objective[Baseline]):
+    """The supervised loss alone."""
 
-    def compose(self, model: Baseline, batch: Batch) -> None:
-        """A baseline has no windows."""
-
-    def losses(self, model: Baseline, batch: Batch, dropconnect: tf.Tensor | None = None) -> Losses:
-        """The losses of each example, see `Objective.losses`; the auxiliary ones are 0."""
+    def losses(
+        self,
+        model: Baseline,
+        batch: Batch,
+        dropconnect: tf.Tensor | None = None,
+        *,
+        other_states: bool = False,
+    ) -> Losses:
+        """See `Objective.losses`; the auxiliary ones are 0."""
+        del other_states
         sequences = model.sequences(batch.inputs, batch.lengths)
         encoded = model.encode(sequences, bptt_steps=self.config.supervised_bptt_steps)
         logits = model.classifier(encoded, dropconnect)
         losses = supervised_losses(logits, batch.labels)
         zeros = tf.zeros_like(losses)
         return Losses(losses, zeros, zeros, logits, encoded, zeros, zeros)
+
+    def compose(self, model: Baseline, batch: Batch, *, other_states: bool = False) -> None:
+        """See `Objective.compose`: a baseline has no windows."""
