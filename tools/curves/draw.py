@@ -1,41 +1,17 @@
-"""Pictures of finished runs, drawn from what lies in their folders alone.
+"""Pictures of some runs: accuracy over steps, memory over distance, reconstructions."""
 
-  python -m tools.curves --output=curves.png RUN RUN...
-  python -m tools.curves --memory --output=memory.png RUN RUN...
-
-Draws each run's accuracy on the validation split over training steps, with its 95 % interval; or,
-with --memory, how much of the past its last state holds, by distance.
-"""
-
-import json
-import os
-import sys
 from pathlib import Path
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from tools import drawing, flags
+from tools import drawing
+from tools.curves.logs import read_memory, read_values
 
 _SIZE = (6.4, 3.6)
 
 
-def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
-    """tag -> {step: value} of all event files in a folder; a step written twice: the last."""
-    import tensorflow as tf
-
-    found: dict[str, dict[int, np.ndarray]] = {}
-    for path in sorted(folder.glob('events.out.tfevents.*')):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
-    return found
-
-
-def draw_accuracy(runs: dict[str, Path], output: Path) -> None:
+def accuracy(runs: dict[str, Path], output: Path) -> None:
     """Draws the validation accuracy of some runs.
 
     Args:
@@ -63,16 +39,7 @@ def draw_accuracy(runs: dict[str, Path], output: Path) -> None:
         axes.legend(loc='lower right')
 
 
-def read_memory(model_dir: Path) -> dict[str, list] | None:
-    """The memory curve of the best weights, on the test split if it was evaluated; None: none."""
-    for split in ('test', 'validation'):
-        path = model_dir / f'evaluation-{split}.json'
-        if path.exists() and (curve := json.loads(path.read_text()).get('memory_curve')):
-            return curve
-    return None
-
-
-def draw_memory(runs: dict[str, Path], output: Path, *, trailing_steps: int = 0) -> None:
+def memory(runs: dict[str, Path], output: Path, *, trailing_steps: int = 0) -> None:
     """Draws what share of the past a linear probe reads from the last state, by distance.
 
     Args:
@@ -102,7 +69,7 @@ def draw_memory(runs: dict[str, Path], output: Path, *, trailing_steps: int = 0)
         axes.legend(loc='upper right')
 
 
-def draw_reconstructions(model_dir: Path, output: Path) -> None:
+def reconstructions(model_dir: Path, output: Path) -> None:
     """Draws the last logged reconstructions of a run on images: truth left, what is said right.
 
     Args:
@@ -120,24 +87,3 @@ def draw_reconstructions(model_dir: Path, output: Path) -> None:
             axes.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
             axes.axvline(picture.shape[1] / 2 - 0.5, color='tab:orange', linewidth=1)
             axes.set_axis_off()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Draws the accuracy, or the memory, of the runs named; returns the exit code, 1 refused."""
-    parser = flags.Parser('python -m tools.curves', doc=__doc__)
-    parser.add_argument('runs', nargs='+', help='model_dirs that were trained with validation')
-    parser.add_argument('--output', default='curves.png', help='PNG file (default curves.png)')
-    parser.add_argument('--memory', action='store_true', help='draw what the last state holds')
-    given = parser.parse_args(arguments)
-
-    def draw() -> int:
-        draw_runs = draw_memory if given.memory else draw_accuracy
-        draw_runs({run: Path(run) for run in given.runs}, Path(given.output))
-        print(given.output)
-        return 0
-
-    return flags.code_of(draw, refused=1)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

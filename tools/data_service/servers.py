@@ -1,25 +1,14 @@
-"""A tf.data service for `DataConfig.service`: a dispatcher and workers that read and parse.
+"""A dispatcher and workers, in this process."""
 
-  python -m tools.data_service --port=5050 --workers=2
-  python -m tools.data_service --dispatcher=grpc://10.0.0.1:5050
-
-The first form starts a dispatcher with workers in this process, the second one more worker, on
-another machine for example. Workers read the records under the path that the trainer names. Nobody
-checks who asks: use a closed network.
-"""
-
-import os
 import signal
-import sys
 import threading
+from typing import Any
 
 from pipelines.format.errors import LonghaulError, first_line
-from tools.flags import Parser, at_least, code_of
-
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+from tools.flags import at_least
 
 
-def serve(*, port: int, workers: int, dispatcher: str | None) -> list:
+def serve(*, port: int, workers: int, dispatcher: str | None) -> list[Any]:
     """Starts servers.
 
     Args:
@@ -45,17 +34,12 @@ def serve(*, port: int, workers: int, dispatcher: str | None) -> list:
     return servers
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serves until it is told to end; returns the exit code, 1 for a refusal."""
-    parser = Parser('python -m tools.data_service', doc=__doc__)
-    parser.add_argument('--port', type=int, default=5050, help='of the dispatcher (default 5050)')
-    parser.add_argument('--workers', type=int, default=1, help='to start here (default 1)')
-    parser.add_argument('--dispatcher', help='grpc://host:port of one that runs already')
-    flags = parser.parse_args(arguments)
-    return code_of(lambda: _serve(flags.port, flags.workers, flags.dispatcher), refused=1)
+def run(*, port: int, workers: int, dispatcher: str | None) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit code 0. See `serve`.
 
-
-def _serve(port: int, workers: int, dispatcher: str | None) -> int:
+    Raises:
+      LonghaulError: for a wrong flag, and where nothing can be served.
+    """
     at_least(1, workers=workers)
     if dispatcher and not dispatcher.startswith('grpc://'):
         raise LonghaulError(f'--dispatcher={dispatcher}: grpc://host:port is needed')
@@ -72,7 +56,3 @@ def _serve(port: int, workers: int, dispatcher: str | None) -> int:
     print(f'{workers} workers of {address}; DataConfig.service={address!r}', flush=True)
     ended.wait()
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
