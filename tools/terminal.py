@@ -1,4 +1,4 @@
-"""What commands print, and what they make of what other commands have printed."""
+"""Lines that commands print, and lines that other commands have printed."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What `python -m tools.agree` does: asks in every way, compares, prints."""
+"""What `python -m tools.agree` does: asks the model in every way, compares, prints."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.query.command import check_server
 
-# What the product promises of two paths.
+# The largest difference of a probability that two ways may have.
 _TOLERANCE = 1e-5
 
 
@@ -29,12 +29,12 @@ def run(
     rest: str | None,
     model: str,
 ) -> bool:
-    """Compares all ways with the trainer's evaluation.
+    """Compares the answers of all ways with the trainer's evaluation.
 
     Args:
       folder: of the run.
-      records: folder that it was evaluated on.
-      split: that was evaluated.
+      records: folder of the records that the run was evaluated on.
+      split: name of the split that was evaluated.
       batch_size: examples per call.
       seed: of the lengths of chunks.
       grpc: HOST:PORT of a server; None: not asked.
@@ -42,10 +42,10 @@ def run(
       model: name on the server.
 
     Returns:
-      Whether all of them agree.
+      Whether all answers agree.
 
     Raises:
-      LonghaulError: if a part is missing.
+      LonghaulError: if the evaluation, the export or the records are missing.
     """
     at_least(1, batch_size=batch_size)
     for flag, server in (('--grpc', grpc), ('--rest', rest)):
@@ -84,7 +84,7 @@ def _check_version(folder: str, export: ExportedModel, split: str) -> None:
 def _compare(
     name: str, way: Way, examples: list[Example], class_names: list[str], *, batch_size: int
 ) -> bool:
-    """Asks for all examples in one way; prints a line."""
+    """Asks for all examples in one way, prints a line, returns whether all answers agree."""
     started, same, differences = time.monotonic(), 0, []
     for begin in range(0, len(examples), batch_size):
         batch = examples[begin : begin + batch_size]
@@ -100,7 +100,7 @@ def _compare(
             best = int(np.argmax(found))
             same += class_names[best] == example.predicted
             differences.append(abs(float(found[best]) - example.probability))
-    # NumPy's maximum is NaN where one of them is.
+    # The maximum is NaN where one of the differences is, and then nothing agrees.
     worst, seconds = float(np.max(differences)), time.monotonic() - started
     agrees = same == len(examples) and worst <= _TOLERANCE
     print(

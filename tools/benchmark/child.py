@@ -49,7 +49,7 @@ def run(
     environment: dict[str, str] | None = None,
     limits: Limits | None = None,
 ) -> Ended:
-    """Runs the function `measure` of a module in a child, in the folder of the product.
+    """Runs the function `measure` of a module in a child process.
 
     Args:
       module: its name, see `tools.benchmark.in_child`.
@@ -62,7 +62,7 @@ def run(
 
 
 def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str) -> dict[str, Any]:
-    """What a child without limits tells, and the seconds of its whole process as 'whole'.
+    """Runs a child without limits; returns what it told, and the seconds of its process as 'whole'.
 
     Raises:
       LonghaulError: if it fails; `what` names the measurement.
@@ -97,7 +97,7 @@ def run_command(
             exceeded, highest = _wait(process.pid, limits)
             seconds = time.perf_counter() - begun
         finally:
-            # Not reaped yet: the group's number cannot be anybody else's.
+            # The child is not reaped yet: the number of its group cannot be anybody else's.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
@@ -108,15 +108,15 @@ def run_command(
 
 
 def _offer_to_oom_killer(pid: int) -> None:
-    """Before anybody else, should the whole machine run out of memory."""
+    """Lets the system end the child first, should the machine run out of memory."""
     with contextlib.suppress(OSError):
         Path(f'/proc/{pid}/oom_score_adj').write_text('1000')
 
 
 def _wait(pid: int, limits: Limits | None) -> tuple[str | None, int]:
-    """Waits until the process ends or must be ended; why, and the most memory seen."""
+    """Waits until a process ends or must be ended; returns why, and the most memory seen."""
     if limits is None:
-        # Without looking now and then: its end is noticed at once.
+        # Without limits nothing is polled, so that the end is noticed at once.
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         return None, 0
     deadline, highest = time.monotonic() + limits.seconds, 0
@@ -132,7 +132,7 @@ def _wait(pid: int, limits: Limits | None) -> tuple[str | None, int]:
 
 
 def _merged(told: bytes) -> dict[str, Any]:
-    """All objects in one; a line that is no JSON, such as one cut short by death, is left out."""
+    """Merges the objects of all lines; leaves out what is no JSON, such as a line cut short."""
     merged: dict[str, Any] = {}
     for line in told.decode(errors='replace').split('\n'):
         with contextlib.suppress(ValueError, TypeError):

@@ -40,8 +40,8 @@ def own_stdout() -> Tell:
 
 
 def main(module: str, asked: str) -> int:
-    """Measures; returns the exit code."""
-    # Nobody else would stop this process, were its parent killed.
+    """Measures what the arguments of the command ask for; returns the exit code."""
+    # This process ends with its parent, even where the parent is killed.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')

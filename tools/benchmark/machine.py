@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""What the machine is, and which libraries it has."""
 
 import importlib.metadata
 import os
@@ -11,7 +11,7 @@ OURS = ('tensorflow', 'tf_keras', 'tf-models-official')
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -27,7 +27,7 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
 
 
 def about(libraries: Iterable[str] = OURS) -> str:
-    """Two lines: processor, cores and memory; versions of Python and of some distributions."""
+    """Describes the machine in one line, and versions of Python and distributions in another."""
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30
     found = {'Python': platform.python_version()} | versions(libraries)
     said = ', '.join(f'{name} {version}' for name, version in found.items())

@@ -1,4 +1,4 @@
-"""Memory of processes that lies in RAM, in bytes."""
+"""How much memory processes have in RAM, in bytes."""
 
 import contextlib
 import os

@@ -79,7 +79,7 @@ def reconstructions(model_dir: Path, output: Path) -> None:
     import tensorflow as tf
 
     logged = read_values(model_dir / 'validation')['reconstruction']
-    # Width and height come first, then one PNG file per picture.
+    # TensorBoard's images: width and height come first, then one PNG file per picture.
     pictures = [tf.io.decode_png(data).numpy() for data in logged[max(logged)][2:]]
     size = (2.4 * len(pictures), 1.4)
     with drawing.panels(output, columns=len(pictures), size=size) as panels:

@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Serves until it is told to end; returns the exit code, 1 for a refusal."""
     parser = Parser('python -m tools.data_service', doc=__doc__)
     parser.add_argument('--port', type=int, default=5050, help='of the dispatcher (default 5050)')
-    parser.add_argument('--workers', type=int, default=1, help='to start here (default 1)')
-    parser.add_argument('--dispatcher', help='grpc://host:port of one that runs already')
+    parser.add_argument('--workers', type=int, default=1, help='workers to start here (default 1)')
+    parser.add_argument('--dispatcher', help='grpc://host:port of a dispatcher that runs already')
     flags = parser.parse_args(arguments)
     return code_of(lambda: servers.run(**vars(flags)), refused=1)
 

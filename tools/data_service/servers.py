@@ -9,12 +9,12 @@ from tools.flags import at_least
 
 
 def serve(*, port: int, workers: int, dispatcher: str | None) -> list[Any]:
-    """Starts servers.
+    """Starts a dispatcher, if there is none yet, and workers.
 
     Args:
       port: of the dispatcher; 0 lets the system choose.
       workers: to start.
-      dispatcher: address of one that runs already; None starts one.
+      dispatcher: address of a dispatcher that runs already; None starts one.
 
     Returns:
       The servers, the dispatcher first if one was started; they serve as long as they live.
@@ -48,7 +48,7 @@ def run(*, port: int, workers: int, dispatcher: str | None) -> int:
         signal.signal(number, lambda *_: ended.set())
     try:
         servers = serve(port=port, workers=workers, dispatcher=dispatcher)
-    except Exception as error:  # Of gRPC, of the network: all sorts.
+    except Exception as error:  # gRPC and the network raise all sorts.
         raise LonghaulError(
             f'--port={port}: cannot serve ({first_line(error)}); name another port'
         ) from error

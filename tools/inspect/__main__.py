@@ -19,9 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Shows what the flags ask for; returns the exit code."""
     parser = Parser('python -m tools.inspect', doc=__doc__)
     parser.add_argument('folder', help='--output of python -m pipelines.main')
-    parser.add_argument('--id', help='of the example to show (default: the first one)')
+    parser.add_argument('--id', help='id of the example to show (default: the first one)')
     parser.add_argument('--html', help='write a page of the data set into this file')
-    parser.add_argument('--examples', type=int, default=24, help='on the page (default 24)')
+    parser.add_argument(
+        '--examples', type=int, default=24, help='how many on the page (default 24)'
+    )
     flags = parser.parse_args(arguments)
     from tools.inspect import page, terminal
     from tools.inspect.stored import Records

@@ -9,7 +9,7 @@ from tools.inspect.drawings import DRAWINGS
 from tools.inspect.stored import Records, Stored
 from tools.inspect.style import STYLE
 
-# Whatever the records say, nothing is loaded and nothing runs.
+# Whatever the records say, the page loads nothing and runs nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 

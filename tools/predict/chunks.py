@@ -1,4 +1,4 @@
-"""A file as chunks of steps, of any size in constant memory; what whole files are decoded to."""
+"""Reads files of any size as chunks of steps, in constant memory."""
 
 import codecs
 import os
@@ -33,7 +33,7 @@ def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def _with_trailing(chunks: Iterable[np.ndarray], spec: SequenceSpec) -> Iterator[np.ndarray]:
-    """As `pipelines.format.trailing.with_trailing`: nothing stays nothing."""
+    """Appends the trailing steps, if the file has any step at all."""
     steps = 0
     for chunk in chunks:
         steps += len(chunk)
@@ -51,7 +51,7 @@ def _blocks(path: str) -> Iterator[bytes]:
 def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
     points = np.array([ord(c) for c in spec.vocabulary or ''], np.uint32)
     order = np.argsort(points)
-    # A character may lie across two blocks.
+    # Incremental, since a character may lie across two blocks.
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
     for block in (*_blocks(path), None):
         text = decoder.decode(block or b'', final=block is None)
@@ -93,7 +93,7 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def cut(chunks: Iterable[np.ndarray], most: int, which: str) -> Iterator[np.ndarray]:
-    """What `max_steps` and `cut` leave, see `pipelines.format.sequences.cut_steps`."""
+    """Leaves what `max_steps` and `cut` do, see `pipelines.format.sequences.cut_steps`."""
     first = {'head': most, 'tail': 0, 'both': most - most // 2}[which]
     last = most - first
     kept: list[np.ndarray] = []

@@ -10,7 +10,7 @@ from tools.predict import recall as recalling
 from tools.predict import streams
 from tools.predict.model import ExportedModel
 
-# A file beyond this is not held as a whole if the model can do without.
+# Bytes of the largest file that is held as a whole where the model can stream.
 _LARGE_BYTES = 64 << 20
 
 
@@ -59,7 +59,7 @@ def run(
 def _answers(
     model: ExportedModel, files: list[str], *, top: int, batch_size: int, stream: bool
 ) -> Iterator[Answer]:
-    """In the order of the files, whichever way each of them goes."""
+    """Gives the answers in the order of the files, whether whole or streamed."""
     whole: list[str] = []
     for file in files:
         if not (stream or _too_large(model, file)):

@@ -9,8 +9,9 @@ from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.predict.reconstruction import Reconstruction, reconstruct
 
+# Pixels of the picture along one edge of an image's pixel.
 _SCALE = 8
-# Curves in a picture: one of thousands of channels could not be drawn.
+# Channels in a picture: thousands of them could not be drawn.
 _MOST_CHANNELS = 16
 
 
@@ -82,7 +83,7 @@ def _write_text(model: ExportedModel, truth: np.ndarray, guess: np.ndarray, path
 def _write_picture(
     model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
 ) -> None:
-    """Truth left, recalled right; steps before `begin`, the same in both, are dimmed."""
+    """Draws the truth left, the guess right; steps before `begin`, the same in both, are dimmed."""
     import tensorflow as tf
 
     from pipelines.format.pixels import pictures_of

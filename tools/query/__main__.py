@@ -17,9 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser('python -m tools.query', doc=__doc__)
     parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
     parser.add_argument('--server', required=True, help='HOST:PORT')
-    parser.add_argument('--model', required=True, help="its name on the server (--model_name's)")
-    parser.add_argument('--version', type=int, help='of the model; default: the latest')
-    parser.add_argument('--rest', action='store_true', help='REST; default: gRPC')
+    parser.add_argument(
+        '--model', required=True, help='name of the model on the server (its --model_name)'
+    )
+    parser.add_argument('--version', type=int, help='version of the model; default: the latest')
+    parser.add_argument('--rest', action='store_true', help='ask by REST; default: by gRPC')
     parser.add_argument('--json', action='store_true', help='print JSON lines')
     parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
     parser.add_argument('--batch_size', type=int, default=32, help='files per call (default 32)')

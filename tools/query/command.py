@@ -75,7 +75,7 @@ def check_server(server: str, *, flag: str) -> None:
 
 
 def _is_address(text: str | None) -> bool:
-    """Whether what stands in brackets is an IPv6 address; None: there are no brackets."""
+    """Whether the text in brackets is an IPv6 address; None, for no brackets, is allowed."""
     with contextlib.suppress(ValueError):
         return text is None or bool(ipaddress.IPv6Address(text))
     return False
@@ -87,7 +87,7 @@ def _answers(ask: Ask, files: list[str], *, top: int, batch_size: int) -> Iterat
 
 
 def _checked(ask: Ask, server: str) -> Ask:
-    """The same function; refuses outputs that are none of our models."""
+    """Makes a function that asks, and refuses outputs that none of our exports has."""
 
     def checked(items: list[bytes]) -> dict[str, np.ndarray]:
         """Sends one batch."""

@@ -22,10 +22,10 @@ _WRONG_MODEL = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 def connect(
     server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
 ) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
-    """A function from raw items to the outputs of serving_default.
+    """Connects; gives a function from raw items to the outputs of serving_default.
 
-    It raises RefusedRequest where the server refuses a request, LonghaulError where there is no
-    such server or model.
+    The function raises RefusedRequest where the server refuses a request, LonghaulError where there
+    is no such server or model.
     """
     with grpc.insecure_channel(server, options=_OPTIONS) as channel:
         call = channel.unary_unary(
@@ -54,7 +54,7 @@ def connect(
 
 
 def _response(data: bytes) -> Any:
-    """A PredictResponse."""
+    """Parses a PredictResponse."""
     response = wire.PredictResponse()
     response.ParseFromString(data)
     return response

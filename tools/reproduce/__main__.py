@@ -26,8 +26,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument('--results', type=Path, default=Path('results'), help='folder of the lines')
     run.add_argument('--budget', help="5epochs or 20minutes, in place of the runs' own budgets")
     written = commands.add_parser('report', help='bring the marked blocks of documents up to date')
-    written.add_argument('--results', type=Path, default=Path('results'))
-    written.add_argument('--docs', type=Path, default=Path('docs'))
+    written.add_argument(
+        '--results', type=Path, default=Path('results'), help='folder of the lines'
+    )
+    written.add_argument('--docs', type=Path, default=Path('docs'), help='folder of documents')
     return parser
 
 
@@ -48,7 +50,7 @@ def _report(flags: argparse.Namespace) -> int:
 
 
 def _run(flags: argparse.Namespace) -> int:
-    # Without TensorFlow, unless minutes are to be measured: it lives for hours beside trainers.
+    # Without TensorFlow, unless minutes are to be measured: this process lives beside trainers.
     from tools.reproduce import runner
 
     return runner.work_off_queues(

@@ -41,11 +41,11 @@ class Steps:
 
     @property
     def total(self) -> int:
-        """Steps of both."""
+        """Steps of both phases."""
         return self.pretrain + self.train
 
     def scaled(self, total: int) -> 'Steps':
-        """No more than `total` steps, at least one, in the same proportion."""
+        """Cuts both phases in proportion to `total` steps, of which there is at least one."""
         total = max(1, min(total, self.total))
         pretrain = round(total * self.pretrain / self.total)
         return Steps(pretrain, total - pretrain)

@@ -19,7 +19,7 @@ from tools.reproduce.queue import read_queue
 from tools.terminal import last_line, say
 
 _POLL_SECONDS = 2.0
-# Long enough for one loop after the one that traces.
+# Steps of a probe and of its loops: long enough for loops after the one that traces.
 _PROBE_STEPS, _PROBE_LOOP = 40, 10
 
 
@@ -40,7 +40,7 @@ class Runner:
     """One queue at work in one folder."""
 
     def __init__(self, *, work: Path, results: Path, lock: int | None) -> None:
-        """Takes places.
+        """Prepares to work.
 
         Args:
           work: folder of the model_dirs and logs, one below it per run.
@@ -74,7 +74,7 @@ class Runner:
 
     @staticmethod
     def _read_again(read_plans: Callable[[], list[Plan]], plans: list[Plan]) -> list[Plan]:
-        """What the queue says now; what it said before while somebody is writing it."""
+        """Reads the queue again; keeps what it said before while somebody is writing it."""
         try:
             return read_plans()
         except LonghaulError as error:
@@ -120,7 +120,7 @@ class Runner:
         return line['finished']
 
     def _steps(self, plan: Plan, folder: Path) -> Steps:
-        """The steps of a run, the same ones when it is gone on with."""
+        """The steps of a run; a run that goes on has the same ones as before."""
         path = folder / 'steps.json'
         if not path.exists():
             rates = self._measure(plan, folder) if plan.in_minutes else None
@@ -131,7 +131,7 @@ class Runner:
         return Steps(**json.loads(path.read_text()))
 
     def _measure(self, plan: Plan, folder: Path) -> Rates:
-        """Steps a second of both phases, from a few steps of each."""
+        """Measures steps a second of both phases, by a few steps of each."""
         from tools.curves import logs
 
         probe = Steps(min(plan.asked.pretrain, _PROBE_STEPS), min(plan.asked.train, _PROBE_STEPS))
@@ -165,7 +165,7 @@ class Runner:
                 time.sleep(_POLL_SECONDS)
                 while_it_runs()
         except BaseException as error:
-            # Whatever happens here: no trainer is left behind, and what it saves is noted.
+            # Whatever happens here, no trainer is left behind, and what it has saved is noted.
             if child is not None:
                 child.terminate()
                 child.wait()
@@ -226,14 +226,14 @@ def work_off_queues(
     """
 
     def read_plans(queue: Path) -> list[Plan]:
-        """What the queue says now."""
+        """Reads what the queue says now."""
         return [make_plan(entry, records, budget) for entry in read_queue(queue)]
 
     for queue in queues:
         read_plans(queue)
     failed = 0
     work.mkdir(parents=True, exist_ok=True)
-    # A trainer inherits it: what a killed queue leaves running still holds the folder.
+    # Trainers inherit the lock: one that a killed queue leaves running still holds the folder.
     with held(str(work), flag='--work', doing='or its trainer is at work there', say=say) as lock:
         try:
             for queue in queues:

@@ -25,7 +25,7 @@ def _paper(gin_file: str) -> str:
 
 
 def runs_table(entries: list[Entry], lines: list[dict[str, Any]]) -> str:
-    """Every run of a queue, in its order, run or not.
+    """A row for every run of a queue, in the order of the queue, done or not.
 
     Args:
       entries: of the queue.
@@ -70,7 +70,7 @@ def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
 
 
 def means_table(lines: list[dict[str, Any]]) -> str:
-    """Means over seeds, a row for all runs that differ in nothing else, by data, then by length.
+    """Means over seeds: a row for all runs that differ in nothing else, by data, then by length.
 
     Args:
       lines: of a queue's results.
@@ -116,7 +116,7 @@ def budget_table(lines: list[dict[str, Any]], value: str) -> str:
         most = limit if value == 'epochs' else limit * 60
         own = ([g for g in groups if g.method == m] for m in methods)
         best = tuple(best_within(some, value=value, limit=most) for some in own)
-        # A larger budget that changes nothing is no row.
+        # A larger budget that changes nothing has no row.
         if any(best):
             rows.setdefault(best, [f'{limit} {unit}', *map(_within, best)])
     return table(['no more than', *methods], list(rows.values()))

@@ -2,8 +2,8 @@
 
   python -m tools.verify records/photos
 
-One line per fault, with the file and the offset; exit code 0 without any, 1 with some, 2 if there
-are no finished records to look at.
+Prints one line per fault, with the file and the offset. Exit code 0 without faults, 1 with some,
+2 if there are no finished records to look at.
 """
 
 import os

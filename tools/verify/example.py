@@ -1,4 +1,4 @@
-"""One record, held against what records.json and the index say of it."""
+"""One record, compared with what records.json and the index say of it."""
 
 from collections.abc import Iterator
 
@@ -21,9 +21,9 @@ class Example:
     Attributes:
       id: of the example.
       label: -1 for none.
-      values: of its steps, [T, C]; None if the segments do not hold as many.
+      values: of all steps, [T, C]; None if the segments do not hold as many.
       length: T.
-      segments: the bytes of each.
+      segments: the bytes of each segment.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:
@@ -54,10 +54,10 @@ class Example:
             self.values = np.frombuffer(stored, dtype).reshape([-1, spec.channels])
 
     def faults(self, entry: np.void) -> Iterator[str]:
-        """What is wrong with it, in words.
+        """Says what is wrong with the example.
 
         Args:
-          entry: its row of the index.
+          entry: the example's row of the index.
         """
         spec, info = self._info.spec, self._info
         if not -1 <= self.label < len(info.class_names):
@@ -107,7 +107,7 @@ class Example:
             yield f'trailing step {step} is not what {spec.trailing} steps of its id hold'
 
     def _wrong_anchors(self) -> Iterator[str]:
-        """Bounds first, which say more, then the function that draws them."""
+        """Checks the bounds first, which say more, then that the job's function draws the same."""
         info, shape = self._info, self._info.anchor_sets * self._info.anchors_per_sequence
         for name, values in self.anchors.items():
             if len(values) != shape:

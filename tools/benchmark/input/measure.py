@@ -9,7 +9,7 @@ from tools.benchmark.in_child import Tell
 
 
 def measure(asked: dict[str, Any], tell: Tell) -> None:
-    """Takes the trainer's own steps, compiled once, on the same batches in the same order.
+    """Times the trainer's own step, compiled once, on the same batches from both sources.
 
     Args:
       asked: 'data', for people; 'gin_file', 'gin_params' and 'records' of the experiment; 'steps'
@@ -43,7 +43,7 @@ def measure(asked: dict[str, Any], tell: Tell) -> None:
     split = splits.split('train')
 
     class Feed(ReplicaBatches):
-        """Batches from whichever source is set, dealt out already."""
+        """Batches from whichever source is set; the replicas have their parts already."""
 
         source: Iterator[Any] = iter(())
 
@@ -69,13 +69,13 @@ def measure(asked: dict[str, Any], tell: Tell) -> None:
     in_memory = [next(first) for _ in range(steps)]
 
     def seconds(source: Iterator[Any]) -> float:
-        """A step's, over one block."""
+        """Seconds of a step, over one block."""
         feed.source = source
         begun = time.perf_counter()
         trainer.train(tf.constant(steps))
         return (time.perf_counter() - begun) / steps
 
-    # A new iterator for each block: it has read nothing ahead.
+    # A new iterator for each block, which has read nothing ahead.
     blocks = [
         (seconds(iter(in_memory)), seconds(iter(from_records))) for _ in range(asked['repeats'] + 1)
     ][1:]

@@ -20,7 +20,7 @@ _HEAD = ('data', 'batches', 'from memory, s', 'from records, s', 'ratio', 'block
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """What is trained on what; `job`: flags of pipelines.main that make the records."""
+    """An experiment and its records; `job`: flags of pipelines.main that write the records."""
 
     name: str
     gin_file: str
@@ -72,7 +72,7 @@ class Options:
 
 
 def run(options: Options) -> list[dict[str, Any]]:
-    """Measures and prints a Markdown table.
+    """Measures each data set and prints a row of a Markdown table.
 
     Returns:
       A row per data set: seconds a step from records and from memory, and their ratio.

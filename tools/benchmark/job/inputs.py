@@ -9,13 +9,13 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 
-# Beside it files of one folder become slow to list on some file systems.
+# With more files, a folder is slow to list on some file systems.
 _IN_A_FOLDER = 10_000
 _LIBRARY_BYTES = 8 << 20
 
 
 def write_digits(folder: Path, count: int) -> None:
-    """PNG files of 28x28: scikit-learn's digits enlarged, each cut out at another place."""
+    """Writes PNG files of 28x28: scikit-learn's digits enlarged, each cut out at another place."""
     pictures = [np.asarray(picture) for picture in _digits(32)]
     random = np.random.RandomState(0)
     for number, path in _paths(folder, count, '.png'):
@@ -24,7 +24,7 @@ def write_digits(folder: Path, count: int) -> None:
 
 
 def write_photos(folder: Path, count: int) -> None:
-    """JPEG files of 256x256 in colour: smooth shades with edges and grain, as photographs have."""
+    """Writes JPEG files of 256x256 in colour: smooth shades, edges and grain, as in photographs."""
     digits = [np.asarray(picture) / 255 for picture in _digits(256)[:100]]
     random = np.random.RandomState(0)
     shades = [random.rand(4, 4, 3) for _ in range(50)]
@@ -38,7 +38,7 @@ def write_photos(folder: Path, count: int) -> None:
 
 
 def write_documents(folder: Path, count: int) -> None:
-    """Texts of 200 to 4,000 bytes out of the source files of Python's standard library."""
+    """Writes texts of 200 to 4,000 bytes, cut out of the sources of Python's standard library."""
     library = _library()
     random = np.random.RandomState(0)
     for number, path in _paths(folder, count, '.txt'):
@@ -55,7 +55,7 @@ INPUTS: dict[str, Callable[[Path, int], None]] = {
 
 
 def _paths(folder: Path, count: int, suffix: str) -> Iterator[tuple[int, Path]]:
-    """(number, path) of files in ten class folders or more."""
+    """Gives number and path of each file, in ten class folders or more."""
     classes = max(10, -(-count // _IN_A_FOLDER))
     for number in range(count):
         below = folder / f'class{number % classes:03}'
@@ -71,7 +71,7 @@ def _image(pixels: np.ndarray):  # noqa: ANN202 - Pillow is no dependency: impor
 
 
 def _digits(side: int) -> list:
-    """scikit-learn's digits as Pillow's images."""
+    """Reads scikit-learn's digits as Pillow's images of one size."""
     try:
         from sklearn.datasets import load_digits
 
@@ -85,7 +85,7 @@ def _digits(side: int) -> list:
 
 
 def _library() -> bytes:
-    """Some megabytes of source text."""
+    """Reads some megabytes of source text."""
     found, size = [], 0
     for path in sorted(Path(sysconfig.get_path('stdlib')).glob('*/*.py')):
         if 'site-packages' not in path.parts:
@@ -102,7 +102,7 @@ def _library() -> bytes:
 
 
 def bytes_of(folder: Path) -> int:
-    """What all files below a folder hold."""
+    """Adds up the bytes of all files below a folder."""
     return sum(
         os.path.getsize(os.path.join(below, name))
         for below, _, names in os.walk(folder)

@@ -35,13 +35,14 @@ def measure(asked: dict[str, Any], tell: Tell) -> None:
 
 
 def _job(flags: list[str]) -> Callable[[], int]:
-    """What `python -m pipelines.main` does; its imports are made, its work is left."""
+    """Imports what `python -m pipelines.main` does; returns its work."""
     from pipelines import main
 
     return lambda: main.launcher.main(flags)
 
 
 def _plain(asked: dict[str, Any]) -> Callable[[], int]:
+    """Imports what the plain loop needs; returns its work."""
     import tensorflow as tf  # noqa: F401 - imports are timed apart from the work
 
     from tools.benchmark.job import plain

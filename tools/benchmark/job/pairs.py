@@ -1,4 +1,4 @@
-"""Runs in turn, so that a disturbance meets both sides of a pair, and what they come to."""
+"""Pairs of runs, one after the other: a disturbance meets both sides of a pair."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,10 @@ _TWO_WORKERS = (
 
 
 class Run(NamedTuple):
-    """Seconds of a whole process, of its imports, of its work; processor's; peak resident bytes."""
+    """One run.
+
+    `whole`, `imports`, `work`: seconds of the process, of its imports, of its work. `cpu`: the
+    processor's seconds of the work. `peak_bytes`: resident memory at its highest."""
 
     whole: float
     imports: float
@@ -84,7 +87,7 @@ def _run(what: str, asked: dict[str, Any]) -> Run:
 
 
 def compare(workload: Workload, repeats: int) -> dict[str, Any]:
-    """Pairs of the plain loop and the job.
+    """Runs pairs of the plain loop and the job.
 
     Returns:
       A row: JSON values, medians, and the ratios of all pairs.
@@ -94,7 +97,7 @@ def compare(workload: Workload, repeats: int) -> dict[str, Any]:
 
 
 def row_of(workload: Workload, size: int, pairs: list[tuple[Run, Run]]) -> dict[str, Any]:
-    """The row of some pairs, see `compare`.
+    """Makes the row of some pairs, see `compare`.
 
     Args:
       workload: that they read.
@@ -115,7 +118,7 @@ def row_of(workload: Workload, size: int, pairs: list[tuple[Run, Run]]) -> dict[
 
 
 def workers(workload: Workload, counts: list[int], repeats: int) -> dict[str, Any]:
-    """Two worker processes beside the one that a plain command has, at several sizes.
+    """Runs two worker processes beside the one that a plain command has, at several sizes.
 
     Args:
       workload: its own count is not used.
@@ -144,9 +147,10 @@ def workers(workload: Workload, counts: list[int], repeats: int) -> dict[str, An
 
 
 def crossing(rows: list[dict[str, Any]]) -> float | None:
-    """From how many items on two workers are faster, by straight lines through both ends.
+    """Says from how many items on two workers are faster, by straight lines through both ends.
 
-    None: each item takes two workers no less time than one.
+    Returns:
+      The number of items; None if each item takes two workers no less time than one.
     """
     first, last = rows[0], rows[-1]
     step = last['count'] - first['count']
@@ -158,7 +162,7 @@ def crossing(rows: list[dict[str, Any]]) -> float | None:
 
 
 def memory(workload: Workload) -> dict[str, Any]:
-    """Peaks of the job on a quarter of a workload and on all of it, and what an item adds."""
+    """Measures the job's peak on a quarter of a workload and on all of it."""
     runs = []
     for count in (workload.count // 4, workload.count):
         with bench(dataclasses.replace(workload, count=count)) as at:

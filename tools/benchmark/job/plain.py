@@ -26,7 +26,7 @@ def write(folder: Path, output: str, side: int | None) -> None:
 
 
 def _read(folder: Path, side: int | None) -> Iterator[tuple[str, int, Any]]:
-    """(id, label, steps [T, 3] or bytes) of all files."""
+    """Gives id, label and steps ([T, 3] or bytes) of all files."""
     for label, name in enumerate(sorted(os.listdir(folder))):
         for file in sorted(os.listdir(folder / name)):
             path = f'{folder}/{name}/{file}'
@@ -51,7 +51,7 @@ def _bytes(path: str) -> bytes:
 
 
 def _example(tf: Any, example_id: str, label: int, steps: Any) -> bytes:
-    """Four sets of anchors, as the job's default."""
+    """Makes a serialized example with four sets of anchors, as the job does without flags."""
     length = len(steps)
     span = min(_AUXILIARY_STEPS, max(1, length // 2))
     first = (length - 1) % _SEGMENT_STEPS + 1

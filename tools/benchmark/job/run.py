@@ -35,7 +35,7 @@ class Options:
             check_document(Path(self.docs), ('machine', *self.parts))
 
     def workload(self, name: str, kind: str, count: int, side: int | None = None) -> Workload:
-        """One of the workloads, scaled; no less than forty items, so that each class has some."""
+        """Makes a workload of the scaled size: at least forty items, some of each class."""
         return Workload(name, kind, max(40, int(count * self.scale)), side)
 
 
@@ -76,7 +76,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _before(name: str) -> dict[str, Any]:
-    """Results that the file holds already: parts that are not measured this time stay."""
+    """Reads what the file holds already: parts that are not measured this time stay."""
     return json.loads(Path(name).read_text()) if name and Path(name).exists() else {}
 
 

@@ -21,7 +21,7 @@ _MEMORY = ('input', 'items', 'peak, MB', 'peak of a quarter, MB', 'bytes an item
 
 
 def speed(rows: list[dict[str, Any]]) -> str:
-    """Items and megabytes of input a second, without imports, and the ratios of whole processes."""
+    """A table of items and megabytes of input a second, and of the ratios of both sides."""
     cells, imports = [], []
     for row in rows:
         job, plain = row['job'], row['plain']
@@ -52,7 +52,7 @@ def _spread(ratios: list[float]) -> str:
 
 
 def workers(found: dict[str, Any]) -> str:
-    """Seconds of whole processes, and the size from which two workers are faster."""
+    """A table of seconds, and the size from which two workers are faster."""
     cells = [
         (
             found['name'],
@@ -77,7 +77,7 @@ def _verdict(found: dict[str, Any]) -> str:
 
 
 def memory(rows: list[dict[str, Any]]) -> str:
-    """Peaks of the job's process."""
+    """A table of the peaks of the job's process."""
     cells = [
         (
             row['name'],

@@ -59,7 +59,7 @@ class Options:
         return implementations.NAMES[self.command]
 
     def lines(self) -> list[tuple[str, str]]:
-        """(implementation, model) of all that is to be measured, in the order of the flags.
+        """Implementation and model of all that is to be measured, in the order of the flags.
 
         Raises:
           LonghaulError: if an implementation that was asked for knows none of the models.
@@ -77,7 +77,7 @@ class Options:
         return found
 
     def specs(self) -> list[Spec]:
-        """One for each line, at the shortest length."""
+        """One spec for each line, at the shortest length."""
         names = ('command', 'batch', 'units', 'bptt_steps', 'auxiliary_steps', 'anchors', 'steps')
         shared = {name: getattr(self, name) for name in names}
         length = min(self.lengths)

@@ -7,7 +7,7 @@ from tools import drawing
 from tools.benchmark.step.rows import OUT_OF_MEMORY, OUT_OF_TIME, Row
 
 _MARKS = {OUT_OF_MEMORY: 'x', OUT_OF_TIME: '+'}
-# Of the height of a panel: the topmost mark, and how far below each other marks of one length lie.
+# Shares of a panel's height: where the topmost mark of a length stands, and the next below it.
 _TOP, _APART = 0.96, 0.035
 
 
@@ -66,6 +66,6 @@ def _panel(axes: Any, rows: list[Row], title: str, value: Callable[[Row], float 
 
 
 def _mark(axes: Any, row: Row, height: float, color: Any) -> None:
-    """At the row's length, and at a height that is a share of the panel's."""
+    """Draws a mark at the row's length; `height` is a share of the panel's."""
     place = axes.get_xaxis_transform()
     axes.plot([row.length], [height], marker=_MARKS[row.status], color=color, transform=place)

@@ -9,7 +9,7 @@ _NONE = '-'
 
 
 def reference_line(rows: list[Row]) -> tuple[str, str] | None:
-    """(implementation, model) that all others are compared with.
+    """Chooses the implementation and model that all others are compared with.
 
     The bare products in a sweep; else our r-LSTM, or the first of our models; None without any.
     """
@@ -30,7 +30,7 @@ def table(rows: list[Row]) -> str:
 
 
 def _cells(row: Row, reference: Row | None) -> tuple[str, ...]:
-    # Of one that was stopped, memory is what it had reached.
+    # A process that was stopped had reached this much memory, and might have taken more.
     reached = '' if row.status == OK else '>'
     memory = _ratio(row.peak_bytes, reference.peak_bytes if reference else None)
     return (

@@ -37,7 +37,7 @@ class Candidate:
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """Both in one, for a row."""
+        """Options and environment in one dict, for a row."""
         return self.options | self.environment
 
 
@@ -63,7 +63,7 @@ class Spec:
 
     @property
     def line(self) -> tuple[str, str]:
-        """The line in a table or a plot that it belongs to: implementation and model."""
+        """Implementation and model: a line in a plot is of these."""
         return self.implementation, self.model
 
     @classmethod
@@ -72,7 +72,7 @@ class Spec:
         return cls(**{**values, 'candidate': Candidate(**values['candidate'])})
 
     def settings(self) -> dict[str, Any]:
-        """Sizes and candidate, for a row."""
+        """Sizes and the candidate's settings in one dict, for a row."""
         names = ('units', 'bptt_steps', 'auxiliary_steps', 'anchors')
         return {name: getattr(self, name) for name in names} | self.candidate.settings()
 
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def outcome_of(ended: Ended) -> Outcome:
-    """What a child told, or why it did not."""
+    """Makes the outcome of a child that has ended, well or not."""
     told = ended.told
     peak = told.get('peak_bytes')
     if peak is None and 'before_bytes' in told:

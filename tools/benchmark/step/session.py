@@ -45,7 +45,9 @@ class Session:
             yield [self._row(spec, outcomes[spec.line], notes) for spec, notes in at_length]
 
     def _tune(self, spec: Spec) -> tuple[Spec, dict[str, Any]]:
-        """The spec with its fastest candidate, the first one where none is ok; what was tried."""
+        """Tries all candidates; returns the spec with the fastest one, and what was tried.
+
+        The first candidate is taken where none is ok."""
         candidates = self._candidates_of(spec)
         if not self._options.tune or len(candidates) == 1:
             return dataclasses.replace(spec, candidate=candidates[0]), {}
@@ -53,7 +55,7 @@ class Session:
         fastest: dict[float, Candidate] = {}
         for candidate in candidates:
             outcome = self._tell(dataclasses.replace(spec, candidate=candidate))
-            # The fastest step: with one process each, what disturbs one must not decide.
+            # The fastest step counts: a disturbance of one process must not decide.
             best = min(outcome.seconds, default=None)
             tried.append(candidate.settings() | {'status': outcome.status, 'seconds': best})
             if outcome.status == OK and best is not None:
@@ -66,7 +68,7 @@ class Session:
         return dataclasses.replace(spec, candidate=chosen), {'tried': tried}
 
     def _outcomes(self, specs: list[Spec]) -> dict[tuple[str, str], list[Outcome]]:
-        """Of all repeats at one length."""
+        """Measures all repeats at one length; returns the outcomes by line."""
         found: dict[tuple[str, str], list[Outcome]] = {spec.line: [] for spec in specs}
         for _ in range(self._options.repeats):
             for spec in specs:

@@ -1,4 +1,4 @@
-"""One sequence without end through an export's `advance`, and what memory it takes."""
+"""Sends one sequence without end through an export's `advance`, and measures time and memory."""
 
 import dataclasses
 import time
@@ -66,7 +66,7 @@ def _rows(model: 'ExportedModel', options: Options) -> Iterator[dict[str, float]
     while done < options.steps:
         steps = min(options.chunk_steps, options.steps - done)
         lengths = np.full([options.batch], steps, np.int32)
-        # Another cut each time, so that chunks differ.
+        # Rolled by another number of steps each time, so that chunks differ.
         inputs = np.roll(chunk, done % 9973, axis=1)[:, :steps]
         state = model.call('advance', inputs=inputs, lengths=lengths, **state)
         done += steps

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 CLASSES = 10
-# Those that span L steps.
+# Models whose auxiliary losses span L steps.
 AUXILIARY_MODELS = ('r', 'p', 'rp')
 
 
 def made_up_batch(spec: Spec) -> dict[str, 'np.ndarray']:
-    """A batch of one channel.
+    """Makes a batch of one channel.
 
     Args:
       spec: of the measurement.

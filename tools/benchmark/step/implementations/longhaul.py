@@ -22,7 +22,7 @@ _ANCHORS_PER_WINDOW, _DISTANCES = 13, 64
 
 
 def candidates(spec: Spec) -> list[Candidate]:
-    """The trainer decides by itself."""
+    """One candidate without options: the trainer decides by itself."""
     del spec
     return [Candidate()]
 
@@ -77,7 +77,7 @@ def make_task(spec: Spec, *, dropconnect_rate: float = 0.5) -> 'LonghaulTask':
     data = c.DataConfig(batch_size=spec.batch)
     config = c.Config(model, _objective(spec), data, c.OptimizerConfig(), c.RunConfig())
     info = RecordsInfo(
-        # Any side will do: how long the sequences are is read off the batch.
+        # Any side will do: the model reads the length of the sequences off the batch.
         spec=SequenceSpec('image', image_size=math.isqrt(spec.length)),
         segment_steps=spec.bptt_steps,
         auxiliary_steps=spec.auxiliary_steps,
@@ -101,7 +101,7 @@ def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
         'rows': tf.range(spec.batch),
         'lengths': tf.fill([spec.batch], spec.length),
         'counted': tf.fill([spec.batch], True),
-        # None of it: all decoder inputs are the truth.
+        # No column: all decoder inputs are the truth.
         'fed': tf.zeros([spec.batch, spec.anchors, 0], tf.bool),
         'r_distances': tf.tile(asked[tf.newaxis], [spec.batch, 1]),
         'p_distances': tf.zeros([spec.batch, 0], tf.int32),
@@ -110,7 +110,7 @@ def make_inputs(spec: Spec) -> dict[str, 'tf.Tensor']:
 
 
 def _distances(spec: Spec) -> 'tf.Tensor':
-    """What a readout is asked for, int32 [N]; nothing for the other models."""
+    """The distances that a readout is asked for, int32 [N]; none for the other models."""
     import tensorflow as tf
 
     from trainer.data.distances import draw_distances

@@ -28,7 +28,7 @@ def load(spec: Spec) -> None:
 
 
 def _set_threads(spec: Spec) -> None:
-    """Both are properties of a thread."""
+    """Sets threads and denormals, which are properties of the calling thread."""
     import torch
 
     options = spec.candidate.options
