@@ -20,7 +20,9 @@ from tools.flags import Parser, code_of
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line for each way; returns the exit code."""
     parser = Parser('python -m tools.agree', doc=__doc__)
-    parser.add_argument('run', help='--model_dir of a run that was evaluated and exported')
+    parser.add_argument(
+        'folder', metavar='run', help='--model_dir of a run that was evaluated and exported'
+    )
     parser.add_argument('--records', required=True, help='folder of its records')
     parser.add_argument('--split', default='test', help='split that was evaluated (default test)')
     parser.add_argument('--batch_size', type=int, default=128, help='examples a call (default 128)')
@@ -33,20 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     from tools.agree import command
 
-    def compare() -> int:
-        agreed = command.run(
-            flags.run,
-            records=flags.records,
-            split=flags.split,
-            batch_size=flags.batch_size,
-            seed=flags.seed,
-            grpc=flags.grpc,
-            rest=flags.rest,
-            model=flags.model,
-        )
-        return 0 if agreed else 1
-
-    return code_of(compare)
+    return code_of(lambda: 0 if command.run(**vars(flags)) else 1)
 
 
 if __name__ == '__main__':

@@ -8,7 +8,10 @@ import numpy as np
 
 
 def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
-    """tag -> {step: value} of all event files in a folder; a step written twice: the last."""
+    """Reads all event files of a folder, as tag -> {step: value}.
+
+    Of a step that was written twice the last value counts.
+    """
     import tensorflow as tf
 
     found: dict[str, dict[int, np.ndarray]] = {}
@@ -21,7 +24,11 @@ def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
 
 
 def read_memory(model_dir: Path) -> dict[str, list[Any]] | None:
-    """The memory curve of the best weights, on the test split if it was evaluated; None: none."""
+    """Reads the memory curve of the best weights: of the test split if it was evaluated.
+
+    Returns:
+      JSON values by name; None where no evaluation has a curve.
+    """
     for split in ('test', 'validation'):
         path = model_dir / f'evaluation-{split}.json'
         if path.exists() and (curve := json.loads(path.read_text()).get('memory_curve')):

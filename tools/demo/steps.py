@@ -105,7 +105,7 @@ class Demo:
         return memory, accuracy, reconstructions
 
     def run_job(self) -> None:
-        """Raw PNG bytes -> records, by the Beam job."""
+        """Turns raw PNG bytes into records, by the Beam job."""
         call(
             '-m',
             'pipelines.main',
@@ -130,7 +130,7 @@ class Demo:
         )
 
     def _trainer(self, model: str, mode: str, *params: str) -> None:
-        """One trainer command, in this process: its start costs more than the work of some."""
+        """Runs a trainer command in this process: a new one would import TensorFlow each time."""
         from trainer import commands
 
         gin_file = f'gin/digits/{MODELS[model].gin_name}.gin'
@@ -154,7 +154,7 @@ class Demo:
         return json.loads((self.folder(model) / 'evaluation-test.json').read_text())
 
     def evaluated(self, model: str) -> Count:
-        """The same as a count."""
+        """How many answers of a model on the test split are right, by the trainer."""
         found = self.evaluation(model)
         return Count(round(found['accuracy'] * found['labelled']), found['labelled'])
 
@@ -162,10 +162,9 @@ class Demo:
         """How long a model was trained."""
         return json.loads((self.folder(model) / 'result.json').read_text())['seconds']
 
-    def export(self) -> Path:
-        """Writes the r-LSTM's SavedModel; returns its folder."""
+    def export(self) -> None:
+        """Writes the r-LSTM's SavedModel."""
         self._trainer(SERVED, 'export')
-        return self.exported
 
     @property
     def exported(self) -> Path:

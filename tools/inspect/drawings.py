@@ -1,4 +1,4 @@
-"""How an example of each kind is drawn and described: a new kind is one more entry here."""
+"""Drawings and descriptions by kind of data: a new kind is one more entry of DRAWINGS."""
 
 import dataclasses
 from collections.abc import Callable

@@ -20,8 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints one line per file; returns the exit code."""
     parser = Parser('python -m tools.predict', doc=__doc__)
     parser.add_argument('export', help='folder of the SavedModel, such as RUN/export/1600')
-    parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
-    parser.add_argument('--json', action='store_true', help='print JSON lines')
+    parser.add_argument(
+        'paths', metavar='files', nargs='+', help='files, or folders of them; - is standard input'
+    )
+    parser.add_argument('--json', dest='as_json', action='store_true', help='print JSON lines')
     parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
     parser.add_argument('--batch_size', type=int, default=64, help='files per call (default 64)')
     parser.add_argument(
@@ -40,15 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def classify() -> int:
         with while_somebody_reads():
-            unreadable = command.run(
-                flags.export,
-                flags.files,
-                as_json=flags.json,
-                top=flags.top,
-                batch_size=flags.batch_size,
-                stream=flags.stream,
-                recall=flags.recall,
-            )
+            unreadable = command.run(**vars(flags))
         return 1 if unreadable else 0
 
     return code_of(classify)
