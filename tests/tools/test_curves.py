@@ -1,12 +1,11 @@
 """Pictures come from what a run logged."""
 
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tools import curves
+from tools.curves import __main__ as command
+from tools.curves import draw, logs
 
 
 @pytest.fixture
@@ -27,24 +26,26 @@ def run(tmp_path):
 
 
 def test_reads_the_values_by_step(run):
-    values = curves.read_values(run / 'validation')
+    values = logs.read_values(run / 'validation')
     assert {k: float(v) for k, v in values['accuracy'].items()} == {10: 0.25, 20: 0.5}
 
 
-def test_draws_and_refuses(run, monkeypatch, capsys, tmp_path):
+def test_draws_and_refuses(run, capsys, tmp_path):
     output = tmp_path / 'curves.png'
-    monkeypatch.setattr(sys, 'argv', ['curves', str(run), f'--output={output}'])
-    curves.main()
+    assert command.main([str(run), f'--output={output}']) == 0
+    assert capsys.readouterr().out == f'{output}\n'
     picture = tf.io.decode_png(output.read_bytes()).numpy()
     assert picture.shape[:2] == (432, 768)
     assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 10
-    curves.draw_reconstructions(run, output)
+    draw.reconstructions(run, output)
     drawn = tf.io.decode_png(output.read_bytes()).numpy()[..., :3].mean(axis=-1)
     half = drawn.shape[1] // 2
     # The second picture is white, the first black but for its frame and the line in its middle.
     assert np.mean(drawn[:, :half] < 50) > 0.5
     assert np.mean(drawn[:, half:] > 200) > 0.9
-    monkeypatch.setattr(sys, 'argv', ['curves', str(tmp_path / 'none')])
-    with pytest.raises(SystemExit) as stopped:
-        curves.main()
-    assert 'none: holds no validation log' in str(stopped.value.code)
+    for flags, words in (([], 'no validation log'), (['--memory'], 'no evaluation with a memory')):
+        assert (
+            command.main([str(tmp_path / 'none'), f'--output={tmp_path / "no.png"}', *flags]) == 1
+        )
+        assert f'none: holds {words}' in capsys.readouterr().err
+    assert not (tmp_path / 'no.png').exists()

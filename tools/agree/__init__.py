@@ -1,1 +1,1 @@
-"""Holds all ways to ask an exported model against each other."""
+"""Checks that all ways to ask an exported model give the same answers."""

@@ -1,4 +1,4 @@
-"""What `python -m tools.agree` does: asks in every way, compares, prints."""
+"""What `python -m tools.agree` does: asks the model in every way, compares, prints."""
 
 import json
 import os
@@ -6,14 +6,15 @@ import time
 
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.agree.examples import Example, read_examples
 from tools.agree.ways import Way, all_ways
-from tools.items.refused import RefusedRequest, one_line
+from tools.flags import at_least
+from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.query.command import check_server
 
-# What the product promises of two paths.
+# The largest difference of a probability that two ways may have.
 _TOLERANCE = 1e-5
 
 
@@ -28,12 +29,12 @@ def run(
     rest: str | None,
     model: str,
 ) -> bool:
-    """Compares all ways with the trainer's evaluation.
+    """Compares the answers of all ways with the trainer's evaluation.
 
     Args:
       folder: of the run.
-      records: folder that it was evaluated on.
-      split: that was evaluated.
+      records: folder of the records that the run was evaluated on.
+      split: name of the split that was evaluated.
       batch_size: examples per call.
       seed: of the lengths of chunks.
       grpc: HOST:PORT of a server; None: not asked.
@@ -41,13 +42,12 @@ def run(
       model: name on the server.
 
     Returns:
-      Whether all of them agree.
+      Whether all answers agree.
 
     Raises:
-      LonghaulError: if a part is missing.
+      LonghaulError: if the evaluation, the export or the records are missing.
     """
-    if batch_size < 1:
-        raise LonghaulError(f'--batch_size={batch_size}: at least 1 is needed')
+    at_least(1, batch_size=batch_size)
     for flag, server in (('--grpc', grpc), ('--rest', rest)):
         if server is not None:
             check_server(server, flag=flag)
@@ -71,7 +71,7 @@ def _check_version(folder: str, export: ExportedModel, split: str) -> None:
             evaluated = json.load(file)['global_step']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={folder}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'RUN={folder}: {path} cannot be read ({first_line(error)}); evaluate the run first: '
             f'python -m trainer.main --mode=eval --split={split} --model_dir={folder}'
         ) from error
     if evaluated != export.about['global_step']:
@@ -84,7 +84,7 @@ def _check_version(folder: str, export: ExportedModel, split: str) -> None:
 def _compare(
     name: str, way: Way, examples: list[Example], class_names: list[str], *, batch_size: int
 ) -> bool:
-    """Asks for all examples in one way; prints a line."""
+    """Asks for all examples in one way, prints a line, returns whether all answers agree."""
     started, same, differences = time.monotonic(), 0, []
     for begin in range(0, len(examples), batch_size):
         batch = examples[begin : begin + batch_size]
@@ -100,7 +100,7 @@ def _compare(
             best = int(np.argmax(found))
             same += class_names[best] == example.predicted
             differences.append(abs(float(found[best]) - example.probability))
-    # NumPy's maximum is NaN where one of them is.
+    # The maximum is NaN where one of the differences is, and then nothing agrees.
     worst, seconds = float(np.max(differences)), time.monotonic() - started
     agrees = same == len(examples) and worst <= _TOLERANCE
     print(

@@ -1,7 +1,6 @@
 """The examples of a split as clients would send them, and what the trainer said of each."""
 
 import io
-import json
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,18 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format import records
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.index import RecordReader
 from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
-from tools.items.refused import one_line
+from tools import json_lines
 
 
 class Example(NamedTuple):
     """One example.
 
-    `values`: its steps as stored, [T, C] or ids [T]. `raw`: a raw item that is decoded to them.
-    `predicted`: the class that the trainer named, and `probability` its.
+    `values`: the steps as stored, [T, C] or ids [T]. `raw`: a raw item that is decoded to these
+    steps. `predicted`: the class that the trainer named. `probability`: of that class, in 0..1.
     """
 
     values: np.ndarray
@@ -31,7 +30,7 @@ class Example(NamedTuple):
 
 
 def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> list[Example]:
-    """All examples of a split that the trainer has evaluated.
+    """Reads all examples of a split that the trainer has evaluated.
 
     Args:
       run: folder with predictions-SPLIT.jsonl.
@@ -40,7 +39,7 @@ def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> l
       spec: of the sequences that the model reads.
 
     Raises:
-      LonghaulError: if a part is missing, or they do not belong to each other.
+      LonghaulError: if the run or the records are missing, or do not belong to each other.
     """
     said = _predictions(run, split)
     info = records.read_info(folder)
@@ -64,12 +63,11 @@ def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> l
 def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
     path = os.path.join(run, f'predictions-{split}.jsonl')
     try:
-        with open(path, encoding='utf-8') as file:
-            rows = [json.loads(line) for line in file]
+        rows = json_lines.read(path)
         said = {row['id']: (row['predicted'], float(row['probability'])) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LonghaulError(
-            f'RUN={run}: {path} cannot be read ({one_line(error)}); evaluate the run first: '
+            f'RUN={run}: {path} cannot be read ({first_line(error)}); evaluate the run first: '
             f'python -m trainer.main --mode=eval --split={split} --model_dir={run}'
         ) from error
     if not said:
@@ -84,13 +82,13 @@ def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tupl
         feature = tf.train.Example.FromString(reader.read(i)).features.feature
         values = np.frombuffer(b''.join(feature['segments'].bytes_list.value), dtype)
         shaped = values if spec.kind == 'text' else values.reshape(-1, spec.channels)
-        # As `trainer.data.batches.SplitInput.ids` says it.
+        # The same text of an id as `trainer.data.batches.SplitInput.ids` has.
         name = feature['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace')
         yield name, shaped.astype(spec.dtype)
 
 
 def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:
-    """A raw item that `sequences.decode` turns into these steps, but for trailing noise."""
+    """Makes a raw item that `sequences.decode` turns into these steps, but for trailing noise."""
     values = values[: len(values) - spec.trailing_steps]
     if spec.kind == 'image':
         return tf.io.encode_png(pictures_of(values, spec)).numpy()
@@ -100,7 +98,8 @@ def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:
         return file.getvalue()
     if spec.tokens == 'bytes':
         return values.tobytes()
-    # The vocabulary may well hold U+FFFD, with an id of its own.
-    unknown = next(c for c in map(chr, range(0xF0000, 0x10FFFE)) if c not in spec.vocabulary)
-    characters = unknown + spec.vocabulary
+    # Not U+FFFD for what is unknown: the vocabulary may hold it, with an id of its own.
+    vocabulary = spec.vocabulary or ''
+    unknown = next(c for c in map(chr, range(0xF0000, 0x10FFFE)) if c not in vocabulary)
+    characters = unknown + vocabulary
     return ''.join(characters[i] for i in values).encode('utf-8', 'surrogatepass')

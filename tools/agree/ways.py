@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.agree.examples import Example
-from tools.items.refused import RefusedRequest, one_line
+from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.query import grpc_client, rest_client
 
 Way = Callable[[list[Example]], np.ndarray]
 _OUTPUTS = ('probabilities', 'readable')
-# Chunks are 0 to so many steps long.
+# Steps of the longest chunk; the shortest one has none.
 _LONGEST_CHUNK = 500
 
 
@@ -24,7 +24,7 @@ _LONGEST_CHUNK = 500
 def all_ways(
     model: ExportedModel, *, seed: int, grpc: str | None, rest: str | None, name: str
 ) -> Iterator[dict[str, Way]]:
-    """The ways that there are, by name.
+    """Gives the ways in which this export can be asked, by name.
 
     Args:
       model: the export.
@@ -34,7 +34,7 @@ def all_ways(
       name: of the model there.
 
     Raises:
-      LonghaulError: if a server cannot be asked, or no raw item can.
+      LonghaulError: if a server or the TFLite model cannot be asked.
     """
     ways: dict[str, Way] = {}
     if model.spec.trailing == 'noise':
@@ -71,7 +71,7 @@ def _raw(batch: list[Example]) -> list[bytes]:
 
 def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]], flag: str) -> Way:
     def way(batch: list[Example]) -> np.ndarray:
-        """Clients speak of tools.query's flag."""
+        """Asks the server; a refusal names the flag of this tool, not that of tools.query."""
         try:
             return ask(_raw(batch)).get('probabilities', np.zeros([0]))
         except LonghaulError as error:
@@ -81,7 +81,7 @@ def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]], flag: str) -> W
 
 
 def padded(batch: list[Example]) -> dict[str, np.ndarray]:
-    """A batch as the signature `tokens` takes it: each row's steps first, zeros behind."""
+    """Makes a batch as the signature `tokens` takes it: each row's steps first, zeros behind."""
     lengths = np.array([len(example.values) for example in batch], np.int32)
     values = batch[0].values
     inputs = np.zeros([len(batch), lengths.max(), *values.shape[1:]], values.dtype)
@@ -91,7 +91,7 @@ def padded(batch: list[Example]) -> dict[str, np.ndarray]:
 
 
 def _stream(model: ExportedModel, batch: list[Example], seed: int) -> np.ndarray:
-    """In chunks of random length, the same for all rows; a row ends where it ends."""
+    """Asks in chunks of random length, the same for all rows; shorter rows end within a chunk."""
     random = np.random.default_rng(seed)
     whole, state = padded(batch), model.call('start', batch_size=np.int32(len(batch)))
     begin, total = 0, whole['inputs'].shape[1]
@@ -111,12 +111,12 @@ def _lite(path: str) -> Way:
             runner = tf.lite.Interpreter(path).get_signature_runner()
         except (ValueError, RuntimeError) as error:
             raise LonghaulError(
-                f'{path}: cannot be loaded ({one_line(error)}); export the run again'
+                f'{path}: cannot be loaded ({first_line(error)}); export the run again'
             ) from error
     dtype = runner.get_input_details()['inputs']['dtype']
 
     def ask(batch: list[Example]) -> np.ndarray:
-        """One by one."""
+        """Asks for the examples one by one."""
         items = [example.values[np.newaxis].astype(dtype) for example in batch]
         try:
             return np.concatenate([runner(inputs=item)['probabilities'] for item in items])

@@ -1,1 +1,1 @@
-"""Measures training steps, each in a process of its own, beside those of other libraries."""
+"""Measures the product: its training steps, its job, its input, its endless streams."""

@@ -1,130 +1,140 @@
-"""One measurement: `python -m tools.benchmark.child SPEC`, SPEC being `rows.Spec` as JSON.
-
-Prints JSON objects, one a line, as it goes:
-
-    {"before_bytes": 5}    resident memory before the model is built
-    {"settings": {}}       what matters to a reader of the result
-    {"seconds": 0.5}       of each timed step
-    {"peak_bytes": 9}      resident memory at its highest, less what was there before
-    {"status": "ok"}       or 'out of memory', 'not installed', 'failed: ...'
-"""
+"""A measurement in a process of its own, which dies alone if it takes too much."""
 
 import contextlib
-import ctypes
 import json
 import os
-import resource
 import signal
+import subprocess
 import sys
+import tempfile
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tools.benchmark import implementations
-from tools.benchmark.process import MEMORY_WORDS, resident_bytes
-from tools.benchmark.rows import NOT_INSTALLED, OK, OUT_OF_MEMORY, Spec
+from pipelines.format.errors import LonghaulError
+from tools.benchmark import memory
+from tools.terminal import last_line
 
-_PR_SET_PDEATHSIG = 1
-# Variables that change how fast libraries are.
-_TELLING = (
-    'XLA_',
-    'TF_XLA_',
-    'TF_ENABLE_',
-    'TF_NUM_',
-    'OMP_',
-    'GOMP_',
-    'MKL_',
-    'MALLOC_',
-    'KERAS_',
-)
-
-Tell = Callable[..., None]
+ROOT = Path(__file__).parents[2]
+_POLL_SECONDS = 0.05
 
 
-def measure(spec: Spec, tell: Tell) -> None:
-    """Takes one untimed step and `spec.steps` timed ones.
+class Limits(NamedTuple):
+    """What a child may take: resident bytes, the libraries it has loaded included, and seconds."""
+
+    memory_bytes: int
+    seconds: float
+
+
+class Ended(NamedTuple):
+    """How a child ended.
+
+    `told`: what it told, by name. `said`: its stderr. `code`: its exit code, -N if signal N ended
+    it. `seconds`: of the whole process. `exceeded`: which of the limits it was killed for, if any.
+    `highest_bytes`: the most resident memory seen; 0 without limits.
+    """
+
+    told: dict[str, Any]
+    said: str
+    code: int
+    seconds: float
+    exceeded: str | None
+    highest_bytes: int
+
+
+def run(
+    module: str,
+    asked: dict[str, Any],
+    *,
+    environment: dict[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Ended:
+    """Runs the function `measure` of a module in a child process.
 
     Args:
-      spec: of the measurement.
-      tell: takes what is known, by name, see the module.
+      module: its name, see `tools.benchmark.in_child`.
+      asked: what the function is to measure, values of JSON.
+      environment: variables beside those of this process.
+      limits: above them the child and what it started are killed; None: there are none.
     """
-    module = implementations.module_of(spec.implementation)
-    module.load(spec)
-    _forget_peak()
-    before = resident_bytes()
-    tell(before_bytes=before)
-    started = time.perf_counter()
-    built = module.build(spec)
-    built.step()
-    first = round(time.perf_counter() - started, 3)
-    known = {
-        'first_step_seconds': first,
-        'versions': implementations.versions(module.LIBRARIES),
-        'environment': {k: v for k, v in os.environ.items() if k.startswith(_TELLING)},
-    }
-    tell(settings=built.settings | known)
-    for _ in range(spec.steps):
-        started = time.perf_counter()
-        loss = built.step()
-        tell(seconds=time.perf_counter() - started)
-    tell(settings={'loss': loss}, peak_bytes=max(0, _peak_bytes() - before))
+    command = [sys.executable, '-m', 'tools.benchmark.in_child', module, json.dumps(asked)]
+    return run_command(command, environment=environment, limits=limits)
 
 
-def _forget_peak() -> None:
-    """So that what an import needed for a moment is not taken for the model's."""
+def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str) -> dict[str, Any]:
+    """Runs a child without limits; returns what it told, and the seconds of its process as 'whole'.
+
+    Raises:
+      LonghaulError: if it fails; `what` names the measurement.
+    """
+    ended = run(module, asked, environment=environment)
+    if 'done' not in ended.told:
+        raise LonghaulError(f'{what} failed: {last_line(ended.said)}; put that right first')
+    del ended.told['done']
+    return ended.told | {'whole': ended.seconds}
+
+
+def run_command(
+    command: list[str],
+    *,
+    environment: dict[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Ended:
+    """Runs a command that prints JSON objects, one a line; see `run`."""
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=said,
+            env=os.environ | (environment or {}),
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        try:
+            _offer_to_oom_killer(process.pid)
+            exceeded, highest = _wait(process.pid, limits)
+            seconds = time.perf_counter() - begun
+        finally:
+            # The child is not reaped yet: the number of its group cannot be anybody else's.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        told.seek(0)
+        said.seek(0)
+        text = said.read().decode(errors='replace')
+        return Ended(_merged(told.read()), text, code, seconds, exceeded, highest)
+
+
+def _offer_to_oom_killer(pid: int) -> None:
+    """Lets the system end the child first, should the machine run out of memory."""
     with contextlib.suppress(OSError):
-        Path('/proc/self/clear_refs').write_text('5')
+        Path(f'/proc/{pid}/oom_score_adj').write_text('1000')
 
 
-def _peak_bytes() -> int:
-    """The most memory that this process has had in RAM."""
-    # Not ru_maxrss where it can be helped: a new process inherits its parent's.
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith('VmHWM:'):
-            return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _wait(pid: int, limits: Limits | None) -> tuple[str | None, int]:
+    """Waits until a process ends or must be ended; returns why, and the most memory seen."""
+    if limits is None:
+        # Without limits nothing is polled, so that the end is noticed at once.
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return None, 0
+    deadline, highest = time.monotonic() + limits.seconds, 0
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        resident = memory.resident(pid)
+        highest = max(highest, resident)
+        if resident > limits.memory_bytes:
+            return 'memory', highest
+        if time.monotonic() > deadline:
+            return 'time', highest
+        time.sleep(_POLL_SECONDS)
+    return None, highest
 
 
-def status_of(error: BaseException) -> str:
-    """What a row says of an exception."""
-    text = f'{type(error).__name__}: {error}'.strip()
-    if isinstance(error, ImportError):
-        return NOT_INSTALLED
-    if isinstance(error, MemoryError) or any(word in text for word in MEMORY_WORDS):
-        return OUT_OF_MEMORY
-    return f'failed: {text.splitlines()[0][:300]}'
-
-
-def _own_stdout() -> Tell:
-    """What any library prints goes to stderr from here on: stdout holds JSON lines alone."""
-    channel = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)
-
-    def tell(**values: Any) -> None:
-        channel.write(json.dumps(values) + '\n')
-        channel.flush()
-
-    return tell
-
-
-def main() -> int:
-    """Measures what the first argument says; returns the exit code."""
-    # Nobody else would stop it, were its parent killed.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    tell = _own_stdout()
-    try:
-        measure(Spec.from_json(json.loads(sys.argv[1])), tell)
-        tell(status=OK)
-    except Exception as error:
-        traceback.print_exc()
-        tell(status=status_of(error), settings={'error': f'{type(error).__name__}: {error}'[:1000]})
-        return 1
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+def _merged(told: bytes) -> dict[str, Any]:
+    """Merges the objects of all lines; leaves out what is no JSON, such as a line cut short."""
+    merged: dict[str, Any] = {}
+    for line in told.decode(errors='replace').split('\n'):
+        with contextlib.suppress(ValueError, TypeError):
+            merged |= json.loads(line)
+    return merged

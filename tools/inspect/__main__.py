@@ -5,7 +5,6 @@ python -m tools.inspect records/photos --id=train/dog/7.jpg
 python -m tools.inspect records/photos --html=photos.html
 """
 
-import argparse
 import os
 import sys
 
@@ -13,23 +12,23 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from pathlib import Path
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import Parser, code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Shows what the flags ask for; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m tools.inspect', description=__doc__.splitlines()[0]
-    )
+    parser = Parser('python -m tools.inspect', doc=__doc__)
     parser.add_argument('folder', help='--output of python -m pipelines.main')
-    parser.add_argument('--id', help='of the example to show (default: the first one)')
+    parser.add_argument('--id', help='id of the example to show (default: the first one)')
     parser.add_argument('--html', help='write a page of the data set into this file')
-    parser.add_argument('--examples', type=int, default=24, help='on the page (default 24)')
+    parser.add_argument(
+        '--examples', type=int, default=24, help='how many on the page (default 24)'
+    )
     flags = parser.parse_args(arguments)
     from tools.inspect import page, terminal
     from tools.inspect.stored import Records
 
-    try:
+    def show() -> int:
         found = Records(flags.folder)
         if flags.html:
             path = Path(flags.html)
@@ -37,10 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f'{path}: {size / 1e3:,.0f} kB')
         else:
             print(terminal.show(found, found.find(flags.id)))
-    except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+        return 0
+
+    return code_of(show)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""How an example of each kind is drawn and described: a new kind is one more entry here."""
+"""Drawings and descriptions by kind of data: a new kind is one more entry of DRAWINGS."""
 
 import dataclasses
 from collections.abc import Callable
@@ -63,7 +63,9 @@ def _trailing(spec: SequenceSpec) -> str:
 
 
 DRAWINGS = {
-    'image': Drawing(pictures.draw, _image, lambda spec: 11 if spec.image_size <= 48 else 17),
+    'image': Drawing(
+        pictures.draw, _image, lambda spec: 11 if (spec.image_size or 0) <= 48 else 17
+    ),
     'text': Drawing(documents.draw, _text, lambda spec: 27),
     'signal': Drawing(signals.draw, _signal, lambda spec: 22),
 }

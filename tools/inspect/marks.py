@@ -20,7 +20,7 @@ class Anchor(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Marks:
-    """Marks of one example, its first set of anchors.
+    """Segments of one example, and its first set of anchors.
 
     Attributes:
       steps: T.

@@ -30,12 +30,12 @@ def name(words: str) -> str:
 
 
 def megabytes(count: int) -> str:
-    """'0.9 MB'; kB below a tenth of one."""
+    """A number of bytes, such as '0.9 MB'; in kB below a tenth of a megabyte."""
     return f'{count / 1e6:,.1f} MB' if count >= 1e5 else f'{max(1, round(count / 1e3))} kB'
 
 
 def share(count: int, total: int) -> str:
-    """'12.3 %'."""
+    """A share in percent, such as '12.3 %'; '-' of nothing."""
     return f'{100 * count / total:.1f} %' if total else '-'
 
 

@@ -63,11 +63,17 @@ def splits(found: Records) -> str:
         shards = info.shards[split]
         examples, steps = counts['splits'][split], counts['steps'][split]
         size = markup.megabytes(sum(s['bytes'] for s in shards))
-        cells = [f'{examples:,}', markup.share(examples, total), f'{steps:,}', size, len(shards)]
+        cells = [
+            f'{examples:,}',
+            markup.share(examples, total),
+            f'{steps:,}',
+            size,
+            f'{len(shards)}',
+        ]
         if unknown is not None:
             cells.append(markup.share(unknown[split], steps))
-        cells = ''.join(f'<td class="n">{cell}' for cell in cells)
-        rows.append(f'<tr><th scope="row">{split}{cells}')
+        columns = ''.join(f'<td class="n">{cell}' for cell in cells)
+        rows.append(f'<tr><th scope="row">{split}{columns}')
     head = ''.join(f'<th scope="col" class="n">{name}' for name in heads)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of the splits">'
@@ -113,7 +119,7 @@ def lengths(found: Records) -> str:
 
 
 def anchors(found: Records) -> str:
-    """Where the stored anchors lie, all sets together."""
+    """Table of where the stored anchors lie, all sets together."""
     tenths = found.stats.get('anchors_by_tenth_of_the_sequence')
     if not tenths:
         return '<p>The folder has no stats.json, which would say.</p>'
@@ -123,7 +129,7 @@ def anchors(found: Records) -> str:
 
 
 def footer(found: Records) -> str:
-    """What wrote the records."""
+    """Says which versions wrote the records."""
     versions = ', '.join(f'{k} {v}' for k, v in found.info.versions.items())
     return (
         f'<footer>Record format {found.info.format_version}, written with {markup.text(versions)}. '
@@ -134,5 +140,5 @@ def footer(found: Records) -> str:
 def _filled(
     found: Records, by_split: Mapping[str, Mapping[str, int]]
 ) -> dict[str, Mapping[str, int]]:
-    """Train first, without splits that have no example."""
+    """Leaves out splits without examples; train comes first."""
     return {s: by_split[s] for s in found.readers if sum(by_split[s].values())}

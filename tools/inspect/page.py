@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from pipelines.format.errors import LonghaulError
+from tools.flags import at_least
 from tools.inspect import legend, marks, markup, overview, rejected, strip
 from tools.inspect.drawings import DRAWINGS
 from tools.inspect.stored import Records, Stored
 from tools.inspect.style import STYLE
 
-# Whatever the records say, nothing is loaded and nothing runs.
+# Whatever the records say, the page loads nothing and runs nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -27,8 +28,7 @@ def write(found: Records, path: Path, *, examples: int, example_id: str | None =
     Raises:
       LonghaulError: if it cannot be written, or there is no such example.
     """
-    if examples < 1:
-        raise LonghaulError(f'--examples={examples}: at least 1 is needed')
+    at_least(1, examples=examples)
     shown = [found.find(example_id)] if example_id else found.spread(examples)
     try:
         return path.write_bytes(_page(found, shown).encode())

@@ -14,8 +14,7 @@ from tools.inspect.stored import Records, Stored
 def places(found: Records) -> np.ndarray:
     """The pixel (raster, row by row) that each step shows; int [T], without trailing steps."""
     spec = found.info.spec
-    order = spec.permutation
-    order = np.arange(spec.image_size**2) if order is None else np.array(order)
+    order = np.arange(found.side**2) if spec.permutation is None else np.array(spec.permutation)
     return np.repeat(order, spec.steps_per_pixel)
 
 
@@ -27,7 +26,7 @@ def plain(found: Records, example: Stored) -> np.ndarray:
 def draw(found: Records, example: Stored, marks: Marks) -> str:
     """The picture as HTML: its own pixels, and the marks as a drawing over them."""
     data = tf.io.encode_png(plain(found, example)).numpy()
-    side = found.info.spec.image_size
+    side = found.side
     about = f'{found.class_name(example)}: {example.id}, {side} x {side} pixels'
     return (
         f'<div class="picture"><img alt="{markup.text(about)}" width="{side}" height="{side}" '
@@ -37,7 +36,7 @@ def draw(found: Records, example: Stored, marks: Marks) -> str:
 
 
 def _overlay(found: Records, marks: Marks) -> str:
-    side, order = found.info.spec.image_size, places(found)
+    side, order = found.side, places(found)
     parts = []
     if found.info.spec.permutation_seed is None:
         # In a random order a segment is everywhere: only the strip can show it.

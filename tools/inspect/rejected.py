@@ -1,10 +1,10 @@
 """Items that the job could not use: how many for which reason, and some of each."""
 
-import json
 import posixpath
 
 import tensorflow as tf
 
+from tools import json_lines
 from tools.inspect import markup
 from tools.inspect.stored import Records
 
@@ -12,7 +12,7 @@ _EACH = 3
 
 
 def section(found: Records) -> str:
-    """The section of the page."""
+    """Writes the section of the page."""
     total = found.info.counts['rejected']
     if not total:
         return '<p>None: every item of the source could be used.</p>'
@@ -32,11 +32,11 @@ def section(found: Records) -> str:
 
 
 def some(found: Records) -> dict[str, list[dict[str, str]]]:
-    """By reason, the first few items of the rejected-*.jsonl files."""
+    """Reads the first few items of each reason from the rejected-*.jsonl files."""
     reasons: dict[str, list[dict[str, str]]] = {}
     for path in sorted(n for n in found.info.files if n.startswith('rejected-')):
-        with tf.io.gfile.GFile(posixpath.join(found.folder, path)) as file:
-            for line in map(json.loads, file):
+        with tf.io.gfile.GFile(posixpath.join(found.folder, path), 'rb') as file:
+            for line in json_lines.parse(file):
                 lines = reasons.setdefault(line['reason'], [])
                 if len(lines) < _EACH:
                     lines.append(line)

@@ -15,6 +15,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
 
+# Ids that are compared with one that was not found.
 _NEAR = 2000
 
 
@@ -33,7 +34,7 @@ class Stored:
 
     @property
     def steps(self) -> int:
-        """T."""
+        """The number of steps, T."""
         return len(self.values)
 
     def segment_starts(self, segment_steps: int) -> list[int]:
@@ -67,26 +68,31 @@ class Records:
             s: RecordReader(folder, s, self.info) for s in records.SPLITS if s in self.info.shards
         }
 
+    @property
+    def side(self) -> int:
+        """Pixels along one edge of each image, which is square; 0 for all else."""
+        return self.info.spec.image_size or 0
+
     def class_name(self, example: Stored) -> str:
-        """Of an example; 'none' without a label."""
+        """The class of an example by name; 'none' without a label."""
         return self.info.class_names[example.label] if example.label >= 0 else 'none'
 
     def auxiliary_steps(self, example: Stored) -> int:
-        """L of an example's stored anchors."""
+        """How many steps the stored stretches of an example span, L."""
         fixed = self.info.spec.fixed_length is not None
         lengths = np.array([example.steps])
         found = anchors.auxiliary_length(lengths, self.info.auxiliary_steps, fixed_length=fixed)
         return int(found[0])
 
     def read(self, split: str, number: int) -> Stored:
-        """Example `number` of a split's index."""
+        """Reads example `number` of a split's index."""
         return _parse(self.readers[split].read(number), split, self.info)
 
     def find(self, example_id: str | None) -> Stored:
-        """An example by its id, of whichever split; without one, the first there is.
+        """Finds an example by its id, in any split; without an id, the first one there is.
 
         Raises:
-          LonghaulError: if there is none; it names the nearest ids.
+          LonghaulError: if no example has this id; the text names the nearest ids.
         """
         if example_id is None:
             split = next(s for s, reader in self.readers.items() if len(reader))
@@ -113,7 +119,7 @@ class Records:
         return found
 
     def spread(self, count: int) -> list[Stored]:
-        """Some examples of the first split that has any, evenly spaced in its index."""
+        """Reads some examples of the first split that has any, evenly spaced in its index."""
         split = next(s for s, reader in self.readers.items() if len(reader))
         total = len(self.readers[split])
         numbers = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))

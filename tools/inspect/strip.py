@@ -7,7 +7,7 @@ _MOST_BOUNDS, _MOST_SAID = 150, 3
 
 
 def draw(marks: Marks) -> str:
-    """Reconstruction above, segments in the middle, prediction below; x is the step."""
+    """Draws reconstruction above, segments in the middle, prediction below; x is the step."""
     bounds = marks.bounds[1:] if len(marks.bounds) <= _MOST_BOUNDS else ()
     ticks = ''.join(f'M{t} 12v8' for t in bounds)
     return (
@@ -29,7 +29,7 @@ def _lane(which: str, anchor: Anchor, *, bar: int, line: int) -> str:
 
 
 def say(marks: Marks) -> str:
-    """The same in numbers."""
+    """Says in numbers what the strip shows."""
     count = len(marks.bounds)
     return (
         f'<p>{marks.steps:,} steps, {count:,} segment{"s" * (count > 1)}</p>'

@@ -11,7 +11,7 @@ _SHADES, _WIDEST, _CHARACTERS = ' .:-=+*#%@', 64, 600
 
 
 def show(found: Records, example: Stored) -> str:
-    """What is known of an example, and the example itself."""
+    """Says what is known of an example, and draws the example itself."""
     info = found.info
     starts = example.segment_starts(info.segment_steps)
     lengths = np.diff([*starts, example.steps])

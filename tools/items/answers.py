@@ -13,7 +13,7 @@ from tools.items.files import Item
 from tools.items.refused import RefusedRequest
 
 Ask = Callable[[list[bytes]], Mapping[str, np.ndarray]]
-# What a terminal cannot show is no part of a table.
+# Control characters, which a table must not send to a terminal.
 _UNSHOWN = dict.fromkeys((*range(32), *range(127, 160)), '�')
 
 
@@ -26,7 +26,7 @@ class Answer:
     error: str = ''
 
     def as_json(self) -> str:
-        """One line."""
+        """The answer as one line of JSON."""
         values: dict[str, Any] = {'file': self.file, 'class_name': None, 'probability': 0.0}
         if self.top:
             name, probability = self.top[0]
@@ -40,7 +40,7 @@ class Answer:
         return text.encode('utf-8', 'backslashreplace').decode()
 
     def as_text(self, width: int) -> str:
-        """A row of the table, names of files padded to `width`."""
+        """The answer as a row of the table, the name of the file padded to `width`."""
         file = f'{_shown(self.file):<{width}}'
         if not self.top:
             return f'{file}  unreadable: {self.error}'
@@ -55,7 +55,7 @@ def _shown(text: str) -> str:
 def answers_of(
     names: Sequence[str], outputs: Mapping[str, np.ndarray], *, top: int
 ) -> Iterator[Answer]:
-    """Answers of a batch.
+    """Gives the answers to a batch.
 
     Args:
       names: of its files.
@@ -74,7 +74,7 @@ def answers_of(
 
 
 def ask_of(ask: Ask, batch: Sequence[Item], *, top: int) -> Iterator[Answer]:
-    """Answers of a batch; where it is refused as a whole, of its items one by one.
+    """Gives the answers to a batch; where the batch is refused, asks for its items one by one.
 
     Args:
       ask: a function from raw items to the outputs of serving_default; raises RefusedRequest.
@@ -126,13 +126,13 @@ class _Progress:
         self._count, self._stream, self._started = count, stream, time.monotonic()
 
     def show(self, done: int) -> None:
-        """So many are done."""
+        """Says how many files are done."""
         if self._on:
             rate = done / max(time.monotonic() - self._started, 1e-9)
             self._stream.write(f'\r{done:,} of {self._count:,} files, {rate:,.1f} a second')
             self._stream.flush()
 
     def clear(self) -> None:
-        """Makes room for another line."""
+        """Takes the line away."""
         if self._on:
             self._stream.write('\r\033[K')

@@ -14,7 +14,7 @@ STDIN = '-'
 # Bytes of a batch, beyond which its files are sent before the next ones are read. Each counts as
 # the longest one: a model pads them all to its length.
 _BATCH_BYTES = 64 << 20
-# What is held in memory as a whole.
+# Bytes of the largest file that is held in memory as a whole.
 _MAX_BYTES = 1 << 30
 _TOO_LARGE = f'larger than {_MAX_BYTES >> 30} GB'
 
@@ -28,10 +28,10 @@ class Item(NamedTuple):
 
 
 def find_files(paths: list[str]) -> list[str]:
-    """The files named, and those below the folders named, in a fixed order; '-' is stdin.
+    """Finds the files named, and those below the folders named, in a fixed order; '-' is stdin.
 
     Raises:
-      LonghaulError: if there is none.
+      LonghaulError: if there is no file.
     """
     found = [file for path in paths for file in _below(path)]
     if not found:
@@ -51,7 +51,7 @@ def _below(path: str) -> Iterator[str]:
 
 
 def read_item(name: str) -> Item:
-    """A file's bytes, or why it cannot be read; nothing that never ends is waited for."""
+    """Reads a file's bytes, or says why it cannot; never waits for a pipe or a device."""
     try:
         with open_file(name) as file:
             if name != STDIN and os.fstat(file.fileno()).st_size > _MAX_BYTES:
@@ -64,7 +64,7 @@ def read_item(name: str) -> Item:
 
 @contextlib.contextmanager
 def open_file(name: str) -> Iterator[BinaryIO]:
-    """A file to read, or standard input.
+    """Opens a file to read, or standard input.
 
     Raises:
       OSError: if it cannot be read, or is a pipe or device: it may never end.
@@ -83,7 +83,7 @@ def open_file(name: str) -> Iterator[BinaryIO]:
 
 
 def batches(names: Iterable[str], *, batch_size: int) -> Iterator[list[Item]]:
-    """Files in batches: of up to `batch_size`, fewer where they are large."""
+    """Reads files in batches of up to `batch_size`, of fewer where files are large."""
     batch: list[Item] = []
     longest = 0
     for name in names:

@@ -1,14 +1,14 @@
-"""A model's or a server's no to one request; others may still be answered."""
+"""One request that a model or a server refuses; others may still be answered."""
 
 
 class RefusedRequest(Exception):  # noqa: N818 - an answer of the model, not an error of ours
-    """Says in one line what was said."""
+    """Holds in one line why the request is refused."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
 
 def one_line(message: object) -> str:
-    """What a server or TensorFlow says, fit for a terminal: in one line that ends."""
+    """Makes a server's text fit for a terminal: one line of 300 characters at most."""
     shown = ''.join(c if c.isprintable() else ' ' for c in str(message))
     return ' '.join(shown.split())[:300]

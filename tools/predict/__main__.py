@@ -7,24 +7,23 @@ A file that is too large to be held is streamed through the model, in constant m
 1 if some files could not be read, 2 for a refusal.
 """
 
-import argparse
 import os
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-from pipelines.format.errors import LonghaulError
-from tools.items.output import while_somebody_reads
+from tools.flags import Parser, code_of
+from tools.terminal import while_somebody_reads
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints one line per file; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m tools.predict', description=__doc__.splitlines()[0]
-    )
+    parser = Parser('python -m tools.predict', doc=__doc__)
     parser.add_argument('export', help='folder of the SavedModel, such as RUN/export/1600')
-    parser.add_argument('files', nargs='+', help='files, or folders of them; - is standard input')
-    parser.add_argument('--json', action='store_true', help='print JSON lines')
+    parser.add_argument(
+        'paths', metavar='files', nargs='+', help='files, or folders of them; - is standard input'
+    )
+    parser.add_argument('--json', dest='as_json', action='store_true', help='print JSON lines')
     parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
     parser.add_argument('--batch_size', type=int, default=64, help='files per call (default 64)')
     parser.add_argument(
@@ -41,21 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     from tools.predict import command
 
-    try:
+    def classify() -> int:
         with while_somebody_reads():
-            unreadable = command.run(
-                flags.export,
-                flags.files,
-                as_json=flags.json,
-                top=flags.top,
-                batch_size=flags.batch_size,
-                stream=flags.stream,
-                recall=flags.recall,
-            )
-    except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 1 if unreadable else 0
+            unreadable = command.run(**vars(flags))
+        return 1 if unreadable else 0
+
+    return code_of(classify)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""A file as chunks of steps, of any size in constant memory; what whole files are decoded to."""
+"""Reads files of any size as chunks of steps, in constant memory."""
 
 import codecs
 import os
@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.trailing import tail_of_served
 from tools.items.files import STDIN, open_file
-from tools.items.refused import one_line
 
 _BYTES, _STEPS = 1 << 20, 1 << 16
 
@@ -34,7 +33,7 @@ def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def _with_trailing(chunks: Iterable[np.ndarray], spec: SequenceSpec) -> Iterator[np.ndarray]:
-    """As `pipelines.format.trailing.with_trailing`: nothing stays nothing."""
+    """Appends the trailing steps, if the file has any step at all."""
     steps = 0
     for chunk in chunks:
         steps += len(chunk)
@@ -50,9 +49,9 @@ def _blocks(path: str) -> Iterator[bytes]:
 
 
 def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
-    points = np.array([ord(c) for c in spec.vocabulary], np.uint32)
+    points = np.array([ord(c) for c in spec.vocabulary or ''], np.uint32)
     order = np.argsort(points)
-    # A character may lie across two blocks.
+    # Incremental, since a character may lie across two blocks.
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
     for block in (*_blocks(path), None):
         text = decoder.decode(block or b'', final=block is None)
@@ -68,15 +67,15 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
     try:
         with open_file(path):
             # Not by np.load, which also opens zips and pickles.
-            array = np.lib.format.open_memmap(path, mode='r')
+            mapped = np.lib.format.open_memmap(path, mode='r')
     # A damaged header is an error of many kinds, of Python's own parser for one.
     except Exception as error:
         if isinstance(error, OSError):
             raise
-        raise LonghaulError(f'no .npy file of numbers ({one_line(error)})') from error
-    if os.path.getsize(path) != array.offset + array.nbytes:
+        raise LonghaulError(f'no .npy file of numbers ({first_line(error)})') from error
+    if os.path.getsize(path) != mapped.offset + mapped.nbytes:
         raise LonghaulError('too long: bytes lie behind its values')
-    array = array.reshape(-1, 1) if array.ndim == 1 else array
+    array: np.ndarray = mapped.reshape(-1, 1) if mapped.ndim == 1 else mapped
     if array.ndim != 2 or array.shape[1] != spec.channels:
         raise LonghaulError(f'shape {array.shape}: the model reads [T, {spec.channels}]')
     kinds = 'u' if spec.dtype == 'uint8' else 'f'
@@ -94,7 +93,7 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
 
 
 def cut(chunks: Iterable[np.ndarray], most: int, which: str) -> Iterator[np.ndarray]:
-    """What `max_steps` and `cut` leave, see `pipelines.format.sequences.cut_steps`."""
+    """Leaves what `max_steps` and `cut` do, see `pipelines.format.sequences.cut_steps`."""
     first = {'head': most, 'tail': 0, 'both': most - most // 2}[which]
     last = most - first
     kept: list[np.ndarray] = []

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import at_least
 from tools.items.answers import Answer, ask_of, show
 from tools.items.files import STDIN, batches, find_files
 from tools.predict import recall as recalling
 from tools.predict import streams
 from tools.predict.model import ExportedModel
 
-# A file beyond this is not held as a whole if the model can do without.
+# Bytes of the largest file that is held as a whole where the model can stream.
 _LARGE_BYTES = 64 << 20
 
 
@@ -41,9 +41,7 @@ def run(
     Raises:
       LonghaulError: for whatever the user can put right.
     """
-    for name, value in (('batch_size', batch_size), ('top', top)):
-        if value < 1:
-            raise LonghaulError(f'--{name}={value}: at least 1 is needed')
+    at_least(1, batch_size=batch_size, top=top)
     files = find_files(paths)
     model = ExportedModel(export)
     if stream:
@@ -61,7 +59,7 @@ def run(
 def _answers(
     model: ExportedModel, files: list[str], *, top: int, batch_size: int, stream: bool
 ) -> Iterator[Answer]:
-    """In the order of the files, whichever way each of them goes."""
+    """Gives the answers in the order of the files, whether whole or streamed."""
     whole: list[str] = []
     for file in files:
         if not (stream or _too_large(model, file)):

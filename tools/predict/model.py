@@ -22,7 +22,7 @@ class ExportedModel:
     """
 
     def __init__(self, folder: str) -> None:
-        """Loads it.
+        """Loads the newest version in a folder, or the version that the folder is.
 
         Raises:
           LonghaulError: if the folder is no export.
@@ -59,11 +59,11 @@ class ExportedModel:
             )
 
     def serve(self, items: list[bytes]) -> dict[str, np.ndarray]:
-        """Raw items -> the outputs of serving_default."""
+        """Asks for raw items; returns the outputs of serving_default."""
         return self.call('serving_default', data=np.array([*items, None], object)[:-1])
 
-    def call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Calls any signature.
+    def call(self, signature: str, **inputs: np.ndarray | np.generic) -> dict[str, np.ndarray]:
+        """Calls a signature with inputs by name; returns its outputs by name.
 
         Raises:
           RefusedRequest: if the model does not take these inputs.
@@ -76,14 +76,14 @@ class ExportedModel:
 
 
 def _reason(message: str) -> str:
-    """What an op has said; TensorFlow puts around it which op it was, and where."""
+    """Finds what an op has said within TensorFlow's account of which op it was, and where."""
     lines = [line for line in message.splitlines() if line.strip() and '[[' not in line]
     said = [line for line in lines if line.startswith(('assertion failed', 'Shape of tensor'))]
     return (said or lines or ['unknown'])[-1]
 
 
 def _with_version(folder: str) -> str:
-    """The folder of the newest version, where it holds versions."""
+    """Finds the folder of the newest version, where a folder holds versions."""
     if os.path.exists(os.path.join(folder, 'saved_model.pb')) or not os.path.isdir(folder):
         return folder
     numbers = [int(name) for name in os.listdir(folder) if name.isdecimal()]

@@ -3,13 +3,15 @@
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
+from tools import drawing
 from tools.items.files import STDIN, read_item
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from tools.predict.reconstruction import Reconstruction, reconstruct
 
+# Pixels of the picture along one edge of an image's pixel.
 _SCALE = 8
-# Curves in a picture: one of thousands of channels could not be drawn.
+# Channels in a picture: thousands of them could not be drawn.
 _MOST_CHANNELS = 16
 
 
@@ -81,7 +83,7 @@ def _write_text(model: ExportedModel, truth: np.ndarray, guess: np.ndarray, path
 def _write_picture(
     model: ExportedModel, truth: np.ndarray, guess: np.ndarray, begin: int, path: str
 ) -> None:
-    """Truth left, recalled right; steps before `begin`, the same in both, are dimmed."""
+    """Draws the truth left, the guess right; steps before `begin`, the same in both, are dimmed."""
     import tensorflow as tf
 
     from pipelines.format.pixels import pictures_of
@@ -95,19 +97,11 @@ def _write_picture(
 
 
 def _write_curves(truth: np.ndarray, guess: np.ndarray, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
     channels = min(_MOST_CHANNELS, truth.shape[1])
-    figure, axes = pyplot.subplots(channels, figsize=(9, 2 * channels), squeeze=False)
-    for channel, axis in enumerate(axes[:, 0]):
-        axis.plot(truth[:, channel].astype(float), label='truth')
-        axis.plot(guess[:, channel].astype(float), label='recalled')
-        axis.set_ylabel(f'channel {channel}')
-    axes[0, 0].legend()
-    axes[-1, 0].set_xlabel('step of the stretch')
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)
+    with drawing.panels(path, rows=channels, size=(9, 2 * channels), dpi=100) as axes:
+        for channel, axis in enumerate(axes[:, 0]):
+            axis.plot(truth[:, channel].astype(float), label='truth')
+            axis.plot(guess[:, channel].astype(float), label='recalled')
+            axis.set_ylabel(f'channel {channel}')
+        axes[0, 0].legend()
+        axes[-1, 0].set_xlabel('step of the stretch')

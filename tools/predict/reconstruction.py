@@ -9,9 +9,9 @@ from pipelines.format.spec import SequenceSpec
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 
-# Of a longer sequence, a readout is asked about the last so many steps.
+# Steps that a readout is asked for; of a longer sequence, the last ones.
 _MOST_STEPS = 65_536
-# Outputs of one call: a readout holds some hundred floats for each of them.
+# Outputs of one call, for each of which a readout holds some hundred floats.
 _OUTPUTS = 1 << 19
 
 
@@ -67,7 +67,7 @@ def _read_out(
 
 
 def _outputs_of_a_step(spec: SequenceSpec) -> int:
-    """At most: a logit for each id, or for each of 256 values of each channel."""
+    """Counts the outputs of a step at most: a logit for each id, or 256 for each channel."""
     return spec.vocabulary_size or 256 * spec.channels
 
 
@@ -76,7 +76,10 @@ def _decode(
 ) -> Reconstruction:
     wanted = int(shortened(model.about['auxiliary_steps'], len(truth)))
     begin = len(truth) - wanted
-    asked = {'first': truth[np.newaxis, begin], 'steps': np.int32(max(1, wanted - 1))}
+    asked: dict[str, np.ndarray | np.generic] = {
+        'first': truth[np.newaxis, begin],
+        'steps': np.int32(max(1, wanted - 1)),
+    }
     if 'distance' in model.recall_inputs:
         asked['distance'] = np.int32(length - begin)
     said = model.call('recall', **asked, **state)['values'][0]

@@ -10,7 +10,7 @@ from tools.predict.model import ExportedModel
 
 
 def classify(model: ExportedModel, file: str, *, top: int) -> Answer:
-    """The answer to a file, by `start`, `advance` and `classify`."""
+    """Gives the answer to a file, by the signatures `start`, `advance` and `classify`."""
     state, steps = model.call('start', batch_size=np.int32(1)), 0
     try:
         for chunk in read_chunks(file, model.spec):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
+from tools.flags import at_least
 from tools.items.answers import Answer, ask_of, show
 from tools.items.files import batches, find_files
 from tools.query import grpc_client, rest_client
@@ -50,9 +51,7 @@ def run(
       LonghaulError: for whatever the user can put right.
     """
     check_server(server, flag='--server')
-    for name, value in (('batch_size', batch_size), ('top', top)):
-        if value < 1:
-            raise LonghaulError(f'--{name}={value}: at least 1 is needed')
+    at_least(1, batch_size=batch_size, top=top)
     if version is not None and not 0 <= version < 1 << 63:
         raise LonghaulError(f'--version={version}: a whole number of up to 63 bits is needed')
     if not 0 < timeout <= _MAX_SECONDS:
@@ -76,7 +75,7 @@ def check_server(server: str, *, flag: str) -> None:
 
 
 def _is_address(text: str | None) -> bool:
-    """Whether what stands in brackets is an IPv6 address; None: there are no brackets."""
+    """Whether the text in brackets is an IPv6 address; None, for no brackets, is allowed."""
     with contextlib.suppress(ValueError):
         return text is None or bool(ipaddress.IPv6Address(text))
     return False
@@ -88,7 +87,7 @@ def _answers(ask: Ask, files: list[str], *, top: int, batch_size: int) -> Iterat
 
 
 def _checked(ask: Ask, server: str) -> Ask:
-    """The same function; refuses outputs that are none of our models."""
+    """Makes a function that asks, and refuses outputs that none of our exports has."""
 
     def checked(items: list[bytes]) -> dict[str, np.ndarray]:
         """Sends one batch."""

@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.items.refused import RefusedRequest, one_line
 from trainer.serving import wire
 
@@ -21,21 +22,21 @@ _WRONG_MODEL = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 def connect(
     server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
 ) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
-    """A function from raw items to the outputs of serving_default.
+    """Connects; gives a function from raw items to the outputs of serving_default.
 
-    It raises RefusedRequest where the server refuses a request, LonghaulError where there is no
-    such server or model.
+    The function raises RefusedRequest where the server refuses a request, LonghaulError where there
+    is no such server or model.
     """
     with grpc.insecure_channel(server, options=_OPTIONS) as channel:
         call = channel.unary_unary(
             _METHOD,
-            request_serializer=wire.PredictRequest.SerializeToString,
-            response_deserializer=wire.PredictResponse.FromString,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=_response,
         )
 
         def ask(items: list[bytes]) -> dict[str, np.ndarray]:
             """Sends one batch."""
-            inputs = {'data': items}
+            inputs: dict[str, np.ndarray | list[bytes]] = {'data': items}
             request = wire.make_request(
                 model, 'serving_default', inputs, version=version, outputs=outputs
             )
@@ -45,11 +46,18 @@ def connect(
                 raise _ours(error, server, model) from error
             except ValueError as error:
                 raise LonghaulError(
-                    f'--server={server}: its answer cannot be read ({one_line(error)}); check '
+                    f'--server={server}: its answer cannot be read ({first_line(error)}); check '
                     'host and port'
                 ) from error
 
         yield ask
+
+
+def _response(data: bytes) -> Any:
+    """Parses a PredictResponse."""
+    response = wire.PredictResponse()
+    response.ParseFromString(data)
+    return response
 
 
 def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from tools.items.refused import RefusedRequest, one_line
 
 # What proxies say, and servers that are about to stop.
@@ -49,7 +49,7 @@ def connect(
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise LonghaulError(
                 f'--server={server}: its answer is none of TensorFlow Serving '
-                f'({one_line(error)}); check host and port'
+                f'({first_line(error)}); check host and port'
             ) from error
 
     yield ask

@@ -1,4 +1,4 @@
-"""Reproduces results.
+"""Works off queues of training runs, and writes their results into documents.
 
 python -m tools.reproduce run results/mnist_300.queue --records=DIR --work=DIR
 python -m tools.reproduce report
@@ -10,14 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import Parser, code_of
 from tools.reproduce.budget import parse_budget
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='python -m tools.reproduce', description=__doc__)
+    parser = Parser('python -m tools.reproduce', doc=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     run = commands.add_parser('run', help='work off queues; a killed one goes on where it was')
     run.add_argument('queues', nargs='+', type=Path, help='files that name runs')
@@ -26,32 +26,41 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument('--results', type=Path, default=Path('results'), help='folder of the lines')
     run.add_argument('--budget', help="5epochs or 20minutes, in place of the runs' own budgets")
     written = commands.add_parser('report', help='bring the marked blocks of documents up to date')
-    written.add_argument('--results', type=Path, default=Path('results'))
-    written.add_argument('--docs', type=Path, default=Path('docs'))
+    written.add_argument(
+        '--results', type=Path, default=Path('results'), help='folder of the lines'
+    )
+    written.add_argument('--docs', type=Path, default=Path('docs'), help='folder of documents')
     return parser
 
 
-def main() -> None:
-    """Hands the flags over."""
-    flags = _parser().parse_args()
+def main(arguments: list[str] | None = None) -> int:
+    """Hands the flags over; returns the exit code, 1 for a refusal too."""
+    flags = _parser().parse_args(arguments)
     # gin logs what it also raises.
     logging.getLogger().setLevel(logging.CRITICAL)
-    try:
-        if flags.command == 'report':
-            from tools.reproduce import report
+    return code_of(lambda: _report(flags) if flags.command == 'report' else _run(flags), refused=1)
 
-            for path in report.report(results=flags.results, docs=flags.docs):
-                print(path)
-            return
-        # Without TensorFlow, unless minutes are to be measured: it lives for hours beside trainers.
-        from tools.reproduce import runner
 
-        budget = parse_budget(flags.budget) if flags.budget else None
-        places = {'records': flags.records, 'work': flags.work, 'results': flags.results}
-        sys.exit(runner.work_off_queues(flags.queues, budget=budget, **places))
-    except LonghaulError as error:
-        sys.exit(f'error: {error}')
+def _report(flags: argparse.Namespace) -> int:
+    from tools.reproduce import report
+
+    for path in report.report(results=flags.results, docs=flags.docs):
+        print(path)
+    return 0
+
+
+def _run(flags: argparse.Namespace) -> int:
+    # Without TensorFlow, unless minutes are to be measured: this process lives beside trainers.
+    from tools.reproduce import runner
+
+    return runner.work_off_queues(
+        flags.queues,
+        records=flags.records,
+        work=flags.work,
+        results=flags.results,
+        budget=parse_budget(flags.budget) if flags.budget else None,
+    )
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

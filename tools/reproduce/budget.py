@@ -41,11 +41,11 @@ class Steps:
 
     @property
     def total(self) -> int:
-        """Steps of both."""
+        """Steps of both phases."""
         return self.pretrain + self.train
 
     def scaled(self, total: int) -> 'Steps':
-        """No more than `total` steps, at least one, in the same proportion."""
+        """Cuts both phases in proportion to `total` steps, of which there is at least one."""
         total = max(1, min(total, self.total))
         pretrain = round(total * self.pretrain / self.total)
         return Steps(pretrain, total - pretrain)
@@ -74,5 +74,7 @@ def scale(
         return steps
     if budget.unit == 'epochs':
         return steps.scaled(round(budget.amount * steps_per_epoch))
+    if rates is None:
+        raise ValueError(f'rates: are needed for a budget in minutes such as {budget}')
     seconds = steps.pretrain / rates.pretrain + steps.train / rates.train
     return steps.scaled(int(steps.total * min(1.0, budget.amount * 60 / seconds)))

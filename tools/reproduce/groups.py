@@ -6,7 +6,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-# The 97.5 % quantile of Student's t for 2, 3, ... values; the last one for more.
+from trainer.monitoring.progress import duration
+
+# The 97.5 % quantiles of Student's t for 2, 3, ... values; the last one serves for more.
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
@@ -25,13 +27,19 @@ class Group:
 
     @property
     def seeds(self) -> str:
-        """For people: '0, 1'."""
+        """The seeds for people, such as '0, 1'."""
         return ', '.join(str(line['seed']) for line in self.lines)
 
     def mean(self, name: str) -> float | None:
-        """Of a value over the seeds; None if a seed has none."""
+        """The mean of a value over the seeds; None if a seed has none."""
         values = [line[name] for line in self.lines]
         return None if None in values else statistics.fmean(values)
+
+    @property
+    def wall_time(self) -> str:
+        """The mean wall time over the seeds, such as '1:02:03'; '-' if a seed has none."""
+        seconds = self.mean('seconds')
+        return '-' if seconds is None else duration(seconds)
 
     def spread(self, name: str) -> str:
         """The mean over the seeds and, of several, the lowest and the highest, in percent."""
@@ -84,5 +92,5 @@ def best_within(groups: list[Group], *, value: str, limit: float) -> Group | Non
       value: 'epochs' or 'seconds', means over the seeds.
       limit: with a tolerance of 1 %.
     """
-    allowed = [g for g in groups if g.mean(value) <= limit * 1.01]
+    allowed = [g for g in groups if (taken := g.mean(value)) is not None and taken <= limit * 1.01]
     return max(allowed, key=lambda g: g.mean('validation_accuracy') or -math.inf, default=None)

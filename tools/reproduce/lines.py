@@ -9,7 +9,7 @@ from pipelines.format.errors import LonghaulError
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Appends a line and waits until it is on the disk; what a kill cut off is cut off first.
+    """Appends a line and waits until it is on the disk; removes half a line that a kill left.
 
     Raises:
       LonghaulError: if it cannot be written.
@@ -32,7 +32,7 @@ def append(path: Path, line: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a file; none where there is no file.
+    """Reads all whole lines of a file; none where there is no file.
 
     Raises:
       LonghaulError: for a line that is no JSON object.
@@ -57,7 +57,7 @@ def _parse(path: Path, number: int, text: bytes) -> dict[str, Any]:
 
 
 def percent(value: float | None) -> str:
-    """For people; '-' where there is none."""
+    """A share as percent for people; '-' for None."""
     return '-' if value is None else f'{value:.2%}'
 
 

@@ -23,18 +23,18 @@ class Plan:
     seed: int
 
     def steps(self, rates: Rates | None) -> Steps:
-        """The steps that its budget leaves; `rates`: for a budget in minutes."""
+        """The steps that the budget leaves; `rates` are needed for a budget in minutes."""
         return scale(
             self.asked, self.entry.budget, steps_per_epoch=self.steps_per_epoch, rates=rates
         )
 
     @property
     def in_minutes(self) -> bool:
-        """Whether its steps depend on how fast this machine is."""
+        """Whether the budget is in minutes, so that the steps depend on the machine's speed."""
         return self.entry.budget is not None and self.entry.budget.unit == 'minutes'
 
     def params(self, steps: Steps) -> list[str]:
-        """Its gin parameters: those of the queue, then what makes them of this length."""
+        """The gin parameters of the run: those of the queue, then what sets its length."""
         params = [*self.entry.params]
         if steps != self.asked:
             params += [
@@ -48,7 +48,7 @@ class Plan:
         return params
 
     def command(self, model_dir: Path, params: list[str], mode: str) -> list[str]:
-        """The command that trains it, as a user types it."""
+        """The command that trains the run, as a user types it."""
         return [
             sys.executable,
             '-m',
@@ -93,7 +93,7 @@ def make_plan(entry: Entry, records_folder: Path, budget: Budget | None) -> Plan
 
 
 def _training_examples(records: Path) -> int:
-    # Not by pipelines.format.records: this process goes on for hours, without TensorFlow's memory.
+    # Not by pipelines.format.records, which imports TensorFlow: this process lives for hours.
     try:
         content = json.loads((records / 'records.json').read_text())
         return content['counts']['splits']['train']

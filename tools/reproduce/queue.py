@@ -12,6 +12,7 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
+from typing import NoReturn
 
 from pipelines.format.errors import LonghaulError
 from tools.reproduce.budget import Budget, parse_budget
@@ -42,18 +43,18 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """For people and folders: the gin file's name and `run`."""
+        """The gin file's name and `run`: a name for people and folders."""
         return f'{Path(self.gin_file).stem}-{self.run}'
 
     @property
     def seed(self) -> int:
-        """What SEED is set to; 0, as in all our gin files, without."""
+        """The value of SEED; 0, the default of all our gin files, if the line sets none."""
         given = [p.partition('=')[2] for p in self.params if p.partition('=')[0].strip() == 'SEED']
         return int(given[-1]) if given else 0
 
 
 class _LineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise LonghaulError(f'{message}; allowed options: {_OPTIONS}')
 
 

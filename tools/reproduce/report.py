@@ -5,17 +5,15 @@ files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds
 stands around the blocks is written by hand; no number inside of them is.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
 from pipelines.format.errors import LonghaulError
+from tools import blocks
 from tools.reproduce import lines, paper, plot, tables
 from tools.reproduce.queue import read_queue
 
-_BLOCK = re.compile(
-    r'(<!-- results: ([^\n]*?) -->\n)(?:(?!<!-- results:).)*?(<!-- end -->)', re.DOTALL
-)
+_BLOCKS = 'results'
 _KINDS = 'paper, runs NAME, means NAME, epochs NAME, seconds NAME, plot NAME'
 
 
@@ -35,23 +33,15 @@ def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
     """
     written = []
     for path in sorted(docs.glob('*.md')):
-        text = path.read_text()
-
-        def fill(match: re.Match, path: Path = path) -> str:
-            """A block with its contents anew."""
-            kind, _, name = match[2].partition(' ')
+        contents = {}
+        for block in blocks.names_of(path, _BLOCKS):
+            kind, _, name = block.partition(' ')
             try:
-                content = _content(kind, name, results=results, docs=docs, gin=gin)
+                contents[block] = _content(kind, name, results=results, docs=docs, gin=gin)
             except LonghaulError as error:
-                raise LonghaulError(f'{path}, block {match[2]!r}: {error}') from error
-            return f'{match[1]}{content}\n{match[3]}'
-
-        begun = text.count('<!-- results: ')
-        if begun != len(_BLOCK.findall(text)):
-            raise LonghaulError(f'{path}: a block has no `<!-- end -->`; add it behind the block')
-        filled = _BLOCK.sub(fill, text)
-        if _BLOCK.search(text):
-            path.write_text(filled)
+                raise LonghaulError(f'{path}, block {block!r}: {error}') from error
+        if contents:
+            blocks.fill(path, _BLOCKS, contents)
             written.append(path)
     return written
 

@@ -4,7 +4,6 @@ import functools
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,15 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from pipelines.lock import held
+from tools import json_lines
 from tools.reproduce import lines
 from tools.reproduce.budget import Budget, Rates, Steps
 from tools.reproduce.plan import Plan, make_plan
 from tools.reproduce.queue import read_queue
+from tools.terminal import last_line, say
 
 _POLL_SECONDS = 2.0
-# Long enough for one loop after the one that traces.
+# Steps of a probe and of its loops: long enough for loops after the one that traces.
 _PROBE_STEPS, _PROBE_LOOP = 40, 10
 
 
@@ -39,7 +40,7 @@ class Runner:
     """One queue at work in one folder."""
 
     def __init__(self, *, work: Path, results: Path, lock: int | None) -> None:
-        """Takes places.
+        """Prepares to work.
 
         Args:
           work: folder of the model_dirs and logs, one below it per run.
@@ -67,17 +68,17 @@ class Runner:
             left = [p for p in plans if not self._is_done(p) and p.entry.run not in failed]
             if not left:
                 return len(failed)
-            _say(f'{left[0].entry.name}, {len(left)} of {len(plans)} left: {_describe(left[0])}')
+            say(f'{left[0].entry.name}, {len(left)} of {len(plans)} left: {_describe(left[0])}')
             if not self._train(left[0]):
                 failed.add(left[0].entry.run)
 
     @staticmethod
     def _read_again(read_plans: Callable[[], list[Plan]], plans: list[Plan]) -> list[Plan]:
-        """What the queue says now; what it said before while somebody is writing it."""
+        """Reads the queue again; keeps what it said before while somebody is writing it."""
         try:
             return read_plans()
         except LonghaulError as error:
-            _say(f'{error}; going on with what the queue said before')
+            say(f'{error}; going on with what the queue said before')
             return plans
 
     def _is_done(self, plan: Plan) -> bool:
@@ -113,13 +114,13 @@ class Runner:
                 lambda: self._append_validations(model_dir, common),
             )
             ending = self._ending(model_dir, log, code)
-        line = common | {'seconds': round(time.time() - started, 1)} | ending
+        line: dict[str, Any] = common | {'seconds': round(time.time() - started, 1)} | ending
         lines.append(self._results, line)
-        _say(f'    {_outcome(line)}')
+        say(f'    {_outcome(line)}')
         return line['finished']
 
     def _steps(self, plan: Plan, folder: Path) -> Steps:
-        """The steps of a run, the same ones when it is gone on with."""
+        """The steps of a run; a run that goes on has the same ones as before."""
         path = folder / 'steps.json'
         if not path.exists():
             rates = self._measure(plan, folder) if plan.in_minutes else None
@@ -130,8 +131,8 @@ class Runner:
         return Steps(**json.loads(path.read_text()))
 
     def _measure(self, plan: Plan, folder: Path) -> Rates:
-        """Steps a second of both phases, from a few steps of each."""
-        from tools import curves
+        """Measures steps a second of both phases, by a few steps of each."""
+        from tools.curves import logs
 
         probe = Steps(min(plan.asked.pretrain, _PROBE_STEPS), min(plan.asked.train, _PROBE_STEPS))
         params = [
@@ -144,7 +145,7 @@ class Runner:
         log = folder / 'probe.txt'
         if self._call(plan.command(model_dir, params, 'train'), log, lambda: None):
             raise ProbeError(f'no speed was measured: {_last_line(log)}')
-        found = curves.read_values(model_dir / 'train')['steps_per_second']
+        found = logs.read_values(model_dir / 'train')['steps_per_second']
         return Rates(pretrain=float(found.get(probe.pretrain, 1.0)), train=float(found[max(found)]))
 
     def _call(self, command: list[str], log: Path, while_it_runs: Callable[[], None]) -> int:
@@ -164,7 +165,7 @@ class Runner:
                 time.sleep(_POLL_SECONDS)
                 while_it_runs()
         except BaseException as error:
-            # Whatever happens here: no trainer is left behind, and what it saves is noted.
+            # Whatever happens here, no trainer is left behind, and what it has saved is noted.
             if child is not None:
                 child.terminate()
                 child.wait()
@@ -180,10 +181,9 @@ class Runner:
         if not path.exists():
             return
         commits = json.loads((model_dir / 'command.json').read_text())['commits']
-        known = lines.validations(lines.read(self._results), common['run'])
-        known = {(line['step'], line['seconds']) for line in known}
-        for text in path.read_text().splitlines():
-            found = json.loads(text)
+        noted = lines.validations(lines.read(self._results), common['run'])
+        known = {(line['step'], line['seconds']) for line in noted}
+        for found in json_lines.read(path):
             if (found['step'], found['seconds']) not in known:
                 line = {
                     'kind': 'epoch',
@@ -196,7 +196,7 @@ class Runner:
                     'test_interval': None,
                 }
                 lines.append(self._results, line)
-                _say(f'    {_outcome(line)}')
+                say(f'    {_outcome(line)}')
 
     def _ending(self, model_dir: Path, log: Path, code: int) -> dict[str, Any]:
         path = model_dir / 'result.json'
@@ -226,25 +226,25 @@ def work_off_queues(
     """
 
     def read_plans(queue: Path) -> list[Plan]:
-        """What the queue says now."""
+        """Reads what the queue says now."""
         return [make_plan(entry, records, budget) for entry in read_queue(queue)]
 
     for queue in queues:
         read_plans(queue)
     failed = 0
     work.mkdir(parents=True, exist_ok=True)
-    # A trainer inherits it: what a killed queue leaves running still holds the folder.
-    with held(str(work), flag='--work', doing='or its trainer is at work there', say=_say) as lock:
+    # Trainers inherit the lock: one that a killed queue leaves running still holds the folder.
+    with held(str(work), flag='--work', doing='or its trainer is at work there', say=say) as lock:
         try:
             for queue in queues:
                 file = results / f'{queue.stem}.jsonl'
                 runner = Runner(work=work, results=file, lock=lock)
                 failed += runner.work_off(functools.partial(read_plans, queue))
         except Stopped:
-            _say('stopped; the same command goes on')
+            say('stopped; the same command goes on')
             return 130
     if failed:
-        _say(f'{failed} runs failed; the same command tries them again')
+        say(f'{failed} runs failed; the same command tries them again')
     return 1 if failed else 0
 
 
@@ -264,9 +264,4 @@ def _outcome(line: dict[str, Any]) -> str:
 
 
 def _last_line(log: Path) -> str:
-    texts = [t for t in log.read_text(errors='replace').splitlines() if t.strip()]
-    return texts[-1][:400] if texts else 'it said nothing'
-
-
-def _say(line: str) -> None:
-    print(line.rstrip(), file=sys.stderr, flush=True)
+    return last_line(log.read_text(errors='replace'))

@@ -9,14 +9,10 @@ from tools.reproduce import lines as results
 from tools.reproduce.groups import Group, best_within, finished_groups, own_params
 from tools.reproduce.paper import Experiment, read_experiment
 from tools.reproduce.queue import Entry
+from tools.tables import table
 from trainer.monitoring.progress import duration
 
 _EPOCHS, _MINUTES = (1, 2, 5, 10, 20, 40, 80), (2, 5, 10, 20, 40, 80, 160)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    cells = [head, ['---'] * len(head), *rows]
-    return '\n'.join('| ' + ' | '.join(row) + ' |' for row in cells)
 
 
 def _said(gin_file: str, params: tuple[str, ...]) -> str:
@@ -29,18 +25,18 @@ def _paper(gin_file: str) -> str:
 
 
 def runs_table(entries: list[Entry], lines: list[dict[str, Any]]) -> str:
-    """Every run of a queue, in its order, run or not.
+    """A row for every run of a queue, in the order of the queue, done or not.
 
     Args:
       entries: of the queue.
       lines: of its results.
     """
     head = ['run', 'seed', 'epochs', 'wall time', 'validation', 'test (95 % interval)', 'paper']
-    table = [[*head, 'commit'], *(_run_row(entry, lines) for entry in entries)]
+    rows = [[*head, 'commit'], *(_run_row(entry, lines) for entry in entries)]
     if all(entry.validation_only for entry in entries):
         # Nothing to compare: the test split was not looked at.
-        table = [[*row[:5], row[7]] for row in table]
-    return _table(table[0], table[1:])
+        rows = [[*row[:5], row[7]] for row in rows]
+    return table(rows[0], rows[1:])
 
 
 def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
@@ -74,7 +70,7 @@ def _run_row(entry: Entry, lines: list[dict[str, Any]]) -> list[str]:
 
 
 def means_table(lines: list[dict[str, Any]]) -> str:
-    """Means over seeds, a row for all runs that differ in nothing else, by data, then by length.
+    """Means over seeds: a row for all runs that differ in nothing else, by data, then by length.
 
     Args:
       lines: of a queue's results.
@@ -83,7 +79,7 @@ def means_table(lines: list[dict[str, Any]]) -> str:
     data = list(dict.fromkeys(g.lines[0].get('records') or '-' for g in groups))
     groups.sort(key=lambda g: (data.index(g.lines[0].get('records') or '-'), g.lines[0]['steps']))
     head = ['data', 'run', 'steps', 'seeds', 'test', 'memory', 'state use', 'wall time']
-    return _table(head, [_means_row(group) for group in groups])
+    return table(head, [_means_row(group) for group in groups])
 
 
 def _means_row(group: Group) -> list[str]:
@@ -101,7 +97,7 @@ def _means_row(group: Group) -> list[str]:
         group.interval('test_accuracy'),
         f'{statistics.fmean(known):.0%}' if known else '-',
         f'{statistics.fmean(uses):.0%}' if uses else '-',
-        duration(group.mean('seconds')),
+        group.wall_time,
     ]
 
 
@@ -120,10 +116,10 @@ def budget_table(lines: list[dict[str, Any]], value: str) -> str:
         most = limit if value == 'epochs' else limit * 60
         own = ([g for g in groups if g.method == m] for m in methods)
         best = tuple(best_within(some, value=value, limit=most) for some in own)
-        # A larger budget that changes nothing is no row.
+        # A larger budget that changes nothing has no row.
         if any(best):
             rows.setdefault(best, [f'{limit} {unit}', *map(_within, best)])
-    return _table(['no more than', *methods], list(rows.values()))
+    return table(['no more than', *methods], list(rows.values()))
 
 
 def _within(group: Group | None) -> str:
@@ -131,7 +127,7 @@ def _within(group: Group | None) -> str:
         return '-'
     return (
         f'{group.spread("test_accuracy")}; {group.mean("epochs"):.3g} epochs, '
-        f'{duration(group.mean("seconds"))}, seeds {group.seeds}'
+        f'{group.wall_time}, seeds {group.seeds}'
     )
 
 
@@ -144,13 +140,13 @@ def paper_table(experiments: list[Experiment], lines: list[dict[str, Any]]) -> s
         best = best_within(own, value='epochs', limit=math.inf)
         ours = ['not run', '-', '-'] if best is None else _ours(best)
         rows.append([f'{experiment.title} (`{experiment.gin_file}`)', experiment.paper, *ours])
-    return _table(['experiment', 'paper', 'ours, test', 'epochs, wall time', 'with'], rows)
+    return table(['experiment', 'paper', 'ours, test', 'epochs, wall time', 'with'], rows)
 
 
 def _ours(group: Group) -> list[str]:
     params = ' '.join(f'`{p}`' for p in own_params(group.lines[0])) or 'nothing else'
     return [
         group.spread('test_accuracy'),
-        f'{group.mean("epochs"):.3g}, {duration(group.mean("seconds"))}',
+        f'{group.mean("epochs"):.3g}, {group.wall_time}',
         f'{params}; seeds {group.seeds}; `{group.lines[0]["commit"]}`',
     ]

@@ -2,37 +2,33 @@
 
   python -m tools.verify records/photos
 
-One line per fault, with the file and the offset; exit code 0 without any, 1 with some, 2 if there
-are no finished records to look at.
+Prints one line per fault, with the file and the offset. Exit code 0 without faults, 1 with some,
+2 if there are no finished records to look at.
 """
 
-import argparse
 import os
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-from pipelines.format.errors import LonghaulError
+from tools.flags import Parser, code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the faults; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m tools.verify', description=__doc__.splitlines()[0]
-    )
+    parser = Parser('python -m tools.verify', doc=__doc__)
     parser.add_argument('folder', help='--output of python -m pipelines.main')
     flags = parser.parse_args(arguments)
     from tools.verify import folder
 
-    try:
+    def look() -> int:
         report = folder.verify(flags.folder)
-    except LonghaulError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    for fault in report.faults:
-        print(fault)
-    print(report.summary())
-    return 1 if report.faults else 0
+        for fault in report.faults:
+            print(fault)
+        print(report.summary())
+        return 1 if report.faults else 0
+
+    return code_of(look)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""One record, held against what records.json and the index say of it."""
+"""One record, compared with what records.json and the index say of it."""
 
 from collections.abc import Iterator
 
@@ -21,9 +21,9 @@ class Example:
     Attributes:
       id: of the example.
       label: -1 for none.
-      values: of its steps, [T, C]; None if the segments do not hold as many.
+      values: of all steps, [T, C]; None if the segments do not hold as many.
       length: T.
-      segments: the bytes of each.
+      segments: the bytes of each segment.
     """
 
     def __init__(self, payload: bytes, info: RecordsInfo) -> None:
@@ -49,15 +49,15 @@ class Example:
         self._info = info
         spec, stored = info.spec, b''.join(self.segments)
         dtype = np.dtype(spec.dtype).newbyteorder('<')
-        self.values = None
+        self.values: np.ndarray | None = None
         if len(stored) == max(1, self.length) * spec.channels * dtype.itemsize:
             self.values = np.frombuffer(stored, dtype).reshape([-1, spec.channels])
 
     def faults(self, entry: np.void) -> Iterator[str]:
-        """What is wrong with it, in words.
+        """Says what is wrong with the example.
 
         Args:
-          entry: its row of the index.
+          entry: the example's row of the index.
         """
         spec, info = self._info.spec, self._info
         if not -1 <= self.label < len(info.class_names):
@@ -95,19 +95,19 @@ class Example:
             step = int(np.argmin(np.isfinite(values))) // spec.channels
             yield f'step {step} holds NaN or an infinite value'
         if spec.trailing_steps:
-            yield from self._wrong_trailing()
+            yield from self._wrong_trailing(values.reshape([-1, spec.channels]))
 
-    def _wrong_trailing(self) -> Iterator[str]:
+    def _wrong_trailing(self, values: np.ndarray) -> Iterator[str]:
         spec = self._info.spec
         (tail,) = tails(spec, np.array([anchors.id_hash(self.id)], np.uint64))
         own = self.length - spec.trailing_steps
-        wrong = (self.values[own:] != tail.reshape([-1, spec.channels])).any(axis=1)
+        wrong = (values[own:] != tail.reshape([-1, spec.channels])).any(axis=1)
         if wrong.any():
             step = own + int(np.argmax(wrong))
             yield f'trailing step {step} is not what {spec.trailing} steps of its id hold'
 
     def _wrong_anchors(self) -> Iterator[str]:
-        """Bounds first, which say more, then the function that draws them."""
+        """Checks the bounds first, which say more, then that the job's function draws the same."""
         info, shape = self._info, self._info.anchor_sets * self._info.anchors_per_sequence
         for name, values in self.anchors.items():
             if len(values) != shape:

@@ -1,4 +1,4 @@
-"""What is wrong, and where."""
+"""Faults: what is wrong, and where."""
 
 import dataclasses
 
@@ -26,11 +26,11 @@ class Report:
     bytes: int = 0
 
     def add(self, file: str, what: str, offset: int | None = None) -> None:
-        """Notes a fault."""
+        """Adds a fault."""
         self.faults.append(Fault(file, what, offset))
 
     def summary(self) -> str:
-        """One line."""
+        """Says in one line how much was looked at, and how many faults there are."""
         looked = f'{self.examples:,} examples in {self.files} files, {self.bytes / 1e6:,.1f} MB'
         if not self.faults:
             return f'{looked}: no fault'

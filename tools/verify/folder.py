@@ -47,7 +47,7 @@ def _read(folder: str, name: str, report: Report) -> bytes:
 
 
 def _verify_description(folder: str, info: RecordsInfo, report: Report) -> None:
-    """records.json itself: as its writer writes it, and of its own checksum."""
+    """Checks that records.json is as its writer writes it, and that its own checksum fits."""
     data = _read(folder, FILE_NAME, report)
     if info.to_json().encode() != data:
         report.add(FILE_NAME, 'is not as the job writes it: somebody has changed it')
@@ -58,7 +58,7 @@ def _verify_description(folder: str, info: RecordsInfo, report: Report) -> None:
 
 
 def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
-    """The numbers of stats.json; that it is there, and whole, its checksum says."""
+    """Checks the numbers of stats.json; whether it is there and whole, its checksum says."""
     path = posixpath.join(folder, STATS_NAME)
     if not tf.io.gfile.exists(path):
         return
@@ -73,7 +73,7 @@ def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
 
 
 def _verify_others(folder: str, info: RecordsInfo, report: Report) -> None:
-    """Files beside the shards: their checksums, and what does not belong here."""
+    """Checks the files beside the shards, and that no others are there."""
     listed = {f'{s["name"]}.{end}' for v in info.shards.values() for s in v for end in _ENDS}
     for name, sha256 in info.files.items():
         if not tf.io.gfile.exists(posixpath.join(folder, name)):

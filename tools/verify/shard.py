@@ -15,14 +15,14 @@ from tools.verify.faults import Report
 from tools.verify.tally import Tally
 
 _HEADER, _FOOTER, _CHUNK = 12, 4, 1 << 22
-# A record of a gigabyte is no record: its length is damaged.
+# Bytes from which on the length of a record must be damaged.
 _LARGEST = 1 << 30
 
 
 def verify_shard(
     folder: str, split: str, shard: dict, info: RecordsInfo, *, report: Report, tally: Tally
 ) -> None:
-    """Looks at a shard.
+    """Checks a shard and its index.
 
     Args:
       folder: of the records.
@@ -100,7 +100,7 @@ def _read_index(folder: str, name: str, shard: dict, report: Report) -> np.ndarr
 
 
 def _sha256(path: str) -> tuple[str, int]:
-    """Of a file, and its bytes."""
+    """The SHA-256 of a file, and the number of its bytes."""
     total, size = hashlib.sha256(), 0
     with tf.io.gfile.GFile(path, 'rb') as file:
         while chunk := file.read(_CHUNK):
@@ -110,7 +110,7 @@ def _sha256(path: str) -> tuple[str, int]:
 
 
 def _frames(path: str, name: str, report: Report) -> Iterator[tuple[int, bytes]]:
-    """Offset and payload of each whole record; damaged ones become faults.
+    """Gives offset and payload of each whole record; damaged records become faults.
 
     A damaged length ends the shard: nobody knows where the next record begins.
     """

@@ -1,4 +1,4 @@
-"""What there is, to be held against the counts of records.json and stats.json."""
+"""Counts what the records hold, and compares that with records.json and stats.json."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -55,11 +55,11 @@ class Tally:
 
     def _add_values(self, split: str, example: Example, file: str) -> None:
         spec, values = self._info.spec, example.values
-        # Those that are not finite are a fault of their own.
+        # Values that are not finite are a fault of their own.
         if spec.tokens is None and values is not None and np.isfinite(values).all():
             shards = self._sums.setdefault(split, {})
             before = [shards[file]] if file in shards else []
-            shards[file] = add_up([*before, *sums_of([example.values])], spec.channels)
+            shards[file] = add_up([*before, *sums_of([values])], spec.channels)
 
     def _add_histogram(self, split: str, example: Example) -> None:
         levels, values = levels_of(self._info.spec), example.values
@@ -70,7 +70,7 @@ class Tally:
         self._histograms[split] = self._histograms.get(split, 0) + found
 
     def differences(self) -> Iterator[str]:
-        """What records.json says otherwise."""
+        """Says where records.json has other counts."""
         counts = self._info.counts
         found: dict[str, Any] = {
             'splits': dict(self._splits),
@@ -81,7 +81,7 @@ class Tally:
         if self._info.spec.vocabulary is not None:
             said = counts.get('vocabulary', {}).get('unknown', {})
             yield from _differ('steps outside of the vocabulary', said, self._unknown)
-        # What a text was converted from is not in the records; how many there are is.
+        # The records do not say what a text was converted from, but how many texts there are.
         for split, said in counts.get('encodings', {}).items():
             texts = {'texts': sum(said.values())}
             yield from _differ(f'encodings of {split}', texts, {'texts': self._splits[split]})
@@ -92,7 +92,7 @@ class Tally:
             yield from _differ(f'lengths of {split}', said, self._lengths.get(split, {}))
 
     def stats_differences(self, stats: dict[str, Any]) -> Iterator[str]:
-        """What stats.json says otherwise; its counts are those of records.json."""
+        """Says where stats.json has other numbers, or other counts than records.json."""
         info = self._info
         if stats.get('counts') != info.counts:
             yield 'counts are not those of records.json'
@@ -105,7 +105,7 @@ class Tally:
             said = stats.get(_TENTHS, {}).get(kind)
             if said != tenths.tolist():
                 yield f'{_TENTHS}, {kind}: {said}, {tenths.tolist()} are there'
-        # Records of before have no such sums.
+        # Records of older versions have no such sums.
         for split, said in stats.get('values', {}).items():
             shards = self._sums.get(split, {})
             total = add_up((shards[file] for file in sorted(shards)), info.spec.channels)

@@ -143,7 +143,7 @@ def test_without_a_terminal_there_is_no_progress(capsys):
 def test_whoever_reads_may_stop_early():
     """As `head` does: no word about it, and the exit code that SIGPIPE would give."""
     code = (
-        'from tools.items.output import while_somebody_reads\n'
+        'from tools.terminal import while_somebody_reads\n'
         'with while_somebody_reads():\n'
         '    for i in range(100_000): print(i)\n'
     )

@@ -23,7 +23,7 @@ from tools.reproduce import __main__, plan, runner
 real = plan.Plan.command
 plan.Plan.command = lambda *a, **k: [sys.executable, {fake!r}, *real(*a, **k)[3:]]
 runner._POLL_SECONDS = 0.05
-__main__.main()
+sys.exit(__main__.main())
 """
 
 
@@ -128,7 +128,8 @@ def test_a_killed_queue_goes_on_where_it_was(place, number):
         # The trainer that it left holds the folder until it ends.
         code, said = call(place)
         assert code == 1
-        assert f'--work={place / "work"}: another queue, or the trainer' in said
+        assert f'--work={place / "work"}: process {queue.pid} on ' in said
+        assert 'or its trainer is at work there; wait for it' in said
         wait_for(lambda: list((place / 'work').glob('tiny-*/model/result.json')))
         time.sleep(0.2)
     assert call(place)[0] == 0

@@ -14,7 +14,7 @@ import small_data
 from whole_runs import execute, variables
 
 from pipelines.format import records
-from tools import data_service
+from tools.data_service.servers import serve
 from trainer import bindings
 from trainer.data import service
 from trainer.data.batches import Rows, SplitInput
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope='module')
 def servers():
     """A dispatcher and two workers."""
-    return data_service.serve(port=0, workers=2, dispatcher=None)
+    return serve(port=0, workers=2, dispatcher=None)
 
 
 def split_of(folder, *params):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from small_models import READOUTS, small
 from whole_runs import execute
 
-from tools.curves import read_values
+from tools.curves.logs import read_values
 from trainer.bptt.cell import LSTMState
 from trainer.models.choice import make_objective
 from trainer.monitoring.gradient_reach import gradient_reach

@@ -1,0 +1,57 @@
+"""The child's side of `job` and of `input`: a run of the job, or of a plain loop."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tools.benchmark import memory
+from tools.benchmark.in_child import Tell
+
+
+def measure(asked: dict[str, Any], tell: Tell) -> None:
+    """Runs the job with asked['flags'], or without flags the plain loop.
+
+    The plain loop reads asked['folder'] and writes asked['output'], see `plain.write`.
+
+    Tells:
+      imports, work: seconds of each.
+      cpu: the processor's seconds of the work.
+      peak_bytes: resident memory at its highest.
+    """
+    begun = time.perf_counter()
+    work = _job(asked['flags']) if 'flags' in asked else _plain(asked)
+    imported, used = time.perf_counter(), time.process_time()
+    code = work()
+    tell(
+        imports=imported - begun,
+        work=time.perf_counter() - imported,
+        cpu=time.process_time() - used,
+        peak_bytes=memory.peak(),
+    )
+    if code:
+        sys.exit(code)
+
+
+def _job(flags: list[str]) -> Callable[[], int]:
+    """Imports what `python -m pipelines.main` does; returns its work."""
+    from pipelines import main
+
+    return lambda: main.launcher.main(flags)
+
+
+def _plain(asked: dict[str, Any]) -> Callable[[], int]:
+    """Imports what the plain loop needs; returns its work."""
+    import tensorflow as tf  # noqa: F401 - imports are timed apart from the work
+
+    from tools.benchmark.job import plain
+
+    if asked['side']:
+        import PIL.Image  # noqa: F401
+
+    def work() -> int:
+        plain.write(Path(asked['folder']), asked['output'], asked['side'])
+        return 0
+
+    return work

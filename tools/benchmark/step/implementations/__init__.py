@@ -1,0 +1,75 @@
+"""What is measured. Each module knows one or more implementations, by the same few functions.
+
+    candidates(spec: Spec) -> list[Candidate]       what --tune tries; --no-tune takes the first
+    load(spec: Spec) -> None                        imports what it needs, sets threads
+    build(spec: Spec) -> Built                      the model, one cached batch, one training step
+
+A module imports nothing but the standard library before `load`: the parent process asks it for
+candidates, and the child's memory is counted from after `load` on. `load` raises ImportError where
+a library is missing.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from tools.benchmark.machine import OURS
+
+
+class Built(NamedTuple):
+    """What `build` returns.
+
+    `step`: takes one whole training step, waits for its end, and returns the loss. `settings`: all
+    that was decided on the way and matters to a reader, JSON values.
+    """
+
+    step: Callable[[], float]
+    settings: dict[str, Any]
+
+
+class Implementation(NamedTuple):
+    """One implementation: its module, distributions whose versions matter, models that it knows."""
+
+    module: str
+    libraries: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+MODELS = ('r', 'p', 'rp', 'readout', 'plain', 'full')
+NAMES = {
+    'step': ('longhaul', 'keras3', 'tf_keras', 'transformer', 'torch_truncated', 'torch_full'),
+    'sweep': ('longhaul', 'products'),
+}
+_KNOWN = {
+    'longhaul': Implementation('longhaul', OURS, MODELS),
+    'transformer': Implementation('longhaul', OURS, ('transformer',)),
+    'keras3': Implementation('keras_lstm', ('keras', 'tensorflow'), ('full',)),
+    'tf_keras': Implementation('keras_lstm', ('tf_keras', 'tensorflow'), ('full',)),
+    'torch_truncated': Implementation('torch_lstm', ('torch',), ('r', 'plain')),
+    'torch_full': Implementation('torch_lstm', ('torch',), ('full',)),
+    'products': Implementation('products', ('tensorflow',), ('products',)),
+}
+
+
+def models_of(name: str, command: str, models: tuple[str, ...]) -> tuple[str, ...]:
+    """The models that an implementation runs when `models` are asked for.
+
+    One that knows a single model runs it whatever is asked of the others.
+    """
+    known = _KNOWN[name].models
+    if len(known) == 1:
+        return known
+    if command == 'sweep':
+        return ('sweep',)
+    return tuple(model for model in models if model in known)
+
+
+def libraries_of(name: str) -> tuple[str, ...]:
+    """The distributions whose versions matter to an implementation of `NAMES`."""
+    return _KNOWN[name].libraries
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of an implementation of `NAMES`."""
+    return importlib.import_module(f'{__name__}.{_KNOWN[name].module}')

@@ -1,0 +1,127 @@
+"""What the PyTorch peers share: threads, parts of a batch, RMSprop, clipping."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from tools.benchmark.step.implementations import Built, batches
+from tools.benchmark.step.rows import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+    Loss = Callable[[], torch.Tensor]
+
+HEAD_UNITS = 256
+
+
+def load(spec: Spec) -> None:
+    """Imports PyTorch and sets its threads.
+
+    Options: `threads` of an operation; `parts` of the batch, each in a Python thread of its own
+    (autograd holds no lock); `mkldnn`: oneDNN's fused LSTM or PyTorch's own; `flush_denormal`.
+    """
+    import torch
+
+    _set_threads(spec)
+    torch.backends.mkldnn.set_flags(_enabled=spec.candidate.options['mkldnn'])
+
+
+def _set_threads(spec: Spec) -> None:
+    """Sets threads and denormals, which are properties of the calling thread."""
+    import torch
+
+    options = spec.candidate.options
+    torch.set_num_threads(options['threads'])
+    torch.set_flush_denormal(options['flush_denormal'])
+
+
+class Trainer:
+    """RMSprop with the global norm clipped at 1, on one cached batch."""
+
+    def __init__(self, spec: Spec, module: 'torch.nn.Module', losses: list['Loss']) -> None:
+        """Prepares training.
+
+        Args:
+          spec: of the measurement.
+          module: whose parameters are trained.
+          losses: one for each part of the batch; the loss is their sum.
+        """
+        import torch
+
+        self._losses = losses
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.RMSprop(self._parameters, lr=0.001, alpha=0.9, eps=1e-7)
+        # Idle where there is one part: no thread starts before it has work.
+        self._pool = ThreadPoolExecutor(len(losses), initializer=lambda: _set_threads(spec))
+
+    def step(self) -> float:
+        """One training step; returns the loss."""
+        import torch
+
+        if len(self._losses) == 1:
+            self._optimizer.zero_grad()
+            loss = self._losses[0]()
+            loss.backward()
+            total = loss.item()
+        else:
+            total = self._step_of_parts()
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimizer.step()
+        return total
+
+    def _step_of_parts(self) -> float:
+        found = list(self._pool.map(self._gradients, self._losses))
+        for parameter, *parts in zip(self._parameters, *(g for _, g in found), strict=True):
+            parameter.grad = sum(parts[1:], start=parts[0])
+        return sum(loss for loss, _ in found)
+
+    def _gradients(self, loss_of: 'Loss') -> tuple[float, tuple['torch.Tensor', ...]]:
+        import torch
+
+        loss = loss_of()
+        return loss.item(), torch.autograd.grad(loss, self._parameters)
+
+
+def classifier(units: int) -> 'torch.nn.Sequential':
+    """Units -> 256 ReLU -> 256 ReLU -> classes."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Linear(units, HEAD_UNITS),
+        nn.ReLU(),
+        nn.Linear(HEAD_UNITS, HEAD_UNITS),
+        nn.ReLU(),
+        nn.Linear(HEAD_UNITS, batches.CLASSES),
+    )
+
+
+def tensors(spec: Spec) -> dict[str, 'torch.Tensor']:
+    """The made-up batch; inputs as float values [T, B, 1], time first, all integers as int64."""
+    import torch
+
+    found = {name: torch.from_numpy(v) for name, v in batches.made_up_batch(spec).items()}
+    inputs = found.pop('inputs').transpose(0, 1).contiguous().float() / 255
+    return {'inputs': inputs} | {name: v.long() for name, v in found.items()}
+
+
+def built(
+    spec: Spec,
+    module: 'torch.nn.Module',
+    loss_of: 'Callable[[slice], Loss]',
+    **settings: Any,
+) -> Built:
+    """A training step of a model.
+
+    Args:
+      spec: of the measurement.
+      module: the model.
+      loss_of: rows of the batch -> a function that gives their part of the loss.
+      **settings: beside those of both peers.
+    """
+    parts = min(spec.candidate.options['parts'], spec.batch)
+    ends = [spec.batch * i // parts for i in range(parts + 1)]
+    losses = [loss_of(slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+    trainer = Trainer(spec, module, losses)
+    parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return Built(trainer.step, spec.candidate.options | settings | {'parameters': parameters})

@@ -1,0 +1,68 @@
+"""A whole run: machine, measurements, table, files."""
+
+import contextlib
+import dataclasses
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from tools.benchmark import child, machine, results
+from tools.benchmark.step import implementations, plot, report
+from tools.benchmark.step.options import Options
+from tools.benchmark.step.rows import Candidate, Outcome, Row, Spec, outcome_of
+from tools.benchmark.step.session import Session
+
+
+def run(options: Options) -> list[Row]:
+    """Measures, prints, writes; what was measured before an interruption is not lost.
+
+    Returns:
+      All rows.
+    """
+    libraries = [x for n, _ in options.lines() for x in implementations.libraries_of(n)]
+    print(f'{machine.about(dict.fromkeys(libraries))}\n', flush=True)
+    session = Session(
+        options, measure=lambda spec: measure(spec, options), candidates_of=candidates_of
+    )
+    rows: list[Row] = []
+    with _ended_by_sigterm():
+        try:
+            for found in session.rows():
+                rows += found
+                results.write(options.json, [dataclasses.asdict(row) for row in rows])
+                if options.plot:
+                    plot.draw(rows, options.plot)
+        finally:
+            if rows:
+                print(report.table(rows), flush=True)
+    return rows
+
+
+def measure(spec: Spec, options: Options) -> Outcome:
+    """Takes one measurement in a fresh process, within the limits of the options."""
+    ended = child.run(
+        'tools.benchmark.step.measure',
+        dataclasses.asdict(spec),
+        environment=spec.candidate.environment,
+        limits=child.Limits(int(options.memory_limit_gb * 1e9), options.time_limit),
+    )
+    return outcome_of(ended)
+
+
+def candidates_of(spec: Spec) -> list[Candidate]:
+    """The ways to run a spec's implementation, the first one the usual one."""
+    return implementations.module_of(spec.implementation).candidates(spec)
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: the child is killed, the rows are printed."""
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""`stream`: one endless sequence through an exported model."""

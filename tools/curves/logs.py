@@ -1,0 +1,36 @@
+"""What a run has logged: its event files and its evaluations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
+    """Reads all event files of a folder, as tag -> {step: value}.
+
+    Of a step that was written twice the last value counts.
+    """
+    import tensorflow as tf
+
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for path in sorted(folder.glob('events.out.tfevents.*')):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    return found
+
+
+def read_memory(model_dir: Path) -> dict[str, list[Any]] | None:
+    """Reads the memory curve of the best weights: of the test split if it was evaluated.
+
+    Returns:
+      JSON values by name; None where no evaluation has a curve.
+    """
+    for split in ('test', 'validation'):
+        path = model_dir / f'evaluation-{split}.json'
+        if path.exists() and (curve := json.loads(path.read_text()).get('memory_curve')):
+            return curve
+    return None

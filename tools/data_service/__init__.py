@@ -1,0 +1,1 @@
+"""A tf.data service for `DataConfig.service`."""
