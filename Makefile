@@ -50,6 +50,7 @@ $(DATAFLOW_VENV)/installed: setup.py constraints.txt
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 format: setup
 	$(BIN)/ruff check --fix .
