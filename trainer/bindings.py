@@ -1,4 +1,7 @@
-"""Reads gin files and parameters into our dataclasses; refuses misspelt names with the nearest."""
+"""Reads gin files and bindings into the dataclasses of `trainer.config`.
+
+A misspelt name is refused; the message names the nearest known one.
+"""
 
 import dataclasses
 import difflib
@@ -71,7 +74,7 @@ def _macros() -> dict[str, str]:
 
 
 def _check_macros(gin_params: list[str]) -> None:
-    """Refuses a macro that no file has: gin would take it and nothing would use it."""
+    """Refuses a macro that no gin file has: gin would accept it without any effect."""
     macros = _macros()
     for param in gin_params:
         name = param.partition('=')[0].strip()
