@@ -11,7 +11,7 @@ from pipelines.format.errors import first_line
 
 
 class Logs:
-    """Writers of a run's TensorBoard folders. They report the first error only, and carry on."""
+    """Writers of a run's TensorBoard folders. They report the first error; training goes on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say, self._said = say, False

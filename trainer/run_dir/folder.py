@@ -174,7 +174,7 @@ class ModelDir:
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
-        """Saves the kind of data of the run; if it is saved already, refuses data of another kind."""
+        """Saves what the run is trained on; if that is saved already, refuses other data."""
         if tf.io.gfile.exists(self / _DATA_FILE):
             checks.check_same_data(*self.data(), spec, class_names)
             return

@@ -11,7 +11,7 @@ from trainer.config import Config
 from trainer.run_dir.folder import ModelDir, write_atomically
 
 _FILE_NAME = 'config.json'
-# Settings that may change from one start of a run to the next: lengths, intervals, folders.
+# Settings that may change from one start of a run to the next, such as lengths and intervals.
 _FREE = {
     'data.records',
     'data.eval_batch_size',
