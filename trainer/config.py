@@ -154,7 +154,7 @@ class ObjectiveConfig:
             self,
             'auxiliary_bptt_steps',
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
-            'prediction needs at least 1 step of gradient between its cuts',
+            'at least 1 is needed with ObjectiveConfig.prediction_weight > 0',
         )
         self._check_readouts()
 

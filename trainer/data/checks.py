@@ -73,7 +73,7 @@ def _check_loss(config: Config, info: RecordsInfo) -> None:
     if objective.auxiliary and objective.levels(spec) and spec.dtype != 'uint8':
         raise LonghaulError(
             "ObjectiveConfig.pixel_loss='cross_entropy', but the records in "
-            f'{config.data.records} hold {spec.dtype}: it tells the 256 values of uint8 apart; set '
+            f'{config.data.records} hold {spec.dtype}: cross_entropy needs uint8; set '
             '--gin_param="ObjectiveConfig.pixel_loss=\'squared_error\'"'
         )
 
