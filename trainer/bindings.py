@@ -58,7 +58,7 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         gin.finalize()
         return config.resolve()
     except LonghaulError as error:
-        # gin appends lines of its own to whatever is raised while it makes an object.
+        # If a constructor raises, gin appends lines of its own to the error.
         raise LonghaulError(first_line(error)) from error
     except OSError as error:
         raise LonghaulError(f'--gin_file: {_in_one_line(error)}; check the name') from error

@@ -44,7 +44,7 @@ def sweep(
     Args:
       sequences: of the batch.
       weights: of the main LSTM.
-      starts: int32 [B, W], at most `until`; negative ones mean "before the sequence": zero.
+      starts: int32 [B, W], at most `until`; a negative start is before the sequence: state zero.
       until: the last position at which any window can start; nothing is read beyond.
       stride_steps: steps of a stride; strides count from the end, so the first may be shorter.
 

@@ -66,6 +66,6 @@ def agree(strategy: tf.distribute.Strategy, facts: dict[str, object]) -> None:
             if text != column[0]:
                 raise LonghaulError(
                     f'{name}: {column[0].decode()} on worker 0, {text.decode()} on worker '
-                    f'{worker}; start all workers with the same command, but for --task_index, on '
-                    'the same files'
+                    f'{worker}; start all workers with the same command (except for --task_index) '
+                    'on the same files'
                 )

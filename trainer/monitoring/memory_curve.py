@@ -49,8 +49,8 @@ def memory_curve(
       states: float [n, U], where n sequences end.
       past: float [n, N, C] values or int [n, N] tokens: the step at each distance.
       distances: int [N], ascending.
-      pooled: how many neighbouring distances share a point of the curve: a single step may hardly
-        vary, and its share says little then.
+      pooled: how many neighbouring distances share a point of the curve. A single step may hardly
+        vary, and then its share means little.
     """
     half = len(states) // 2
     targets = _one_hot(past) if past.ndim == 2 else past.astype(np.float64)

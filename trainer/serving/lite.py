@@ -27,7 +27,7 @@ _GREETING = re.compile('')
 
 
 def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
-    """Converts the signature `tokens` at batch 1, and compares.
+    """Converts the signature `tokens` at batch 1, and compares its answers with the SavedModel's.
 
     Args:
       path: of the file, on any file system.

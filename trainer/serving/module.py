@@ -277,7 +277,7 @@ class ServingModule(export_base.ExportModule):
         size = self._spec.vocabulary_size
         if values.dtype.is_floating:
             finite = tf.reduce_all(tf.math.is_finite(values))
-            return [tf.debugging.Assert(finite, [f'{name}: finite numbers are allowed'])]
+            return [tf.debugging.Assert(finite, [f'{name}: finite numbers are needed'])]
         if size is None or size > values.dtype.max:
             return []
         # Ids beyond the vocabulary would be read as zeros on a GPU, and fail on a CPU.
@@ -291,7 +291,7 @@ class ServingModule(export_base.ExportModule):
         checks = [_same_rows(name, tf.shape(t)[0], rows) for name, t in state.items()]
         checks.append(_few_rows('state', state['h']))
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(t)) for t in state.values()])
-        message = 'state: finite numbers are allowed, those of start or advance'
+        message = 'state: finite numbers are needed; send the state of start or advance'
         checks.append(tf.debugging.Assert(finite, [message]))
         with tf.control_dependencies(checks):
             return {name: tf.identity(tensor) for name, tensor in state.items()}
