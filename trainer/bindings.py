@@ -1,4 +1,7 @@
-"""Reads gin files and parameters into our dataclasses; refuses misspelt names with the nearest."""
+"""Reads gin files and bindings into the dataclasses of `trainer.config`.
+
+A misspelt name is refused; the message names the nearest known one.
+"""
 
 import dataclasses
 import difflib
@@ -55,7 +58,7 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         gin.finalize()
         return config.resolve()
     except LonghaulError as error:
-        # gin appends lines of its own to whatever is raised while it makes an object.
+        # If a constructor raises, gin appends lines of its own to the error.
         raise LonghaulError(first_line(error)) from error
     except OSError as error:
         raise LonghaulError(f'--gin_file: {_in_one_line(error)}; check the name') from error
@@ -71,7 +74,7 @@ def _macros() -> dict[str, str]:
 
 
 def _check_macros(gin_params: list[str]) -> None:
-    """Refuses a macro that no file has: gin would take it and nothing would use it."""
+    """Refuses a macro that no gin file has: gin would accept it without any effect."""
     macros = _macros()
     for param in gin_params:
         name = param.partition('=')[0].strip()

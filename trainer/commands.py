@@ -1,4 +1,4 @@
-"""What `trainer.main` does with its flags; a refusal is one line and exit code 2."""
+"""Carries out the commands of `trainer.main`; a refusal is one line and exit code 2."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from trainer.training import run, stopping
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """The flags of one call; `gin_files` empty: take the model_dir's own operative.gin."""
+    """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir."""
 
     mode: str
     model_dir: str
@@ -121,7 +121,7 @@ def _refuse_workers(command: Command) -> None:
 
 
 def _run(command: Command, this: run.Run) -> Iterator[str]:
-    """Does what the command says; yields what to print."""
+    """Carries out the command's mode; yields the lines to print."""
     if command.dry_run:
         yield this.describe()
         return

@@ -1,7 +1,7 @@
-"""All that gin binds: frozen dataclasses, one per part of a run.
+"""The settings that gin binds: frozen dataclasses, one per part of a run.
 
-Each checks its own values when it is made; what concerns a run and its records together is checked
-in `trainer.data.checks`. The defaults are the paper's (Trinh et al. 2018, section 4).
+Each class checks its own values when it is made. `trainer.data.checks` checks them against the
+records. The defaults are the paper's (Trinh et al. 2018, section 4).
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from trainer.require import require, require_bools, require_counts, require_rang
 class ModelConfig:
     """Sizes of the model. `dropconnect_rate` acts on the classifier's square kernel.
 
-    `chrono_steps`: initial biases of the LSTMs' gates for memories of up to so many steps, in place
-    of `forget_bias`, see `trainer.models.layers.GateBias`.
+    `chrono_steps`: gives the LSTMs' gates initial biases for memories of up to this many steps, in
+    place of `forget_bias`, see `trainer.models.layers.GateBias`.
 
     `architecture`: lstm (the paper's; the only one with auxiliary losses), or a baseline with the
     same embedding and classifier: gru (`hidden_units` wide) or transformer (`embedding_units` wide;
@@ -67,7 +67,7 @@ class ModelConfig:
             units % heads == 0,
             f'a multiple of ModelConfig.transformer_heads={heads} is needed',
         )
-        # The sinusoids are pairs, and the ratio of their wavelengths needs two of them.
+        # Sinusoids come in pairs (sine, cosine), and a ratio of wavelengths needs two pairs.
         require(
             self,
             'embedding_units',
@@ -92,25 +92,25 @@ class ObjectiveConfig:
 
     A weight of 0 takes a loss out: r-LSTM has a reconstruction weight, p-LSTM a prediction weight.
     `supervised_bptt_steps` does not apply to a transformer: its gradients reach all steps.
-    `teacher_forcing_rate`: probability that a decoder input after the first one is the truth; with
-    `teacher_forcing_final_rate` it moves there in a straight line over the run's first
-    `teacher_forcing_decay_steps` steps, and stays. `pixel_loss`: 'squared_error', or
+    `teacher_forcing_rate`: probability that a decoder input after the first one is the true value.
+    With `teacher_forcing_final_rate`, the rate moves linearly to that value over the run's first
+    `teacher_forcing_decay_steps` steps, and stays there. `pixel_loss`: 'squared_error', or
     'cross_entropy' over the 256 values of each channel (of images, and of signals in uint8); texts
     always have cross-entropy.
 
-    `reconstruction_form`: 'decoder' (the paper's), or 'readout', which says the value at any
+    `reconstruction_form`: 'decoder' (the paper's), or 'readout', which predicts the value at any
     distance back without recurrence (`trainer.models.readout`). `prediction_form`: 'lstm' (the
-    paper's), or 'readout', of the value at any distance ahead. `decoder_knows_distance`: whether
-    the decoder is told how far before its anchor its subsequence begins. `relative_losses`:
-    auxiliary losses as a share of what always saying the average costs (the variance, or the
-    entropy, of the training split): 1 = no knowledge, 0 = exact, and a weight means the same on all
-    data.
+    paper's), or 'readout', which predicts the value at any distance ahead.
+    `decoder_knows_distance`: whether the decoder gets the distance from its anchor back to the
+    first step of its subsequence. `relative_losses`: divides auxiliary losses by the loss of always
+    predicting the average (the variance, or the entropy, of the training split). 1 then means no
+    knowledge and 0 exact, and a weight means the same on all data.
 
-    A readout is asked at `anchors_per_window` anchors in each of `anchors_per_sequence` windows of
-    `auxiliary_bptt_steps` steps, about `readout_distances` distances: back to the first step, or
-    ahead up to `auxiliary_steps`. `anchor_placement`: 'uniform', 'stratified' or 'early', see
-    `trainer.data.placement`; `distance_placement`: 'uniform' or 'log_uniform', see
-    `trainer.data.distances`.
+    A readout reads the states at `anchors_per_window` anchors in each of `anchors_per_sequence`
+    windows of `auxiliary_bptt_steps` steps. At each anchor it predicts the values at
+    `readout_distances` distances: back to the first step, or ahead up to `auxiliary_steps`.
+    `anchor_placement`: 'uniform', 'stratified' or 'early', see `trainer.data.placement`;
+    `distance_placement`: 'uniform' or 'log_uniform', see `trainer.data.distances`.
     """
 
     supervised_bptt_steps: int = 300
@@ -154,7 +154,7 @@ class ObjectiveConfig:
             self,
             'auxiliary_bptt_steps',
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
-            'prediction needs at least 1 step of gradient between its cuts',
+            'at least 1 is needed with ObjectiveConfig.prediction_weight > 0',
         )
         self._check_readouts()
 
@@ -184,13 +184,13 @@ class ObjectiveConfig:
         )
 
     def levels(self, spec: SequenceSpec) -> int | None:
-        """Values of a channel that the auxiliary heads tell apart; None where they say a value."""
+        """Classes per channel in the auxiliary heads' cross-entropy; None: no levels are used."""
         values = bool(spec.step_shape)
         return 256 if values and self.pixel_loss == 'cross_entropy' else None
 
     @property
     def readouts(self) -> tuple[str, ...]:
-        """Which of 'reconstruction' and 'prediction' are used, and are readouts."""
+        """The losses in use that are readouts, among 'reconstruction' and 'prediction'."""
         return tuple(
             name
             for name in ('reconstruction', 'prediction')
@@ -199,19 +199,19 @@ class ObjectiveConfig:
 
     @property
     def spans_steps(self) -> bool:
-        """Whether a decoder or an auxiliary LSTM is used, which span `auxiliary_steps`."""
+        """Whether a loss in use spans `auxiliary_steps`: a decoder or an auxiliary LSTM."""
         decodes = self.reconstruction_weight > 0 and self.reconstruction_form == 'decoder'
         return decodes or (self.prediction_weight > 0 and self.prediction_form == 'lstm')
 
     @property
     def always_fed(self) -> bool:
-        """Whether no decoder reads anything but the truth, in every step of the run."""
+        """Whether all decoder inputs are true values, in every step of the run."""
         if self.reconstruction_weight == 0 or self.reconstruction_form == 'readout':
             return True
         return self.teacher_forcing_rate == 1 and self.teacher_forcing_final_rate in (None, 1)
 
     def teacher_forcing_at(self, step: int) -> float:
-        """The probability in a global step (from 0)."""
+        """The teacher forcing rate in a global step (from 0)."""
         first, last = self.teacher_forcing_rate, self.teacher_forcing_final_rate
         if last is None or self.teacher_forcing_decay_steps is None:
             return first
@@ -219,7 +219,7 @@ class ObjectiveConfig:
 
     @property
     def evaluated_forcing_rate(self) -> float:
-        """The probability in evaluations: the one that training ends with."""
+        """The teacher forcing rate in evaluations: the one that training ends with."""
         last = self.teacher_forcing_final_rate
         return self.teacher_forcing_rate if last is None else last
 
@@ -234,14 +234,14 @@ class ObjectiveConfig:
 class DataConfig:
     """Where the records lie, and how they are batched.
 
-    `batch_size` is the global one, over all replicas and workers; each replica computes its rows in
-    `accumulation_steps` equal parts, one after another, in the memory of one of them. `kind`
-    ('image', 'text' or 'signal'), `image_size`, `channels`, `permuted`, `trailing_steps` (that the
-    job appended): what the experiment was made for; other records are refused. None: anything goes.
-    `service`: grpc://host:port of a tf.data service that reads and parses training batches, see
-    `tools.data_service`; None: this process does. `labelled_share`: of labelled examples in each
-    batch of the phase that trains all losses, see `trainer.data.labelled_order`; 1: labelled ones
-    alone; None: as they come.
+    `batch_size` is the global one, over all replicas and workers. Each replica computes its rows in
+    `accumulation_steps` equal parts, one after another, in the memory of one part. `kind` ('image',
+    'text' or 'signal'), `image_size`, `channels`, `permuted` and `trailing_steps` (steps that the
+    job appended) describe the records that the experiment was made for; others are refused. None
+    allows any value. `service`: grpc://host:port of a tf.data service that reads and parses
+    training batches, see `tools.data_service`; None: this process reads them. `labelled_share`:
+    share of labelled examples in each batch of the phase that trains all losses, see
+    `trainer.data.labelled_order`. 1: labelled examples only; None: the order ignores labels.
     """
 
     records: str = ''
@@ -275,12 +275,13 @@ class DataConfig:
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Optimizer and schedule, as Model Garden's OptimizationConfig knows them.
+    """Optimizer and schedule, built by Model Garden's OptimizationConfig.
 
     `name`: rmsprop, adam or adamw. `schedule`: constant, cosine or exponential over `decay_steps`
     (cosine: None means all steps of the phase), after `warmup_steps` from 0. `global_clipnorm`
-    clips after the all-reduce; None clips nothing. `ema_decay`: exponential moving averages of the
-    weights are kept, and they are what is evaluated and exported; None: the weights themselves.
+    clips after the all-reduce; None clips nothing. `ema_decay`: decay of moving averages of the
+    weights; the averages are then evaluated and exported. None: there are no averages, and the
+    weights themselves are evaluated and exported.
     """
 
     name: str = 'rmsprop'
@@ -313,20 +314,20 @@ class OptimizerConfig:
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Length of a run and its rhythm, in steps; `seed` decides everything random.
+    """Length and intervals of a run, in steps; `seed` decides everything random.
 
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
-    losses together. `warm_start`: model_dir of another run, from whose auxiliary phase the weights
-    are taken; the classifier starts anew. `keep_checkpoints`: how many to keep. `evaluate_test`:
-    False while recipes are chosen, for which validation alone is to be looked at.
-    `patience`: validations without a better accuracy that end a run early. A batch whose loss or
-    gradient is no number, or whose loss is above `skip_loss_above`, is left out;
-    more than `max_skipped_batches` of them, and the run ends with an error. `diagnostics`: whether
-    TensorBoard gets gradient norms by distance, predictions and histograms of anchors.
-    `profile_from`, `profile_until`: global steps; the loops between them are profiled. `path`:
-    what reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
-    `trainer.devices.execution`. `precision`: float32, or mixed_bfloat16: training multiplies in
-    bfloat16, while weights, states and losses stay float32.
+    losses together. `warm_start`: model_dir of another run; this run starts from the weights of
+    that run's auxiliary phase, with a new classifier. `keep_checkpoints`: how many to keep.
+    `evaluate_test`: set it to False while settings are chosen, so that only the validation split
+    decides. `patience`: number of validations without a better accuracy that end a run early. A
+    batch is left out if its loss or gradient is not finite, or if its loss is above
+    `skip_loss_above`; after more than `max_skipped_batches` such batches the run ends with an
+    error. `diagnostics`: whether TensorBoard gets gradient norms by distance, predictions and
+    histograms of anchors. `profile_from`, `profile_until`: global steps; the loops between them are
+    profiled. `path`: implementation that reads the sequences: auto (by the devices), scan,
+    compiled_scan or cudnn, see `trainer.devices.execution`. `precision`: float32, or
+    mixed_bfloat16: training multiplies in bfloat16, while weights, states and losses stay float32.
     """
 
     train_steps: int = 10_000
@@ -377,7 +378,7 @@ class RunConfig:
         first, last = self.profile_from, self.profile_until
         if first is None and last is None:
             return
-        rule = 'profile_from and profile_until are needed both, the former first'
+        rule = 'profile_from and profile_until are needed, 0 <= profile_from < profile_until'
         fits = isinstance(first, int) and isinstance(last, int) and 0 <= first < last
         require(self, 'profile_until', fits, rule)
 
@@ -420,5 +421,5 @@ class Config:
 
 
 def resolve() -> Config:
-    """Reads all bindings once; from here on nothing looks at gin."""
+    """Reads all bindings once; no code reads gin's bindings afterwards."""
     return Config(ModelConfig(), ObjectiveConfig(), DataConfig(), OptimizerConfig(), RunConfig())

@@ -24,7 +24,8 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Split to evaluate in --mode=eval.
 _STRATEGY = flags.DEFINE_string(
     'distribution_strategy',
     None,
-    'one_device, mirrored, multi_worker_mirrored or tpu; default: as many GPUs as there are.',
+    'one_device, mirrored, multi_worker_mirrored or tpu; default: all GPUs of this machine, or its '
+    'CPU.',
 )
 _TPU = flags.DEFINE_string('tpu', None, "Name or address of the TPU; 'local' on a TPU VM.")
 _WORKER_HOSTS = flags.DEFINE_string(
@@ -44,19 +45,19 @@ _LOG_FORMAT = flags.DEFINE_enum(
     'line per loop; json: one object per line.',
 )
 _TFLITE = flags.DEFINE_bool(
-    'tflite', True, 'In --mode=export: also write a TFLite model, where it answers alike.'
+    'tflite', True, 'In --mode=export: also write a TFLite model, if it gives the same answers.'
 )
 _DRY_RUN = flags.DEFINE_bool(
-    'dry_run', False, 'Print what would be trained, on how much memory, and written; then stop.'
+    'dry_run', False, 'Print what would be trained and written, and the memory needed; then stop.'
 )
 
 
 def main(argv: list[str]) -> None:
     """Hands the flags over."""
     absl_logging.set_verbosity(absl_logging.WARNING)
-    # Documents come in a few shapes, each traced once: TensorFlow would warn of it.
+    # Documents come in a few shapes, each traced once: TensorFlow would warn of that.
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
-    # TensorFlow talks before anybody can ask it not to; --help needs none of it.
+    # TensorFlow reads this when it is imported. The imports stand here since --help needs none.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     from trainer import commands
     from trainer.devices import cluster

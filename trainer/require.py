@@ -1,4 +1,4 @@
-"""What the values of a configuration are held against; refusals name class, field and value."""
+"""Checks of configuration values; each refusal names class, field and value."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pipelines.format.errors import LonghaulError
 
 
 def require(owner: Any, name: str, allowed: bool, rule: str) -> None:
-    """Refuses a value of a configuration, by the rule that it breaks."""
+    """Refuses a configuration value unless it is allowed; `rule` says what is allowed."""
     if not allowed:
         raise LonghaulError(
             f'{type(owner).__name__}.{name}={getattr(owner, name)!r}: {rule}. Change it in the gin '
@@ -15,7 +15,7 @@ def require(owner: Any, name: str, allowed: bool, rule: str) -> None:
 
 
 def require_counts(owner: Any, *, least: dict[str, int]) -> None:
-    """Refuses what is no whole number of at least `least`, by name."""
+    """Refuses fields that are not whole numbers of at least `least[name]`."""
     for name, minimum in least.items():
         value = getattr(owner, name)
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -23,13 +23,13 @@ def require_counts(owner: Any, *, least: dict[str, int]) -> None:
 
 
 def require_bools(owner: Any, *names: str) -> None:
-    """Refuses what is neither True nor False."""
+    """Refuses fields that are neither True nor False."""
     for name in names:
         require(owner, name, isinstance(getattr(owner, name), bool), 'True or False is needed')
 
 
 def require_range(owner: Any, name: str, low: float, high: float) -> None:
-    """Refuses what is no number in low..high."""
+    """Refuses a field that is not a number in low..high."""
     value = getattr(owner, name)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     require(owner, name, number and low <= value <= high, f'a number in {low}..{high} is needed')

@@ -19,9 +19,10 @@ _Nest = TypeVar('_Nest', bound=tuple)
 
 @contextlib.contextmanager
 def products_in(dtype: tf.DType | None) -> Iterator[None]:
-    """Within, what is traced multiplies in another type, such as bfloat16; None: in its own.
+    """Products that are traced inside this context are computed in `dtype`, such as bfloat16.
 
-    Weights, states, sums over steps and losses keep theirs.
+    With None, a product has the type of its operands. Weights, states, sums over steps and losses
+    keep their own type in either case.
     """
     token = _PRODUCTS.set(dtype)
     try:
@@ -31,7 +32,7 @@ def products_in(dtype: tf.DType | None) -> Iterator[None]:
 
 
 def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False) -> tf.Tensor:
-    """The product of two matrices, see `products_in`; in the type of `a`."""
+    """The product of two matrices, computed in the type of `products_in`; returned in a's type."""
     dtype = _PRODUCTS.get()
     if dtype is None:
         return tf.matmul(a, b, transpose_a=transpose_a)
@@ -40,7 +41,7 @@ def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False) -> tf.Tens
 
 
 def multiplies_in() -> tf.DType | None:
-    """What `products_in` says here."""
+    """The type that `products_in` has set; None outside of it."""
     return _PRODUCTS.get()
 
 
@@ -76,10 +77,11 @@ def stop_gradient(nest: _Nest) -> _Nest:
 
 
 class Operands(NamedTuple):
-    """What a step multiplies by.
+    """The weights of a step, arranged for one product.
 
-    `stacked`: bias, kernel and recurrent kernel, [1 + D + U, 4U], and `table` None; or, for integer
-    inputs, the recurrent kernel alone, and `table` [V, 4U], the bias included.
+    Float inputs: `stacked` is bias, kernel and recurrent kernel, [1 + D + U, 4U], and `table` is
+    None. Integer inputs: `stacked` is the recurrent kernel, [U, 4U], and `table` is the kernel plus
+    the bias, [V, 4U].
     """
 
     stacked: tf.Tensor
@@ -149,7 +151,7 @@ def hold(active: tf.Tensor | None, new: LSTMState, old: LSTMState) -> LSTMState:
 
 
 def step(inputs: tf.Tensor, weights: LSTMWeights, state: LSTMState) -> LSTMState:
-    """Reads one step: inputs float [B, D] or integer [B]; differentiable by TensorFlow itself."""
+    """Reads one step, inputs float [B, D] or integer [B]; TensorFlow derives its gradient."""
     operands = make_operands(weights, inputs)
     new, _ = cell(pre_activations(inputs, join(inputs, state.h, operands), operands), state.c)
     return new

@@ -1,7 +1,7 @@
 """The LSTM as one cuDNN call per sequence, on the weights of `trainer.bptt.cell`.
 
-The op exists for GPUs alone: elsewhere a graph that holds it can be built but not run. Nothing that
-is exported holds it.
+The op runs on GPUs only: on other devices, a graph that contains it can be built but not run. No
+exported model contains it.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from trainer.bptt.cell import LSTMState, LSTMWeights, multiplies_in, stop_gradient
 
-# A call per piece between cuts; the graph grows with their number.
+# Each piece between two cuts is one call; the graph grows with the number of pieces.
 _MOST_PIECES = 64
 
 
@@ -23,7 +23,7 @@ def hindrance(
       inputs: as in `lstm`.
       weights: of the layer.
       held: whether a row's state is held in some of the steps.
-      bptt_steps: distance of cuts.
+      bptt_steps: steps between two cuts of the gradient. None: no cut.
     """
     if (products := multiplies_in()) is not None:
         return f'it does not multiply in {products.name} beside float32 states'
@@ -42,9 +42,10 @@ def hindrance(
 def parameters(weights: LSTMWeights) -> tf.Tensor:
     """The weights as cuDNN's flat vector, [4 U (D + U + 2)].
 
-    Input matrices of i, f, c, o, row by row of the transposed matrix, then the recurrent ones, then
-    two biases for each gate, of which ours is the first and the second is zero. Source: NVIDIA's
-    cuDNN API, cudnnGetRNNWeightParams, for CUDNN_LSTM with CUDNN_LINEAR_INPUT.
+    The order is: the input matrices of i, f, c, o, each transposed and stored row by row; the
+    recurrent matrices in the same way; two biases for each gate. The first bias is the layer's, the
+    second is zero. Source: NVIDIA's cuDNN API, cudnnGetRNNWeightParams, for CUDNN_LSTM with
+    CUDNN_LINEAR_INPUT.
     """
     matrices = [
         tf.reshape(tf.transpose(gate), [-1])
@@ -67,7 +68,7 @@ def lstm(
       inputs: float [T, B, D], or integer [T, B] to pick rows of the kernel.
       weights: of the layer.
       state: the state before the first step.
-      bptt_steps: distance of cuts; T is static then. None: no cut.
+      bptt_steps: steps between two cuts of the gradient; it needs a static T. None: no cut.
 
     Returns:
       outputs: [T, B, U].
@@ -94,7 +95,7 @@ def _call(inputs: tf.Tensor, flat: tf.Tensor, state: LSTMState) -> tuple[tf.Tens
         input_c=state.c[tf.newaxis],
         params=flat,
         rnn_mode='lstm',
-        # Else the op keeps nothing for its gradient.
+        # With False, the op would keep nothing for its gradient.
         is_training=True,
     )
     units = state.h.shape[1]

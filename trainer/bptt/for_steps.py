@@ -1,4 +1,4 @@
-"""The one loop that all recurrent parts are made of."""
+"""The loop over steps that all recurrent parts use."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +15,10 @@ def for_steps(
     """Calls `variables = body(t, *variables)` for t = 0, ..., steps - 1, one after another.
 
     Args:
-      steps: how often; int32 where it is a tensor.
+      steps: number of calls; int32 if it is a tensor.
       body: takes the step, an int32 tensor, and the variables; returns them in the same structure.
       *variables: tensors, TensorArrays, or nests of them.
-      longest: the most that `steps` can be, where it is known; None: `steps`.
+      longest: an upper bound of `steps`; None: `steps` itself.
 
     Returns:
       The variables after the last step.
@@ -27,7 +27,7 @@ def for_steps(
         lambda t, *_: t < steps,
         lambda t, *variables: (t + 1, *body(t, *variables)),
         (tf.constant(0), *variables),
-        # Steps depend on each other: to prepare several at once costs memory and gains nothing.
+        # Steps depend on each other: preparing several at once costs memory and gains nothing.
         parallel_iterations=1,
         maximum_iterations=steps if longest is None else longest,
     )

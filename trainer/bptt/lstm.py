@@ -1,8 +1,8 @@
-"""One LSTM over a time-major sequence: what it computes, on whichever path computes it.
+"""One LSTM layer over a time-major sequence.
 
-Knows nothing of windows, anchors or losses. The path is the scan (`trainer.bptt.scan`), or within
-`cudnn_where_it_can` one cuDNN call per sequence (`trainer.bptt.cudnn`); weights and results are the
-same.
+This module knows no windows, anchors or losses. The default path is the scan (`trainer.bptt.scan`);
+inside `cudnn_where_it_can` it is one cuDNN call per sequence (`trainer.bptt.cudnn`). Both paths use
+the same weights and give the same results.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ _CUDNN = contextvars.ContextVar('cudnn', default=False)
 
 @contextlib.contextmanager
 def cudnn_where_it_can() -> Iterator[None]:
-    """Within, what is traced for a GPU reads sequences by cuDNN unless cuDNN cannot.
+    """Sequences that are traced for a GPU inside this context are read by cuDNN if it can.
 
-    It cannot hold a row's state for some of the steps, cut gradients in very many places, or
-    compute in float64; those reads take the scan, and each reason is logged once.
+    cuDNN cannot hold a row's state for some of the steps, cut gradients in very many places, or
+    compute in float64. The scan reads those sequences, and each reason is logged once.
     """
     token = _CUDNN.set(True)
     try:
@@ -131,7 +131,7 @@ def end_state(
     *,
     first: tf.Tensor | None = None,
 ) -> LSTMState:
-    """The state after the last step, with gradient: `lstm` where nobody wants the outputs."""
+    """The state after the last step, with gradient: as `lstm`, but without the outputs."""
     if _takes_cudnn(inputs, weights, held=first is not None):
         return cudnn.lstm(tf.stop_gradient(inputs), weights, state)[1]
     options = scan.Options(first, None, input_gradient=False, outputs=False)

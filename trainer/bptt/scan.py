@@ -6,8 +6,8 @@ Two passes over the same weights:
 * `read`: with gradient; keeps what its backward pass needs for its own steps only: the four gates,
   c before the step and h after it, 6 U numbers a row.
 
-The weights' gradient is added up step by step: on a CPU the operands are still in the cache then,
-while one large product at the end would first have to write all gates' gradients to memory and read
+The weights' gradient is added up step by step, while a CPU still has the operands in its cache. One
+large product at the end would first have to write the gradients of all gates to memory and read
 them back.
 
 Loops are written for XLA: shapes are static, and a list is either written or read in a loop, never
@@ -83,13 +83,13 @@ def read(
       inputs: float [T, B, D] or integer [T, B]; T and B static.
       weights: of the layer.
       state: the state before the first step.
-      options: the rest.
+      options: see `Options`.
 
     Returns:
-      outputs [T, B, U] if they are wanted, and c and h [B, U] after the last step.
+      outputs [T, B, U] if `options.outputs` is set, and c and h [B, U] after the last step.
     """
     operands = make_operands(weights, inputs)
-    # Arguments are what gets a gradient; what nobody wants is not computed.
+    # `scan` gives a gradient for each of its arguments: inputs are one only if theirs is wanted.
     sources = [inputs] if options.input_gradient else []
     if operands.table is not None:
         sources = [operands.table]
@@ -103,8 +103,8 @@ def read(
         end, saved = _forward(inputs, here, LSTMState(c, h), options.first)
 
         def backward(*d: tf.Tensor) -> tuple:
-            """Gradients of what comes out -> gradients of what goes in."""
-            # Whoever picks some of the outputs gives gradients of those alone.
+            """Gradients of the results -> gradients of the arguments."""
+            # A caller that gathers some of the outputs gives IndexedSlices.
             *d_outputs, d_c, d_h = map(tf.convert_to_tensor, d)
             return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
 
@@ -118,7 +118,7 @@ class _Saved(NamedTuple):
     """What the backward pass needs of each step: its gates, c before it, and h after it.
 
     TensorArrays over time: [B, 4U], [B, U] and [B, U]; `first_h` [B, U] is h before all steps. c
-    after the step and its tanh are computed again: cheaper than to fetch them from memory.
+    after the step and its tanh are computed again, which is faster than reading them from memory.
     """
 
     gates: tf.TensorArray
@@ -175,7 +175,7 @@ def _backward(
     if tokens or input_gradient:
         kept.append(_array(steps, d_state.c, 4 * units if tokens else inputs.shape[-1]))
     # Transposed once: a product with a transposed operand is more than twice as slow in each step.
-    # Without the rows of the bias and, unless somebody wants their gradient, of the inputs.
+    # The bias needs no rows here, and the inputs need theirs only if their gradient is wanted.
     skip = 0 if tokens else 1 + (0 if input_gradient else inputs.shape[-1])
     transposed = tf.transpose(operands.stacked[skip:])
 

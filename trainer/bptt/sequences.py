@@ -14,7 +14,7 @@ class Sequences(NamedTuple):
 
     `inputs`: values [B, T, C] (uint8 stands for value / 255, float16 for itself) or integer ids
     [B, T], as stored; T static. `padding`: int32 [B], the number of columns before a row's
-    first step; None when no row has any. `dtype`: what values are computed in.
+    first step; None when no row has any. `dtype`: the type of decoded values.
     """
 
     inputs: tf.Tensor
@@ -27,7 +27,7 @@ class Sequences(NamedTuple):
         return self.inputs.shape[1]
 
     def decode(self, columns: tf.Tensor) -> tf.Tensor:
-        """Stored columns -> LSTM inputs; called per window, so that no float copy of all exists."""
+        """Stored columns -> LSTM inputs; called per window, to avoid a float copy of the batch."""
         if columns.shape.rank == 2:
             return tf.cast(columns, tf.int32)
         scale = 255 if columns.dtype == tf.uint8 else 1
@@ -49,7 +49,7 @@ def _time_major(inputs: tf.Tensor) -> tf.Tensor:
 def columns_at(sequences: Sequences, begin: int | tf.Tensor, steps: int | tf.Tensor) -> tf.Tensor:
     """LSTM inputs, time-major [steps, B, ...], from a position common to all rows."""
     batch, _, *rest = sequences.inputs.shape
-    # Not inputs[:, begin:end]: of that XLA cannot tell the size where `begin` is a tensor.
+    # Not inputs[:, begin:end]: XLA cannot infer the size of that slice if `begin` is a tensor.
     columns = tf.slice(
         sequences.inputs,
         [0, begin, *(0 for _ in rest)],
@@ -95,6 +95,6 @@ def repeat_rows(values: tf.Tensor, windows: int) -> tf.Tensor:
 
 
 def first_steps(sequences: Sequences, starts: tf.Tensor) -> tf.Tensor:
-    """The step of each window, int32 [W*B], at which its row begins; 0 or less: before it."""
+    """The step of each window at which its row begins, int32 [W*B]; 0 or less: begun already."""
     begin = 0 if sequences.padding is None else sequences.padding[:, tf.newaxis]
     return stack_rows(begin - starts)

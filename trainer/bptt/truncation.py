@@ -1,9 +1,9 @@
 """Sweep and run: exact truncated BPTT over a batch of long sequences.
 
-One notion carries it: a window = (starts, steps). The main LSTM first reads the batch without
-gradient, up to each window's start (`sweep`); then all windows of equal length are read with
-gradient, stacked along the batch axis (`run`). The state carried forward is always exact; only
-gradients are cut. Source: Trinh et al. 2018, sections 3.2 and 3.3.
+A window is (starts, steps). The main LSTM first reads the batch without gradient, up to each
+window's start (`sweep`). Then it reads all windows of equal length with gradient, stacked along the
+batch axis (`run`). The state carried forward is always exact; only gradients are cut. Source: Trinh
+et al. 2018, sections 3.2 and 3.3.
 
 Sequences are right-aligned (`trainer.bptt.sequences`); the state is held at zero in the padding.
 """
@@ -22,8 +22,8 @@ from trainer.bptt.sequences import (
     stack_rows,
 )
 
-# The sweep looks this often whose window begins: rarely enough to cost nothing, often enough that
-# few steps are read a second time.
+# The sweep stops after each stride to save states for the windows that begin in the next one. The
+# stride is long enough that this costs nothing, and short enough that few steps are read twice.
 STRIDE_STEPS = 50
 
 
@@ -37,16 +37,16 @@ def sweep(
 ) -> LSTMState:
     """The exact state, without gradient, at each window's own start.
 
-    The batch is read once, stride by stride; where a stride begins, the windows that start within
-    it take over the state. From there each window is read on, step by step, up to its start. So
-    memory is O(B W U), whatever T is.
+    The batch is read once, stride by stride. At the beginning of a stride, the windows that start
+    within the stride copy the state. From there the steps up to each window's start are read for
+    that window. So memory is O(B W U), whatever T is.
 
     Args:
       sequences: of the batch.
       weights: of the main LSTM.
-      starts: int32 [B, W], at most `until`; negative ones mean "before the sequence": zero.
+      starts: int32 [B, W], at most `until`; a negative start is before the sequence: state zero.
       until: the last position at which any window can start; nothing is read beyond.
-      stride_steps: steps of a stride; they are cut from the end, the first one may be shorter.
+      stride_steps: steps of a stride; strides count from the end, so the first may be shorter.
 
     Returns:
       c, h: [W*B, U], in the order of `gather_columns`.

@@ -1,8 +1,8 @@
 """Batches of records, read by index: explicit rows per replica, no shuffle buffer, no state.
 
-`tf.data` calls back into `RecordReader`, reads ahead and parses; everything random (order, anchors,
-which decoder inputs are fed) is a function of (seed, epoch, step, id), so that starting at step k
-costs no reading of what came before.
+`tf.data` calls back into `RecordReader`, reads ahead and parses. Everything random (order, anchors,
+which decoder inputs are fed) is a function of (seed, epoch, step, id). So a run can start at step k
+without reading the batches before it.
 """
 
 import dataclasses
@@ -60,11 +60,11 @@ class SplitInput:
 
     @property
     def _anchored_steps(self) -> int:
-        """L of the anchors: what a decoder or an LSTM spans, or a readout's window."""
+        """L of the anchors: the steps of a decoder or auxiliary LSTM, or of a readout's window."""
         config, total = self._objective, self.info.spec.fixed_length
         if config.spans_steps:
             return config.auxiliary_steps
-        # A window as long as the sequence has one place.
+        # One step less than the sequence: a window of all steps could stand in one place only.
         longest = config.auxiliary_bptt_steps if total is None else max(1, total - 1)
         return min(config.auxiliary_bptt_steps, longest)
 
@@ -78,7 +78,7 @@ class SplitInput:
 
         Args:
           batch_size: the global one.
-          labelled_share: see `DataConfig`; unless it is None, all records are read once.
+          labelled_share: see `DataConfig`; if set, all records are read once for their labels.
         """
         place: dict[str, Any] = {
             'id_hashes': self.reader.entries['id_hash'],
@@ -91,7 +91,7 @@ class SplitInput:
         return LabelledOrder(**place, labelled=self._labelled(), share=labelled_share)
 
     def _labelled(self) -> np.ndarray:
-        """Which examples have labels, bool [N]: the index does not say."""
+        """Which examples have labels, bool [N]; read from the records: the index has no labels."""
         rows = range(len(self.reader))
         return np.array(
             [_features(self.reader.read(i))['label'].int64_list.value[0] >= 0 for i in rows]
@@ -149,8 +149,10 @@ class SplitInput:
         return next(iter(dataset.as_numpy_iterator()))
 
     def ids(self, rows: np.ndarray) -> list[str]:
-        """The ids of these rows of the index, read from the records; bytes that are no UTF-8 as
-        \\xe9."""
+        """The ids of these rows of the index, read from the records.
+
+        A byte that is not valid UTF-8 is written as an escape, such as \\xe9.
+        """
         found = []
         for serialized in self.reader.read_batch(rows):
             name = _features(serialized)['id']
@@ -178,16 +180,18 @@ class SplitInput:
     def drawn(
         self, entries: np.ndarray, segments: int, *, epoch: int, step: int | None
     ) -> list[np.ndarray]:
-        """What is random in a step: r_anchors, r_starts, p_anchors, r_distances, p_distances, fed.
+        """The random values of a step, in the order that `parse` takes them.
 
-        Anchors are 0 where `parse` takes the stored ones.
+        r_anchors, r_starts, p_anchors, r_distances, p_distances, fed. Anchors are 0 if `parse`
+        takes the stored ones.
 
         Args:
           entries: of the index, [B].
           segments: that the batch is padded to.
           epoch: chooses the anchor set.
-          step: decides about distances and which decoder inputs are fed; None, in an evaluation:
-            the middles of the distances' stretches, and inputs as at the end of training.
+          step: determines the distances and which decoder inputs are fed. None stands for an
+            evaluation: the distances are the middles of their stretches, and inputs are fed at the
+            rate that training ends with.
         """
         stored = self._stored and epoch < self.info.anchor_sets
         anchors_of = self._none(entries) if stored else self._draw_anchors(entries, epoch)
@@ -195,7 +199,7 @@ class SplitInput:
         return [*anchors_of, *distances, self._draw_fed(entries['id_hash'], step)]
 
     def _draw_distances(self, rows: int, segments: int, step: int | None) -> list[np.ndarray]:
-        """int32 [B, N] back, [B, N] ahead, the same in all rows; N is 0 where nothing is asked."""
+        """Distances back and ahead, int32 [B, N] each, the same in all rows; N = 0: no readout."""
         config, found = self._objective, []
         total = self.info.spec.fixed_length or int(segments) * self.info.segment_steps
         ahead = min(config.auxiliary_steps, total)
@@ -216,7 +220,7 @@ class SplitInput:
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
         """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
 
-        All 0 where no loss uses them: `auxiliary_steps` need not fit the sequences then.
+        All are 0 if no loss uses them: `auxiliary_steps` need not fit the sequences then.
         """
         if not self._objective.auxiliary:
             return self._none(entries)
@@ -260,7 +264,7 @@ class SplitInput:
         )
         options = tf.data.Options()
         options.threading.private_threadpool_size = 2
-        # Nothing is left to tune; and an iterator that is given up can wait a minute for the tuner.
+        # All values are fixed, and with the tuner on, deleting an iterator can take a minute.
         options.autotune.enabled = False
         return dataset.prefetch(2).with_options(options)
 
@@ -278,9 +282,10 @@ class SplitInput:
         p_distances: tf.Tensor,
         fed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Serialized [B] -> what `task.to_batch` takes; anchors as stored while they are.
+        """Parses serialized records [B] into the dict that `LonghaulTask.to_batch` takes.
 
-        No strings, for no accelerator holds them: `rows` are what `ids` turns into ids.
+        Anchors are the stored ones in the epochs that have them. The dict has no strings, since no
+        accelerator can hold them: it has `rows`, which `ids` turns into ids.
         """
         total = self.info.spec.fixed_length
         padded = segments * self.info.segment_steps if total is None else total

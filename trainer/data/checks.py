@@ -1,4 +1,4 @@
-"""Refusals of a run whose configuration and records do not fit each other."""
+"""Refuses a run whose configuration and records do not fit each other."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from trainer.data.labelled_order import labelled_rows
 
 
 def check(config: Config, info: RecordsInfo) -> None:
-    """Checks what only records and configuration together can tell.
+    """Checks the configuration against the records.
 
     Raises:
       LonghaulError: naming both values and what to do.
@@ -39,7 +39,7 @@ def _check_phases(config: Config, info: RecordsInfo) -> None:
 
 
 def _check_labels(config: Config, info: RecordsInfo) -> None:
-    """Before an auxiliary phase, which needs no labels, has been trained for nothing."""
+    """Checks the labels before an auxiliary phase, which needs none, is trained in vain."""
     data = config.data
     if data.labelled_share is None or not config.run.train_steps:
         return
@@ -73,7 +73,7 @@ def _check_loss(config: Config, info: RecordsInfo) -> None:
     if objective.auxiliary and objective.levels(spec) and spec.dtype != 'uint8':
         raise LonghaulError(
             "ObjectiveConfig.pixel_loss='cross_entropy', but the records in "
-            f'{config.data.records} hold {spec.dtype}: it tells the 256 values of uint8 apart; set '
+            f'{config.data.records} hold {spec.dtype}: cross_entropy needs uint8; set '
             '--gin_param="ObjectiveConfig.pixel_loss=\'squared_error\'"'
         )
 
@@ -99,7 +99,7 @@ def check_same_data(
     Raises:
       LonghaulError: naming the first difference.
     """
-    # A vocabulary's hash tells a difference in one line, its first characters may not.
+    # The hash shows a difference between vocabularies in one line; first characters may be equal.
     names = (f.name for f in dataclasses.fields(SequenceSpec))
     fields = ['vocabulary_sha256' if name == 'vocabulary' else name for name in names]
     pairs = {name: (getattr(saved, name), getattr(spec, name)) for name in fields}

@@ -1,7 +1,7 @@
-"""Which distances a readout is asked about.
+"""The distances at which a readout predicts values.
 
-A distance d is the number of steps between an anchor and what is asked: d = 1 is the last step that
-was read (of the past), or the next one (of the future).
+A distance d is the number of steps between an anchor and the predicted step. In the past, d = 1 is
+the last step that was read; in the future, d = 1 is the next step.
 """
 
 import numpy as np
@@ -16,17 +16,17 @@ def draw_distances(
 ) -> np.ndarray:
     """Distances for one batch, one in each of `count` equal stretches of 1..farthest.
 
-    A pure function of its arguments. Common to all rows of a batch: the readout then looks at each
-    distance once, and many distances cost little.
+    A pure function of its arguments. All rows of a batch share the distances: the readout then
+    computes each distance once, and many distances cost little.
 
     Args:
       seed: of the run.
       step: global step, from 0; None, for an evaluation: the middles of the stretches.
-      farthest: of what is asked, at least 1.
+      farthest: the largest distance, at least 1.
       count: N.
-      placement: 'uniform': stretches of equal length; 'log_uniform': of equal ratio, so that what
-        is near is asked more often.
-      future: whether they lie ahead: past and future are drawn apart.
+      placement: 'uniform': stretches of equal length; 'log_uniform': stretches of equal ratio, so
+        that near steps are asked more often.
+      future: whether distances lie ahead; past and future have separate random streams.
 
     Returns:
       int32 [N], ascending.

@@ -44,14 +44,15 @@ def labelled_rows(share: float, *, batch_size: int, labelled: int, unlabelled: i
 class LabelledOrder(TrainingOrder):
     """As `TrainingOrder`, with `labelled_rows` labelled examples in each batch.
 
-    Labelled and unlabelled examples form a sequence each: all of them in a new order, again and
-    again, so that each is used as often as its like. A batch takes the next of both. An epoch has
-    as many steps as without a share, however often it uses the few.
+    The labelled examples form one endless sequence, the unlabelled examples another. A sequence
+    repeats all its examples, each time in a new order, so that all of them are used equally often.
+    A batch takes the next rows of both sequences. An epoch has as many steps as without a share,
+    however often it repeats examples.
 
-    Sequences of different length: both halves of an epoch are sorted by buckets, and its batches
-    pair the shortest with the shortest, each padded to its longest row. The share is exact in all
-    of them. Where fewer labelled examples than a batch takes are of one length, a batch has some of
-    them more than once.
+    If sequences differ in length, an epoch's labelled rows are sorted by buckets, and so are its
+    unlabelled rows. Batches pair the shortest with the shortest, and each batch is padded to its
+    longest row. The share is exact in all batches. If a batch takes more labelled examples than
+    there are of one length, it has some of them more than once.
     """
 
     def __init__(

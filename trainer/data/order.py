@@ -40,7 +40,7 @@ class StepRows:
 
 
 class TrainingOrder:
-    """Batches of a split without end, epoch after epoch."""
+    """The endless training batches of a split, epoch after epoch."""
 
     def __init__(
         self, *, id_hashes: np.ndarray, segments: np.ndarray, batch_size: int, seed: int
@@ -80,8 +80,11 @@ class TrainingOrder:
         return cached[1][position]
 
     def _epoch(self, epoch: int) -> list[StepRows]:
-        """All batches of an epoch. Rows that do not fill a batch of their bucket join the next
-        longer one; fewer than `batch_size` of the longest are left out, others each epoch."""
+        """All batches of an epoch.
+
+        Rows that do not fill a batch of their bucket join the next longer bucket. Of the longest
+        bucket, fewer than `batch_size` rows are left out, different ones in each epoch.
+        """
         order = np.argsort(anchors.mix(self._seed, _EXAMPLES, epoch, self._hashes), kind='stable')
         batches, carried = [], np.zeros([0], np.int64)
         for bucket in np.unique(self._buckets):
@@ -92,7 +95,7 @@ class TrainingOrder:
         return self._shuffled(batches, epoch)
 
     def _shuffled(self, batches: list[tuple[np.ndarray, int]], epoch: int) -> list[StepRows]:
-        """An epoch's batches (rows int64 [B], segments), of all lengths in turn."""
+        """Shuffles an epoch's batches, (rows int64 [B], segments) each, across all lengths."""
         numbers = np.arange(len(batches), dtype=np.uint64)
         shuffled = np.argsort(anchors.mix(self._seed, _BATCHES, epoch, numbers), kind='stable')
         counted = np.ones([self._batch], bool)

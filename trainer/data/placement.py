@@ -1,6 +1,6 @@
-"""Where anchors fall: a pure function of (seed, epoch, id), by one of several placements.
+"""The positions of anchors: a pure function of (seed, epoch, id), by one of several placements.
 
-'uniform' is the records' own (`pipelines.format.anchors`), which the job stores as well.
+'uniform' is the placement of `pipelines.format.anchors`, which the job uses for stored anchors.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def place_anchors(
 
     Args:
       placement: 'uniform'; 'stratified': anchor k of K in the k-th of K equal stretches; 'early':
-        uniform in the logarithm of the position, for what begins with what matters: it has to be
-        written once and kept longest.
+        uniform in the logarithm of the position, for sequences whose beginning matters: the state
+        has to store it once and keep it longest.
       seed: of the run.
       epoch: from 0.
       id_hashes: uint64 [B].
@@ -57,7 +57,7 @@ def place_anchors(
         return (bits >> np.uint64(11)) * 2.0**-53
 
     def draw(stream: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Whole numbers in low..high, placed."""
+        """Integers in low..high, by the placement."""
         u = shares(stream)
         if placement == 'stratified':
             u = (k + u) / anchors_per_sequence
@@ -68,7 +68,7 @@ def place_anchors(
         return np.clip(found, low, high).astype(np.int64)
 
     r_anchors = draw(_R_ANCHOR, steps, total)
-    # Whatever the anchors' placement, all of an anchor's past is alike.
+    # A start is uniform over its anchor's past, whatever the placement of the anchors.
     r_starts = np.floor(shares(_R_START) * (r_anchors - steps + 1)).astype(np.int64)
     p_anchors = draw(_P_ANCHOR, np.zeros_like(steps), np.maximum(total - steps - 1, 0))
     return AnchorSets(*(a.astype(np.int32) for a in (r_anchors, r_starts, p_anchors)))

@@ -1,8 +1,9 @@
 """Deals batches out to the replicas of a strategy.
 
-Not by `tf.distribute`'s own datasets: theirs read ahead to each device through iterators with a
-tuner that no option reaches, and giving one of them up can take a minute (seen with TensorFlow
-2.20: the destructor waits for the tuner's next round). A batch is small beside its step.
+The datasets of `tf.distribute` are not used: they read ahead to each device through iterators with
+a tuner that no option turns off. Deleting such an iterator can take a minute (seen with TensorFlow
+2.20: the destructor waits for the tuner's next round). Reading ahead to a device would gain little,
+since a batch is small beside its step.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,9 +27,9 @@ def local_parts(strategy: tf.distribute.Strategy) -> list[Rows]:
 
 
 class ReplicaBatches:
-    """Batches of all replicas of this worker, out of a dataset with one element for each in turn.
+    """The batches of this worker's replicas, from a dataset with one element per replica in turn.
 
-    Iterating gives what `strategy.run` takes; every iteration begins anew.
+    Iterating yields the inputs of `strategy.run`; every iteration starts from the beginning.
     """
 
     def __init__(

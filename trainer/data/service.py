@@ -1,9 +1,9 @@
 """Training batches through a tf.data service: other processes read and parse, the order stays.
 
-The plan of a stretch of steps (which records, which anchors) is computed here and travels inside of
-a dataset of TensorFlow ops alone, so that any worker of the service can carry it out. Workers hand
-elements over as they are ready; they are put in order here, and what a lost worker took with it is
-read here.
+This process plans a stretch of steps: which records, which anchors. The plan is part of a dataset
+that consists of TensorFlow ops alone, so that any worker of the service can execute it. Workers
+return elements as they are ready; this process puts them in order. It reads the elements of a lost
+worker itself.
 """
 
 import itertools
@@ -17,14 +17,14 @@ from pipelines.format.errors import LonghaulError, first_line
 from trainer.data.batches import Rows, SplitInput
 from trainer.data.order import TrainingOrder
 
-# Steps whose plan is one dataset: a few megabytes.
+# Number of steps in one plan, and so in one dataset of the service: a few megabytes.
 _STRETCH = 100
 _BUFFER_BYTES = 1 << 16
 _POSITION = 'position'
 
 
 class ServiceBatches:
-    """What `SplitInput.training` gives, element by element, read by the workers of a service."""
+    """The elements of `SplitInput.training`, read by the workers of a service."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ServiceBatches:
         parts: list[Rows],
         address: str,
     ) -> None:
-        """Takes what `SplitInput.training` takes, and the dispatcher's address.
+        """Takes the arguments of `SplitInput.training`, and the dispatcher's address.
 
         Args:
           split: of the records, which the workers find under the same path.
@@ -82,7 +82,7 @@ class ServiceBatches:
             while wanted not in early:
                 element = self._next(found)
                 if element is None:
-                    # Lost with its worker.
+                    # The element was lost with its worker.
                     element = next(iter(self._carried_out([plan[wanted]])))
                     element[_POSITION] = tf.constant(wanted, tf.int64)
                 early[int(element.pop(_POSITION))] = element
@@ -102,9 +102,9 @@ class ServiceBatches:
                 'records again with python -m pipelines.main --overwrite'
             )
         return LonghaulError(
-            f'DataConfig.service={self._address}: {reason}; is python -m tools.data_service '
-            'running there, and do its workers see the records under the same path? None reads '
-            'here'
+            f'DataConfig.service={self._address}: {reason}; check that python -m '
+            'tools.data_service runs there and that its workers see the records under the same '
+            'path, or set DataConfig.service=None to read in this process'
         )
 
     def _planned(self, first: int, element: int) -> tuple:

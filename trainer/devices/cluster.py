@@ -1,4 +1,4 @@
-"""The machines of a run, from flags or TF_CONFIG: checked before anything waits for anybody."""
+"""The machines of a run, from flags or TF_CONFIG; checked before any worker waits for another."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ class Workers:
 
 
 def find_workers(flags: ClusterFlags) -> Workers | None:
-    """The workers that flags or TF_CONFIG name; None where there is but this process.
+    """The workers that flags or TF_CONFIG name; None if the run has one process.
 
     Raises:
       LonghaulError: if the flags do not go together, naming the flag or variable.
@@ -64,7 +64,7 @@ def _check(flags: ClusterFlags) -> None:
         )
     if flags.strategy == 'tpu' and not flags.tpu:
         raise LonghaulError(
-            '--distribution_strategy=tpu: which TPU? Add --tpu=local on a TPU VM, or '
+            '--distribution_strategy=tpu: --tpu is missing; add --tpu=local on a TPU VM, or '
             '--tpu=NAME_OR_ADDRESS'
         )
     if flags.tpu and flags.strategy != 'tpu':
@@ -90,8 +90,8 @@ def _of_this_run(flags: ClusterFlags, found: Workers | None) -> Workers:
         return found
     if flags.worker_hosts is None:
         raise LonghaulError(
-            '--distribution_strategy=multi_worker_mirrored: who are the workers? Add for example '
-            f'{_EXAMPLE}, or set TF_CONFIG'
+            '--distribution_strategy=multi_worker_mirrored: --worker_hosts is missing; add for '
+            f'example {_EXAMPLE}, or set TF_CONFIG'
         )
     hosts = _checked(flags.worker_hosts.split(','), f'--worker_hosts={flags.worker_hosts}')
     index = flags.task_index
@@ -101,7 +101,7 @@ def _of_this_run(flags: ClusterFlags, found: Workers | None) -> Workers:
         given = '--task_index is missing' if index is None else f'--task_index={index}'
         raise LonghaulError(
             f'{given}: --worker_hosts names {len(hosts)} workers, so a number in '
-            f'0..{len(hosts) - 1} is needed, another one for each process'
+            f'0..{len(hosts) - 1} is needed, a different one for each process'
         )
     return Workers(hosts, index)
 
@@ -114,7 +114,7 @@ def _checked(hosts: list[str], name: str) -> tuple[str, ...]:
                 f'{name}: {host!r} is not host:port; name every worker as in {_EXAMPLE}'
             )
     if len(set(hosts)) < len(hosts):
-        raise LonghaulError(f'{name}: an address stands there twice; each worker needs its own')
+        raise LonghaulError(f'{name}: names an address twice; name a different one for each worker')
     return tuple(hosts)
 
 
@@ -127,14 +127,14 @@ def _from_environment(text: str) -> Workers:
         groups = {name: list(jobs.get(name, [])) for name in ('chief', 'worker')}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LonghaulError(
-            'TF_CONFIG: is not of the form {"cluster": {"worker": ["host:port", ...]}, "task": '
+            'TF_CONFIG is not of the form {"cluster": {"worker": ["host:port", ...]}, "task": '
             f'{{"type": "worker", "index": 0}}}} ({type(error).__name__}: {error}); correct or '
             'unset it'
         ) from error
     for name in (*jobs, kind):
         if name not in groups:
             raise LonghaulError(
-                f'TF_CONFIG: {name!r} is no kind of task here; only chief and worker take part'
+                f'TF_CONFIG: {name!r} is not a known kind of task; name chief and worker only'
             )
     if not 0 <= index < len(groups[kind]):
         raise LonghaulError(

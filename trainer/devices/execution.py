@@ -1,8 +1,8 @@
 """How a replica computes: which path reads its sequences, on which threads, in how many parts.
 
-Two cores are faster on two halves of a batch than together on one product after the other, since a
-step's products are small: so on CPUs each operation has one thread, and the batch as many parts as
-there are cores.
+The products of a step are small. Two cores are therefore faster on two halves of a batch than
+together on one product after another. So on CPUs each operation has one thread, and the batch is
+split into as many parts as there are cores.
 """
 
 import dataclasses
@@ -15,14 +15,14 @@ from pipelines.format.errors import LonghaulError
 from trainer.config import Config
 from trainer.devices import quiet
 
-# XLA's newer runtime for CPUs hands each small kernel over to a pool of threads, which costs more
-# than the kernel: measured in docs/performance.md. The pass that is left out dies ("could not find
-# evaluated value") of loops whose results are multiplied, and gives nothing in return.
+# XLA's newer runtime for CPUs hands each small kernel to a pool of threads, which costs more than
+# the kernel: measured in docs/performance.md. The disabled pass fails ("could not find evaluated
+# value") on loops whose results are multiplied, and makes nothing faster.
 XLA_FLAGS = (
     '--xla_cpu_use_thunk_runtime=false',
     '--xla_disable_hlo_passes=onednn-contraction-rewriter',
 )
-# No variable silences these: they come before TensorFlow's logging is set up.
+# No environment variable silences these lines: they come before TensorFlow sets up its logging.
 _GREETING = re.compile(r'I\d{4} |WARNING: All log messages before absl::InitializeLog')
 
 
@@ -31,8 +31,8 @@ class Execution:
     """How a replica computes a step.
 
     `path`: 'scan' (loops of TensorFlow), 'compiled_scan' (the same loops through XLA) or 'cudnn'.
-    `parts`: independent parts of its batch. `compiles`: whether the step asks for XLA itself, which
-    a TPU must not be asked for. `reason`: why this path, for people.
+    `parts`: independent parts of its batch. `compiles`: whether the step sets `jit_compile`, which
+    is not allowed under a TPU strategy. `reason`: why this path was chosen, for the log.
     """
 
     path: str = 'scan'
@@ -50,7 +50,9 @@ SCAN = Execution()
 
 
 def prepare(config: Config, *, tpu: bool) -> Execution:
-    """Chooses, and sets TensorFlow's threads and XLA's flags; call before TensorFlow computes.
+    """Chooses the execution, and sets TensorFlow's threads and XLA's flags.
+
+    Call it before TensorFlow computes anything.
 
     Args:
       config: of the run; `RunConfig.path` decides, 'auto' leaves it to the devices.
@@ -100,7 +102,10 @@ def choose(config: Config, *, tpu: bool, gpu: bool, cores: int) -> Execution:
 
 
 def _set_threads(cores: int) -> bool:
-    """Whether they could be set: XLA's older runtime has no code for several in one operation."""
+    """Sets one thread per operation; returns whether TensorFlow still allowed it.
+
+    XLA's older runtime supports no more than one thread in an operation.
+    """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
@@ -118,10 +123,10 @@ def _set_xla_flags() -> None:
 
 
 def start_compiler(how: Execution) -> None:
-    """Lets XLA start, and keeps what it says of itself then out of the terminal.
+    """Starts XLA, and keeps its start-up messages out of the terminal.
 
-    Call it after the strategy is made: TensorFlow computes here. Lines that are no greeting are
-    passed on.
+    Call it after the strategy is made, since TensorFlow computes here. All other lines that are
+    written to stderr meanwhile are shown.
 
     Args:
       how: from `prepare`.

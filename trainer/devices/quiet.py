@@ -1,4 +1,4 @@
-"""Keeps what libraries say of themselves out of the terminal, and nothing else."""
+"""Keeps the start-up messages of libraries out of the terminal; all other lines are shown."""
 
 import contextlib
 import os
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def without(greeting: re.Pattern) -> Iterator[None]:
-    """Within, lines that any library writes to stderr wait; at the end they are shown.
+    """Inside this context, lines that any library writes to stderr are held; its end shows them.
 
     Args:
-      greeting: lines that begin like this are not shown.
+      greeting: lines whose beginning matches this pattern are not shown.
     """
     with tempfile.TemporaryFile() as said:
         try:

@@ -2,7 +2,7 @@
 
 TensorFlow 2.20 waits for missing workers without end, inside a call that neither Ctrl-C nor
 SIGTERM interrupts. Here every worker listens on its own port until it has reached all others, for
-a limited time; what is wrong with a port or a name is said in one line.
+a limited time. A wrong port or name is reported in one line.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pipelines.format.errors import LonghaulError
 from trainer.devices.cluster import Workers
 
-# Machines of a cluster may be handed out minutes apart.
+# The machines of a cluster may start minutes apart.
 PATIENCE_SECONDS = 600.0
 _SILENCE_SECONDS, _PAUSE_SECONDS = 5.0, 0.2
 
@@ -26,7 +26,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def reachable(address: str, *, timeout: float = 2.0) -> bool:
-    """Whether somebody listens at 'host:port'."""
+    """Whether a process listens at 'host:port'."""
     with contextlib.suppress(OSError):
         socket.create_connection(split_address(address), timeout=timeout).close()
         return True
@@ -36,15 +36,15 @@ def reachable(address: str, *, timeout: float = 2.0) -> bool:
 def meet(workers: Workers, *, patience: float = PATIENCE_SECONDS) -> None:
     """Returns as soon as all other workers listen; this one listens meanwhile.
 
-    Whoever has met everybody goes on to TensorFlow, whose server then listens on the same port, so
-    that later ones meet it as well.
+    A worker that has reached all others goes on to TensorFlow, whose server then listens on the
+    same port. So later workers reach it as well.
 
     Args:
       workers: all of them.
       patience: seconds to wait for the last of them.
 
     Raises:
-      LonghaulError: if this one's port is taken, or somebody does not come.
+      LonghaulError: if this worker's port is taken, or another worker is not reached in time.
     """
     others = {i: host for i, host in enumerate(workers.hosts) if i != workers.index}
     started, said = time.monotonic(), False
@@ -66,14 +66,14 @@ def meet(workers: Workers, *, patience: float = PATIENCE_SECONDS) -> None:
 
 @contextlib.contextmanager
 def _listening(address: str) -> Iterator[None]:
-    """Lets others connect to this port; nothing is ever said."""
+    """Accepts connections on this worker's port; no data is exchanged."""
     port = split_address(address)[1]
     try:
         server = socket.create_server(('', port), backlog=128)
     except OSError as error:
         raise LonghaulError(
-            f'{address}: this worker cannot listen on port {port} ({error.strerror}); end what '
-            'uses it, or name another port on all workers'
+            f'{address}: this worker cannot listen on port {port} ({error.strerror}); end the '
+            'process that uses the port, or name another port on all workers'
         ) from error
     with server:
         yield

@@ -1,4 +1,4 @@
-"""The devices of a run: a strategy of Model Garden's by name."""
+"""The devices of a run: makes a strategy of Model Garden by its name."""
 
 import contextlib
 import signal
@@ -16,7 +16,7 @@ _TPU_SECONDS = 60.0
 
 
 def make_strategy(flags: ClusterFlags) -> tf.distribute.Strategy:
-    """A strategy of Model Garden's; waits until all other workers, if there are any, are there.
+    """Makes a strategy of Model Garden; waits until all other workers, if any, are reached.
 
     Raises:
       LonghaulError: if devices, workers or the TPU are missing or cannot be reached.
@@ -57,7 +57,7 @@ def _multi_worker_strategy(
 
 @contextlib.contextmanager
 def _sigterm_kept() -> Iterator[None]:
-    """TensorFlow's workers take SIGTERM for a notice that nobody asked for, and live on."""
+    """Restores the SIGTERM handler: TensorFlow's workers install one that keeps them alive."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -69,13 +69,13 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _tpu_strategy(address: str) -> tf.distribute.Strategy:
-    """Compiles by itself: nothing else may ask for jit_compile under it."""
+    """A TPU compiles by itself: no function may set `jit_compile` under this strategy."""
     try:
         _check_tpu(address)
         return distribute_utils.get_distribution_strategy('tpu', tpu_address=address)
     except LonghaulError:
         raise
-    except Exception as error:  # Of the network, of Google's clients, of TensorFlow: all sorts.
+    except Exception as error:  # The network, Google's clients and TensorFlow raise many types.
         raise LonghaulError(
             f'--tpu={address}: no TPU there ({_reason(error)}); --tpu=local needs a TPU VM '
             'with a TensorFlow built for TPUs, a name needs a project, a zone and credentials of '
@@ -84,15 +84,15 @@ def _tpu_strategy(address: str) -> tf.distribute.Strategy:
 
 
 def _check_tpu(address: str) -> None:
-    """Refuses an address at which nobody listens: TensorFlow would wait without end."""
+    """Refuses an address at which no process listens: TensorFlow would wait without end."""
     if address == 'local':
         return
     master = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address).master()
     host = master.removeprefix('grpc://').split(',')[0]
     if not rendezvous.reachable(host, timeout=_TPU_SECONDS):
         raise LonghaulError(
-            f'--tpu={address}: nobody answers at {host} within {_TPU_SECONDS:.0f} s; is the TPU '
-            'up, and in the same network?'
+            f'--tpu={address}: no answer from {host} within {_TPU_SECONDS:.0f} s; check that the '
+            'TPU is up and in the same network'
         )
 
 

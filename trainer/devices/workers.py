@@ -1,4 +1,4 @@
-"""Several workers of one run: who they are, and what they say to each other.
+"""Several workers of one run: their number, their chief, and the exchanges between them.
 
 All workers run the same code, so that all take part in every exchange between them, in the same
 order.
@@ -30,29 +30,30 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def gather(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
-    """Concatenates all workers' arrays, in the order of the workers; all take part.
+    """Concatenates all workers' arrays, in the order of the workers; all workers must call it.
 
     Args:
       strategy: of the run.
       values: [N, ...], of the same shape on all workers; float32 or whole numbers.
 
     Returns:
-      [workers * N, ...], on every worker; of one worker: its own.
+      [workers * N, ...], on every worker; with one worker, its own array.
     """
     if count(strategy) == 1:
         return values
-    # NCCL, where it does this, knows no short integers.
+    # NCCL, which gathers on GPUs, has no short integers.
     dtype = np.float32 if values.dtype.kind == 'f' else np.int64
     found = strategy.gather(tf.constant(values.astype(dtype)), axis=0)
     return found.numpy().astype(values.dtype)
 
 
 def agree(strategy: tf.distribute.Strategy, facts: dict[str, object]) -> None:
-    """Makes sure that all workers were started for the same work; all take part.
+    """Makes sure that all workers were started for the same work; all workers must call it.
 
     Args:
       strategy: of the run.
-      facts: by name, what must be the same everywhere; told apart by their first letters.
+      facts: by name, values that must be the same on all workers; the first 64 bytes of a value's
+        text are compared.
 
     Raises:
       LonghaulError: on every worker, naming the first fact that differs.
@@ -65,6 +66,6 @@ def agree(strategy: tf.distribute.Strategy, facts: dict[str, object]) -> None:
             if text != column[0]:
                 raise LonghaulError(
                     f'{name}: {column[0].decode()} on worker 0, {text.decode()} on worker '
-                    f'{worker}; start all workers with the same command, but for --task_index, on '
-                    'the same files'
+                    f'{worker}; start all workers with the same command (except for --task_index) '
+                    'on the same files'
                 )

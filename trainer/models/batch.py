@@ -1,4 +1,4 @@
-"""What a step's losses are computed from, and what they are."""
+"""The batch that a step's losses are computed from, and the losses themselves."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ import tensorflow as tf
 
 
 class Batch(NamedTuple):
-    """What the losses are computed from; B static.
+    """The inputs of the losses; B is static.
 
     `inputs`: stored columns, right-aligned: [B, T, C] values or [B, T] ids. `lengths`: int32 [B],
     or None when every row has T steps. `labels`: int32 [B], -1 = none. `r_anchors`, `r_starts`,
     `p_anchors`: int32 [B, K], in steps of the row (padding not counted). `fed`: bool [B, K, L-1],
-    see `Reconstruction.outputs`, or None. `r_distances`, `p_distances`: int32 [N], what readouts
-    are asked about, or None.
+    see `Reconstruction.outputs`, or None. `r_distances`, `p_distances`: int32 [N], the distances at
+    which readouts predict values, or None.
     """
 
     inputs: tf.Tensor
@@ -34,8 +34,8 @@ class Batch(NamedTuple):
 class Losses(NamedTuple):
     """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
 
-    `encoded`: [B, F], what the logits were computed from. `reconstruction_average`,
-    `prediction_average`: [B], what always saying the average costs at the steps that were asked.
+    `encoded`: [B, F], the classifier's input. `reconstruction_average`, `prediction_average`: [B],
+    the loss of always predicting the average, at the same steps as the auxiliary loss.
     """
 
     supervised: tf.Tensor

@@ -27,7 +27,7 @@ def make_model(
       config: of the run.
       spec: of the sequences.
       classes: number of classes.
-      loss: of a step, for the auxiliary losses; None: nothing is to be trained, only asked.
+      loss: of a step, for the auxiliary losses; None: the model is not trained.
 
     Returns:
       A new model with its initial values.
@@ -40,8 +40,8 @@ def make_model(
     if config.model.architecture == 'gru':
         return GRUClassifier(config.model, **sizes)
     if config.model.architecture == 'transformer':
-        # Not for everybody: it costs. Model Garden's layers register themselves with gin, which is
-        # locked once it has parsed.
+        # Imported only for a transformer, since the import takes time and memory. Model Garden's
+        # layers register themselves with gin, which is locked after it has parsed.
         with gin.unlock_config():
             from trainer.models.baselines.transformer import TransformerClassifier
 
@@ -57,7 +57,7 @@ def make_model(
 def make_objective(
     config: Config, segment_steps: int, *, supervised: bool = True
 ) -> Objective[Any]:
-    """The losses of the run's model, on records of one `segment_steps`.
+    """The losses of the run's model.
 
     Args:
       config: of the run.

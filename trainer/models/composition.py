@@ -1,9 +1,9 @@
 """The paper's Figure 2, composed: sweep -> windows -> losses.
 
-The supervised window ends at T, an r window ends at its anchor, p windows start at theirs; readouts
-of past and future share windows that hold many anchors. Windows of equal length that end somewhere
-are stacked and read by one LSTM; the sweep below them is read once for all. Source: Trinh et al.
-2018, section 3.
+The supervised window ends at T, an r window ends at its anchor, a p window starts at its anchor.
+Readouts of past and future share windows that hold many anchors. Windows of equal length are
+stacked and read by one LSTM call, except for p windows, which are read separately. One sweep serves
+all windows. Source: Trinh et al. 2018, section 3.
 """
 
 from typing import NamedTuple, cast
@@ -32,14 +32,14 @@ def _split(state: LSTMState, sizes: list[int]) -> list[LSTMState]:
 
 
 def batch_steps(auxiliary_steps: int, batch: Batch) -> int:
-    """L of a batch: documents shorter than 2L have their own, shorter ones."""
+    """L of a batch; less for documents if the batch is padded to fewer than 2L steps."""
     if batch.lengths is None:
         return auxiliary_steps
     return int(shortened(auxiliary_steps, batch.inputs.shape[1]))
 
 
 class Window(NamedTuple):
-    """Stretches of the rows that the main LSTM reads with gradient.
+    """Windows of one kind: the stretches that the main LSTM reads with gradient.
 
     `starts` int32 [B, W], positions in the padded batch; `steps` static; `held`: whether a start
     can lie before its row's first step.
@@ -51,13 +51,13 @@ class Window(NamedTuple):
 
 
 class Composition:
-    """One batch on its way from columns to losses.
+    """The windows of one batch, their states and their losses.
 
     Attributes:
-      sequences: the batch's.
-      weights: the main LSTM's.
-      windows: by name ('supervised', 'readout', 'reconstruction', 'prediction'), those in use.
-      states: by window, at its starts, without gradient: [W*B, U] each.
+      sequences: of the batch.
+      weights: of the main LSTM.
+      windows: the windows in use, by name: 'supervised', 'readout', 'reconstruction', 'prediction'.
+      states: by name of the window, the states at its starts, without gradient: [W*B, U] each.
       steps: L of this batch.
     """
 
@@ -108,7 +108,7 @@ class Composition:
         return windows
 
     def _readout_windows(self) -> Window:
-        """The S steps before each r anchor, or a row's first S; all of a row that is shorter."""
+        """The S steps before each r anchor, or the row's first S; of a shorter row, all steps."""
         steps = min(self._config.auxiliary_bptt_steps, self._total_steps)
         begin = 0 if self.sequences.padding is None else self.sequences.padding[:, tf.newaxis]
         starts = tf.maximum(self.padded(self._batch.r_anchors) - steps, begin)
@@ -129,10 +129,10 @@ class Composition:
         return Window(self.padded(self._batch.r_anchors) - steps, steps, held)
 
     def _prediction_windows(self) -> Window:
-        """From each p anchor on.
+        """The steps from each p anchor on.
 
-        A row with no more than S steps has no cut at all: its window begins with the row, and the
-        auxiliary LSTM joins at the anchor.
+        A row with at most S steps has no cut at all: its window begins with the row, and the
+        auxiliary LSTM starts at the anchor.
         """
         bptt_steps = self._config.auxiliary_bptt_steps
         starts, steps = self.padded(self._batch.p_anchors), self.steps
@@ -159,7 +159,7 @@ class Composition:
         return max(0, *(latest[name] for name in self.windows))
 
     def _sweep(self, segment_steps: int) -> dict[str, LSTMState]:
-        """The states at the starts of all windows, by loss; [W*B, U] each."""
+        """The states at the starts of all windows, by name; [W*B, U] each."""
         starts = [window.starts for window in self.windows.values()]
         state = truncation.sweep(
             self.sequences,
@@ -194,24 +194,24 @@ class Composition:
         return self._reconstruction_losses(states)
 
     def _shuffle(self, states: tf.Tensor) -> tf.Tensor:
-        """States [n*B, U] as they are, or each row's from the row beside it."""
+        """States [n*B, U], unchanged or, with `other_states`, each from the neighbouring row."""
         if not self._other_states:
             return states
         by_row = tf.reshape(states, [-1, self._rows, states.shape[1]])
         return tf.reshape(tf.roll(by_row, 1, axis=1), states.shape)
 
     def columns(self, name: str) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """What a window reads, [S, W*B, ...], and from which step on its rows have begun."""
+        """Inputs of a window, [S, W*B, ...], and the step at which each row begins, if held."""
         starts, steps, held = self.windows[name]
         columns = gather_columns(self.sequences, starts, steps)
         return columns, first_steps(self.sequences, starts) if held else None
 
     def read(self) -> dict[str, LSTMState | tf.Tensor]:
-        """Reads the windows that end somewhere, with gradient, those of one length by one LSTM.
+        """Reads all windows but the p windows with gradient, windows of one length in one call.
 
         Returns:
-          The states [W*B, U] at their ends; of readouts the hidden states after each of their
-          steps, [S, W*B, U].
+          By name of the window, the states [W*B, U] at its ends. For 'readout', the hidden states
+          after each step, [S, W*B, U].
         """
         windows = {name: w for name, w in self.windows.items() if name != 'prediction'}
         found: dict[str, LSTMState | tf.Tensor] = {}
@@ -288,10 +288,10 @@ class Composition:
         return self._named('reconstruction', losses, average)
 
     def _prediction_losses(self) -> dict[str, tf.Tensor]:
-        """Reads from each p anchor on; cuts lie at a, a+S, a+2S, ... for both LSTMs alike."""
+        """Reads from each p anchor a on; both LSTMs have their cuts at a, a+S, a+2S, ..."""
         starts, steps, _ = self.windows['prediction']
         anchors = self.padded(self._batch.p_anchors)
-        # Where windows can begin with their rows, the auxiliary LSTM joins later.
+        # If a window can begin with its row, the auxiliary LSTM starts later, at the anchor.
         joins = self.sequences.padding is not None or steps > self.steps
         first = stack_rows(anchors - starts) if joins else None
         bptt_steps = self._config.auxiliary_bptt_steps

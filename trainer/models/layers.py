@@ -16,11 +16,12 @@ from trainer.bptt.lstm import LSTMWeights
 
 @dataclasses.dataclass(frozen=True)
 class GateBias:
-    """What an LSTM's gates start from.
+    """The initial biases of an LSTM's gates.
 
-    Without `chrono_steps`, `forget_bias` for the forget gate and zero for all others. With it,
-    units remember for u steps, u uniform on 1..chrono_steps - 1: log u for the forget gate, -log u
-    for the input gate (Tallec & Ollivier 2018, section 2.3).
+    Without `chrono_steps`: `forget_bias` for the forget gate and zero for all others. With
+    `chrono_steps`: each unit remembers for u steps, with u uniform on 1..chrono_steps - 1; the bias
+    is log u for the forget gate, -log u for the input gate and zero for the others (Tallec &
+    Ollivier 2018, section 2.3).
     """
 
     forget_bias: float = 1.0
@@ -48,7 +49,7 @@ class Initializer:
         return self._variable(name, draw)
 
     def normal(self, name: str, shape: list[int]) -> tf.Variable:
-        """Standard normal, for embeddings: how far ids lie apart is the same for any number."""
+        """Standard normal, for embeddings: distances between ids do not depend on their number."""
         return self._variable(name, tf.random.stateless_normal(shape, self._seeds(name)))
 
     def orthogonal(self, name: str, shape: list[int]) -> tf.Variable:
@@ -138,7 +139,7 @@ class StepHead(tf.Module):
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """[..., U] -> [..., outputs]."""
-        if x.shape.rank == 2:  # Of as many rows as there are, known or not.
+        if x.shape.rank == 2:  # The number of rows may be unknown.
             return self.apply(x, self.weights())
         y = self.apply(tf.reshape(x, [-1, x.shape[-1]]), self.weights())
         return tf.reshape(y, [*x.shape[:-1], y.shape[-1]])
@@ -169,7 +170,7 @@ class Classifier(tf.Module):
             return None
         kernel = self.hidden_2.kernel
         seeds = tf.stack([tf.constant(seed & 0x7FFFFFFF, tf.int64), tf.cast(step, tf.int64)])
-        # Random bits, for XLA makes other floats of the same bits than TensorFlow's own kernels.
+        # Random bits, since XLA turns the same bits into other floats than TensorFlow's kernels.
         bits = tf.random.stateless_uniform(
             kernel.shape, seeds, minval=None, maxval=None, dtype=tf.int32, alg='philox'
         )

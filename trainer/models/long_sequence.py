@@ -44,7 +44,7 @@ class LongSequenceModel(tf.Module):
           classes: number of classes.
           seed: initial values are a function of (seed, variable name).
           objective: which auxiliary losses are used, and in what form.
-          loss: of a step, for both.
+          loss: of a step, for both auxiliary parts.
           dtype: of all variables.
         """
         super().__init__()

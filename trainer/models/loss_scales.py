@@ -1,4 +1,4 @@
-"""What relative losses are divided by: the cost of always saying the training split's average."""
+"""The scales that divide relative losses: the loss of predicting the training split's average."""
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
@@ -10,10 +10,10 @@ _LEAST = 1e-10
 
 
 def loss_scales(config: Config, info: RecordsInfo) -> tuple[float, ...] | None:
-    """The scales of `StepLoss`, from the records' stats.json; None where losses are as they are.
+    """The scales of `StepLoss`, from the records' stats.json; None if losses are not relative.
 
     Raises:
-      LonghaulError: if an older job has not written what is needed.
+      LonghaulError: if stats.json lacks the scales, because an older job wrote it.
     """
     objective = config.objective
     if not (objective.auxiliary and objective.relative_losses):

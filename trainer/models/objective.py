@@ -54,14 +54,14 @@ class Objective(abc.ABC, Generic[_Model]):
         *,
         other_states: bool = False,
     ) -> Losses:
-        """Computes the losses of each example; gradients are cut exactly (design: truncation).
+        """Computes the losses of each example, with exact truncation (`trainer.bptt.truncation`).
 
         Args:
           model: with the parts that the losses need.
           batch: of B sequences.
           dropconnect: [F, F], see `Classifier`; None when evaluating.
-          other_states: whether the auxiliary losses get the states of other rows of the batch
-            than they ask about: what they cost without the state, see
+          other_states: whether each row's auxiliary losses are computed from the state of another
+            row of the batch. This measures the losses without the right state, see
             `trainer.monitoring.state_use`.
 
         Returns:
@@ -72,13 +72,13 @@ class Objective(abc.ABC, Generic[_Model]):
     def compose(
         self, model: _Model, batch: Batch, *, other_states: bool = False
     ) -> Composition | None:
-        """The windows, swept up to their starts, see `losses`; None where there are none."""
+        """The windows with the states at their starts; None for a model without windows."""
 
 
 class TruncatedObjective(Objective[LongSequenceModel]):
-    """The LSTM's, supervised and auxiliary.
+    """The objective of the LSTM, with supervised and auxiliary losses.
 
-    The sweep walks in strides no longer than a segment: documents are padded to whole ones.
+    The strides of the sweep are no longer than a segment: documents are padded to whole segments.
     """
 
     def losses(

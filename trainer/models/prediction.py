@@ -1,8 +1,8 @@
 """The p-LSTM's auxiliary LSTM: predicts what comes after an anchor.
 
-Knows hidden states, columns and losses, and nothing of truncation: whoever hands over hidden states
-decides where gradients stop. Rows here are (anchor, example) pairs, R of them; time comes first.
-Source: Trinh et al. 2018, section 3.1.
+This module knows hidden states, columns and losses, but not where truncation happens: the caller
+that passes the hidden states decides where gradients stop. A row here is a pair (anchor, example);
+there are R rows. Time is the first axis. Source: Trinh et al. 2018, section 3.1.
 """
 
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What the trainer, the exporter and the monitoring may ask of a model, whatever reads in it."""
+"""The interface of every model, as the trainer, the exporter and the monitoring use it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from trainer.models.prediction import Prediction
 from trainer.models.readout import Readout
 from trainer.models.reconstruction import Reconstruction
 
-# By name, [B, U] each.
+# Tensors of a state by name, [B, U] each.
 State = dict[str, tf.Tensor]
 
 
@@ -22,10 +22,10 @@ class Model(Protocol):
     Attributes:
       config: its sizes.
       embedding: [C or V, E].
-      classifier: of what `encode` returns.
-      reconstruction, prediction: the parts of the auxiliary losses; None where they are not used.
-      state_names: of the tensors of a state; empty where all steps are needed at once, and nothing
-        can be streamed. 'h' is what the classifier reads.
+      classifier: its input is what `encode` returns.
+      reconstruction, prediction: the parts of the auxiliary losses; None if a loss is not used.
+      state_names: names of a state's tensors; 'h' is the classifier's input. Empty if the model
+        needs all steps at once, so that it cannot read a stream.
     """
 
     config: ModelConfig
@@ -41,20 +41,20 @@ class Model(Protocol):
 
     @property
     def recurrent_kernel(self) -> tf.Variable | None:
-        """What the state is multiplied by in each step; None where nothing is recurrent."""
+        """The matrix that multiplies the state in each step; None if there is no recurrence."""
 
     @property
     def trainable_variables(self) -> Sequence[tf.Variable]:
-        """What gradients are of."""
+        """The variables that are trained."""
 
     def sequences(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> Sequences:
         """Right-aligned stored inputs [B, T(, C)]; `lengths` int32 [B], None: all rows are T."""
 
     def encode(self, sequences: Sequences) -> tf.Tensor:
-        """[B, F], what the classifier reads, without gradient."""
+        """The classifier's input [B, F], without gradient."""
 
     def start(self, rows: tf.Tensor) -> State:
-        """The state of so many sequences before their first step."""
+        """The state of `rows` sequences before their first step."""
 
     def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
         """The state after some more steps, for sequences that arrive in chunks.

@@ -1,9 +1,9 @@
-"""A readout: says the value at any distance from a state, without any recurrence.
+"""A readout: predicts the value at any distance from a hidden state, without recurrence.
 
-An auxiliary loss that needs the state: nothing is fed to it but the hidden state and how far away
-the step lies that it is asked for. It is an MLP of the state times an MLP of the distance, so that
-all distances are read from all states by one product of matrices: DeepONet (Lu et al. 2021) with
-the state as branch and the distance as trunk.
+As an auxiliary loss it needs the state: its only inputs are the hidden state and the distance to
+the predicted step. It is an MLP of the state times an MLP of the distance; one product of matrices
+reads all distances from all states. This is DeepONet (Lu et al. 2021) with the state as branch and
+the distance as trunk.
 """
 
 import tensorflow as tf
@@ -20,7 +20,7 @@ class Readout(tf.Module):
     `state`: U -> P ReLU -> P. `distance`: sinusoids -> P ReLU -> P ReLU -> P. W is [P, O].
     """
 
-    # Single steps are recalled by distance; a decoder recalls a stretch from its first step on.
+    # A readout recalls single steps by distance; a decoder recalls a stretch from its first step.
     by_distance = True
 
     def __init__(
@@ -33,7 +33,7 @@ class Readout(tf.Module):
         outputs: int,
         loss: StepLoss,
     ) -> None:
-        """Makes the variables: U, P and O as above; `loss` says what outputs mean."""
+        """Makes the variables, with U, P and O as above; `loss` turns outputs into values."""
         super().__init__()
         self._loss = loss
         name, p = f'{name}/readout', readout_units
@@ -46,7 +46,7 @@ class Readout(tf.Module):
 
     @property
     def outputs(self) -> int:
-        """O."""
+        """O, the number of outputs for one step."""
         return self.output.bias.shape[0]
 
     def __call__(self, hidden: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
@@ -58,13 +58,13 @@ class Readout(tf.Module):
         return tf.reshape(said, [rows, -1, self.outputs]) + bias
 
     def _kernel(self, distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """[P, N, O]: what each distance makes of the state."""
+        """The matrix [P, O] that each of N distances multiplies the state by: [P, N, O]."""
         x = tf.nn.relu(self.distance_hidden_1(sinusoids(distances, dtype)))
         x = self.distance_output(tf.nn.relu(self.distance_hidden_2(x)))
         return tf.transpose(x)[:, :, tf.newaxis] * self.output.kernel[:, tf.newaxis, :]
 
     def recall(self, hidden: tf.Tensor, distances: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """What it says, as columns of `dtype`: hidden [R, U] -> [R, N, C], or int32 ids [R, N]."""
+        """Predictions as columns of `dtype`: hidden [R, U] -> [R, N, C], or int32 ids [R, N]."""
         return self._loss.values(self(hidden, distances), dtype)
 
     def losses(
@@ -75,7 +75,7 @@ class Readout(tf.Module):
         Args:
           hidden: [R, U].
           distances: int32 [N], common to all rows.
-          columns: float [R, N, C] or ids [R, N], what was, or is to come, there.
+          columns: float [R, N, C] or ids [R, N], the true steps at these distances.
           valid: bool [R, N].
         """
         losses = self._loss(self(hidden, distances), self._loss.targets(columns))

@@ -1,4 +1,4 @@
-"""Which states readouts read, and what they are asked for: many anchors share one window."""
+"""The states that readouts read and the steps that they predict; many anchors share one window."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class ReadoutAnchors(NamedTuple):
 
         Args:
           starts: int32 [B, W], of the windows.
-          padding: int32 [B]; a window that begins in it is as much shorter. None: none does.
+          padding: int32 [B]; the padding at the beginning of a window does not count. None: none.
           steps: S, static.
           count: M.
         """
@@ -41,7 +41,7 @@ class ReadoutAnchors(NamedTuple):
         return cls(places, begins + places + 1, padding is None)
 
     def pick(self, hidden: tf.Tensor) -> tf.Tensor:
-        """The anchors' own of the windows' hidden states: [S, W*B, U] -> [M*W*B, U]."""
+        """Picks the hidden states at the anchors: [S, W*B, U] -> [M*W*B, U]."""
         count, rows = self.places.shape
         if self.fixed:
             found = tf.gather(hidden, self.places[:, 0])
@@ -54,16 +54,16 @@ class ReadoutAnchors(NamedTuple):
     def asked(
         self, sequences: Sequences, distances: tf.Tensor, *, future: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What stands at the distances.
+        """The true steps at the distances from each anchor.
 
         Args:
           sequences: of the batch.
           distances: int32 [N], at least 1.
-          future: whether they lead ahead: 1 is the first step that was not read. Else they lead
-            back: 1 is the last one that was.
+          future: True: distances lead ahead, and 1 is the first step that was not read. False: they
+            lead back, and 1 is the last step that was read.
 
         Returns:
-          LSTM inputs [M*W*B, N, C] or ids [M*W*B, N], and which of them the row has, bool
+          LSTM inputs [M*W*B, N, C] or ids [M*W*B, N], and whether the row has a step there, bool
           [M*W*B, N].
         """
         batch, total = sequences.inputs.shape[:2]

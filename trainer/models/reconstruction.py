@@ -1,8 +1,9 @@
 """The r-LSTM's decoder: reconstructs what came before an anchor.
 
-Knows states, columns and losses, and nothing of truncation: whoever hands over a state decides
-where gradients stop. Rows here are (anchor, example) pairs, R of them; time comes first. Source:
-Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the reconstructing decoder.
+This module knows states, columns and losses, but not where truncation happens: the caller that
+passes a state decides where gradients stop. A row here is a pair (anchor, example); there are R
+rows. Time is the first axis. Source: Trinh et al. 2018, section 3.1, and Dai and Le 2015 for the
+reconstructing decoder.
 """
 
 import tensorflow as tf
@@ -19,7 +20,7 @@ from trainer.models.step_losses import StepLoss, mean_of_valid, step_losses
 class Reconstruction(tf.Module):
     """r-LSTM's decoder: two layers, the bottom one started from the main LSTM's state."""
 
-    # A stretch is recalled from its first step on; a `Readout` recalls single steps by distance.
+    # A decoder recalls a stretch from its first step; a `Readout` recalls single steps by distance.
     by_distance = False
 
     def __init__(
@@ -44,9 +45,10 @@ class Reconstruction(tf.Module):
           hidden_units: U, of both layers.
           head_units: width of the head's hidden layer.
           gates: of both layers.
-          share_embedding: whether it uses the main LSTM's.
+          share_embedding: whether it uses the embedding of the main LSTM.
           loss: of a step; with levels, the head has logits over each channel's levels.
-          knows_distance: whether it is told how far before the anchor its subsequence begins.
+          knows_distance: whether it gets the distance from the anchor back to the first step of its
+            subsequence.
         """
         super().__init__()
         self._loss = loss
@@ -70,16 +72,16 @@ class Reconstruction(tf.Module):
 
     @property
     def knows_distance(self) -> bool:
-        """Whether it is told how far before the anchor its subsequence begins."""
+        """Whether it gets the distance from the anchor back to its subsequence's first step."""
         return self.distance is not None
 
     def start(self, state: LSTMState, distances: tf.Tensor) -> tuple[LSTMState, LSTMState]:
         """Both layers' first states.
 
         Args:
-          state: [R, U], the main LSTM's (c, h) at the anchor: the bottom layer's.
-          distances: int32 [R], steps from each subsequence's first one to its anchor. The top layer
-            starts from them if the decoder is told, else from zero (paper, section 4).
+          state: [R, U], the main LSTM's (c, h) at the anchor; the bottom layer starts from it.
+          distances: int32 [R], from each anchor back to the first step of its subsequence. The top
+            layer starts from them if `knows_distance`, else from zero (paper, section 4).
         """
         if self.distance is None:
             return state, lstm.zero_state(tf.shape(state.h)[0], self.top.weights())
@@ -103,7 +105,7 @@ class Reconstruction(tf.Module):
             place, without gradient. None: all inputs are fed. The first input always is.
 
         Returns:
-          [L-1, R, O]: what the decoder says for columns[1:].
+          [L-1, R, O]: the decoder's outputs for columns[1:].
         """
         return self.head(self._hidden(start, columns, embedding, fed))
 
@@ -141,13 +143,13 @@ class Reconstruction(tf.Module):
         return mean_of_valid(step_losses(self.head, hidden, targets, self._loss), valid)
 
     def values(self, outputs: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """What `outputs` mean, as columns of `dtype`."""
+        """Turns outputs into columns of `dtype`."""
         return self._loss.values(outputs, dtype)
 
     def _own_inputs(
         self, inputs: tf.Tensor, fed: tf.Tensor, weights: tuple, start: tuple
     ) -> tf.Tensor:
-        """Runs the decoder once without gradient, to know what it reads where it is not fed.
+        """Runs the decoder once without gradient, to get its inputs where it is not fed.
 
         Since no gradient flows through an output that is fed back, reading these inputs afterwards
         with gradient gives the exact gradient of the free-running decoder.
@@ -170,7 +172,7 @@ class Reconstruction(tf.Module):
     def _say(
         self, x: tf.Tensor, weights: tuple[LSTMWeights, LSTMWeights], states: tuple
     ) -> tuple[tf.Tensor, tuple]:
-        """One step on its own: what it says after x [R, C] or ids [R], and the new states."""
+        """One step: the values that it predicts after x [R, C] or ids [R], and the new states."""
         bottom = lstm.step(x, weights[0], states[0])
         top = lstm.step(bottom.h, weights[1], states[1])
         return self._loss.values(self.head(top.h), x.dtype), (bottom, top)
@@ -182,7 +184,9 @@ class Reconstruction(tf.Module):
         steps: tf.Tensor,
         embedding: tf.Tensor,
     ) -> tf.Tensor:
-        """Decodes without any truth but the first step; no gradient is needed of it.
+        """Decodes from the true first step alone: each further input is the output before it.
+
+        No caller needs its gradient.
 
         Args:
           start: from `start`.
@@ -191,14 +195,14 @@ class Reconstruction(tf.Module):
           embedding: the main LSTM's, used unless the decoder has its own.
 
         Returns:
-          [steps, R(, C)]: what the decoder says, each step reading the one before.
+          [steps, R(, C)]: the predicted values.
         """
         embedding = embedding if self.embedding is None else self.embedding
         weights = self.bottom.weights(embedding), self.top.weights()
         said = tf.TensorArray(first.dtype, steps, element_shape=first.shape)
 
         def body(j: tf.Tensor, x: tf.Tensor, states: tuple, said: tf.TensorArray) -> tuple:
-            """Says step j after the first one."""
+            """Predicts step j after the first one."""
             output, states = self._say(x, weights, states)
             return output, states, said.write(j, output)
 

@@ -1,4 +1,4 @@
-"""What is said of one step against what it was: squared error or cross-entropy, and its scale."""
+"""The loss of a predicted step: squared error or cross-entropy, and the scale that divides it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from trainer.models.layers import StepHead
 
 @dataclasses.dataclass(frozen=True)
 class StepLoss:
-    """The loss of a step, of whatever says it.
+    """The loss of a predicted step, for decoders, readouts and the auxiliary LSTM alike.
 
-    `levels`: of each channel, where outputs are logits over them; None: outputs are values, or
-    logits over a vocabulary. `scales`: of each channel (one for ids), what losses are divided by:
-    the cost of always saying the average, so that 1 is "knows nothing" and 0 is exact. A channel
-    that is always the same (scale 0) costs nothing. None: losses are as they are, squared errors or
-    nats. `averages`: of each channel's values, where errors are squared and there are scales.
+    `levels`: number of levels of each channel, if outputs are logits over them. None: outputs are
+    values, or logits over a vocabulary. `scales`: for each channel (one for ids), the loss of
+    always predicting the average. Losses are divided by it, so that 1 is "knows nothing" and 0 is
+    exact. A channel that never varies (scale 0) has loss 0. None: losses stay squared errors or
+    nats. `averages`: the average of each channel, for squared errors with scales.
     """
 
     levels: int | None = None
@@ -31,7 +31,7 @@ class StepLoss:
         return tf.cast(tf.round(columns * (self.levels - 1)), tf.int32)
 
     def values(self, outputs: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """What is said, as columns: [..., O] -> int ids [...] or values [..., C] of `dtype`."""
+        """Outputs as columns: [..., O] -> int ids [...] or values [..., C] of `dtype`."""
         if dtype.is_integer:
             return tf.argmax(outputs, axis=-1, output_type=dtype)
         if self.levels is None:
@@ -47,7 +47,7 @@ class StepLoss:
           targets: from `targets`: float [..., C]; int32 [...] ids; or int32 [..., C] levels.
 
         Returns:
-          [...]: the mean over channels of what is divided by their scales.
+          [...]: the mean over channels of the losses, each divided by its channel's scale.
         """
         if not targets.dtype.is_integer:
             return self._mean(tf.math.squared_difference(outputs, targets))
@@ -57,10 +57,10 @@ class StepLoss:
         return self._mean(losses if self.levels is not None else losses[..., tf.newaxis])
 
     def of_average(self, columns: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """What always saying the average costs at these very steps: columns [...(, C)] -> [...].
+        """The loss of always predicting the average, at these steps: columns [...(, C)] -> [...].
 
-        Of tokens and levels it is what it costs on average, 1: which of them are rare is not known
-        here.
+        For tokens and levels it is the mean of that loss, 1, at each step: their frequencies are
+        not known here.
         """
         if columns.dtype.is_integer:
             return tf.ones(tf.shape(columns), dtype)
@@ -92,8 +92,9 @@ def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor, axis: int = 0) -> tf.Tens
 def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: StepLoss) -> tf.Tensor:
     """The loss of each step, computed step by step.
 
-    Neither what the head says nor its hidden layer is kept: the backward pass computes both again,
-    while they are in the cache. Kept, they would be the largest part of a training step's memory.
+    The head's outputs and its hidden layer are not kept: the backward pass computes both again, one
+    step at a time, in the cache. Keeping them would take the largest part of a training step's
+    memory.
 
     Args:
       head: on the hidden states.

@@ -1,1 +1,1 @@
-"""What a run finds out about itself while it trains."""
+"""Measurements, pictures and messages of a run while it trains."""

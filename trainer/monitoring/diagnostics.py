@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a validation: how far gradients reach, what was said, the anchors."""
+"""Diagnostics for TensorBoard: the reach of gradients, predictions, anchors and profiles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +81,7 @@ class Diagnostics:
 
 
 class AnchorHistograms:
-    """A training action: writes the anchors of the epoch at hand, once per epoch."""
+    """A training action: writes the anchors of the current epoch, once per epoch."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Profile:
         self._profiles = False
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Begins or ends."""
+        """Starts or ends the profile, if its step has been reached."""
         del logs
         step = int(self._step.numpy())
         if not self._profiles and self._first <= step < self._last:
@@ -126,7 +126,7 @@ class Profile:
             self.close()
 
     def close(self) -> None:
-        """Writes what was profiled; call it where the phase ends, too."""
+        """Ends a profile that is running and writes it; call it at the end of the phase, too."""
         if self._profiles:
             tf.profiler.experimental.stop()
         self._profiles = False

@@ -15,8 +15,8 @@ _MOST_CHANNELS = 6
 
 
 def new_figure(width: float, height: float) -> 'Figure':
-    """A figure of so many inches that no window system knows of."""
-    # Not for everybody: it takes a moment to import.
+    """A figure of `width` by `height` inches that needs no window system."""
+    # Imported here, because the import takes a moment and not every run draws.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -74,7 +74,7 @@ def draw_signals(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def draw_reconstructions(
     inputs: np.ndarray, lengths: np.ndarray, starts: np.ndarray, outputs: np.ndarray
 ) -> np.ndarray:
-    """Draws truth and reconstruction of each row's stretch, which has L_i - 1 steps to say.
+    """Draws truth and reconstruction of each row's stretch of L_i - 1 steps.
 
     Args:
       inputs: [B, T, C], right-aligned, as stored.
@@ -97,5 +97,5 @@ def draw_reconstructions(
 
 
 def _values(stored: np.ndarray) -> np.ndarray:
-    """As the model reads them."""
+    """Stored values as the model reads them."""
     return stored / np.float32(255 if stored.dtype == np.uint8 else 1)

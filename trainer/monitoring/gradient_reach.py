@@ -1,4 +1,4 @@
-"""How far gradients reach: what the paper is about, measured.
+"""Measures how far the gradient of each loss reaches back.
 
 With truncation, the classifier's gradient ends after `supervised_bptt_steps`, and an auxiliary one
 starts afresh at every anchor.
@@ -19,7 +19,7 @@ from trainer.monitoring.figures import new_figure, pixels_of
 
 
 def gradient_reach(objective: Objective[Any], model: Model, batch: Batch) -> dict[str, tf.Tensor]:
-    """How much of each loss's gradient arrives how far before the step that it comes from.
+    """The norm of each loss's gradient, by distance back from the step at which the loss stands.
 
     Args:
       objective: of the run.
@@ -46,8 +46,8 @@ def _window_norms(
 ) -> dict[str, tf.Tensor]:
     """Norm of each loss's gradient at each step of its windows, float [S], last step first.
 
-    Taken at the pre-activations of the gates [W*B, 4U], the one place at which all that a step
-    learns passes; root of the mean square over windows.
+    The gradient is taken at the pre-activations of the gates [W*B, 4U], through which all gradients
+    of a step pass. The norm is the root of the mean square over windows.
     """
     windows = composition.windows[name].starts.shape[1]
     columns, first = composition.columns(name)
@@ -82,7 +82,7 @@ def draw_reach(reach: dict[str, np.ndarray]) -> np.ndarray:
     figure = new_figure(6, 3.2)
     axes = figure.subplots()
     for name, norms in reach.items():
-        # Zeros have no place on a logarithmic axis: the line ends there.
+        # A logarithmic axis cannot show zeros: the line ends at the first one.
         axes.plot(np.arange(1, len(norms) + 1), np.where(norms > 0, norms, np.nan), label=name)
     axes.set(xlabel='steps before the anchor, or the end', ylabel='gradient norm', yscale='log')
     axes.grid(alpha=0.3)

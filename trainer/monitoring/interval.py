@@ -1,4 +1,4 @@
-"""Interval of an accuracy."""
+"""Confidence interval of an accuracy."""
 
 import math
 
@@ -6,10 +6,10 @@ _Z95 = 1.959963984540054
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927): stays in 0..1 and honest near both ends.
+    """95 % interval of a proportion (Wilson 1927): within 0..1, and valid near both ends.
 
     Raises:
-      ValueError: if there is nothing to count.
+      ValueError: unless 0 <= correct <= total and total > 0.
     """
     if not 0 <= correct <= total or total == 0:
         raise ValueError(f'correct={correct}, total={total}: 0 <= correct <= total, total > 0.')

@@ -1,4 +1,4 @@
-"""Does it work? Measured at each validation: state use, memory curve, balance of gradients."""
+"""Measured at each validation: state use, memory curve and the gradient norm of each loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,17 +19,17 @@ from trainer.monitoring.memory_curve import (
 )
 from trainer.monitoring.state_use import advice, gradient_norms, state_use
 
-# Stored values that a probe looks at, all sequences together.
+# The most stored values that a probe reads, over all sequences.
 _MOST_VALUES = 1 << 27
 _FEWEST_ROWS = 20
-# Of a memory curve.
+# Points of a memory curve.
 _POINTS = 16
 
 States = list[tuple[np.ndarray, np.ndarray]]
 
 
 def probe(split: SplitInput, states: States) -> MemoryCurve | None:
-    """The memory curve of the states that an evaluation of a split has ended in.
+    """The memory curve of the final states of an evaluated split.
 
     Of documents and signals the longer half is probed, so that each distance lies in all of them.
 
@@ -38,10 +38,11 @@ def probe(split: SplitInput, states: States) -> MemoryCurve | None:
       states: from `SplitEvaluator.states`.
 
     Returns:
-      None where there are too few sequences to fit anything.
+      None if there are too few sequences for a probe.
     """
     rows, encoded = (np.concatenate(parts) for parts in zip(*states, strict=True))
-    # Evaluations go from short to long: sorted, those that are fitted to are as those that judge.
+    # Evaluations go from short to long. In the order of the index, the half that probes are fitted
+    # to and the half that judges them have lengths alike.
     order = np.argsort(rows)
     rows, encoded = rows[order], encoded[order]
     lengths = split.reader.entries['length'][rows].astype(np.int64)
@@ -58,7 +59,7 @@ def probe(split: SplitInput, states: States) -> MemoryCurve | None:
 
 
 def curve_json(curve: MemoryCurve | None) -> dict[str, Any] | None:
-    """JSON values; None for what is not known."""
+    """The curve as JSON values; None stands for an unknown value."""
     if curve is None:
         return None
     explained = [None if np.isnan(x) else round(float(x), 4) for x in curve.explained]
@@ -112,10 +113,10 @@ class Measures:
 
         Args:
           split: that is validated.
-          states: gives `SplitEvaluator.states` of the validation before.
+          states: gives `SplitEvaluator.states` of the latest validation.
           auxiliary: None where the model has no auxiliary loss.
           draw: takes the picture of a memory curve.
-          say: takes advice, a line each; each is given once, from the second validation on.
+          say: takes one line of advice; each line is given once, from the second validation on.
         """
         self._split, self._states, self._auxiliary = split, states, auxiliary
         self._draw, self._say = draw, say

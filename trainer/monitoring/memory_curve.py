@@ -1,30 +1,32 @@
-"""How much of the past a state holds: what a linear probe reads from it, by distance.
+"""How much of the past a linear probe reads from a state, by distance.
 
-The judge of an auxiliary loss that asks for the past, and of any other way to train a memory: it
-looks at the states alone, so that a plain LSTM, a GRU and full BPTT are measured alike. After Alain
-and Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+The probe looks at the states alone. So it measures auxiliary losses, a plain LSTM, a GRU and full
+BPTT in the same way. After Alain and Bengio 2016, "Understanding intermediate layers using linear
+classifier probes".
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-# Sequences that probes are fitted to and judged by, half each.
+# The most sequences: probes are fitted to one half and judged by the other.
 MOST_ROWS = 2_000
 _DISTANCES = 48
-# Tokens that a probe tells apart, the most frequent ones; all others are one more.
+# A probe tells apart this many tokens, the most frequent ones; all others are one more class.
 _TOKENS = 63
-# Of the mean square of a feature; the one that leaves out best among the fitted is taken.
+# Ridge penalties, as shares of a feature's mean square; the one with the least leave-one-out error
+# on the fitted half is taken.
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 class MemoryCurve(NamedTuple):
-    """`distances` float [N] back from the end, 1 the last step, each the middle of those that are
-    pooled; `explained` float [N] in 0..1, NaN where all sequences are alike; `total`: over all
-    distances together.
+    """The share of the past's variance that a probe explains, by distance.
 
-    `explained`: the share of the variance that the probe explains on sequences that it was not
-    fitted to: 1 = all, 0 = no more than the average knows; of tokens, that of which one it is.
+    `distances` float [N]: steps back from the end, 1 is the last step; each is the middle of the
+    distances that are pooled. `explained` float [N] in 0..1: the share of the variance explained on
+    sequences that the probe was not fitted to. 1 means all, 0 no more than the average explains,
+    NaN that all sequences are alike there; for tokens it is the variance of their one-hot vectors.
+    `total`: the share over all distances together.
     """
 
     distances: np.ndarray
@@ -47,8 +49,8 @@ def memory_curve(
       states: float [n, U], where n sequences end.
       past: float [n, N, C] values or int [n, N] tokens: the step at each distance.
       distances: int [N], ascending.
-      pooled: how many neighbouring distances share a point of the curve: a single step may hardly
-        vary, and its share says little then.
+      pooled: how many neighbouring distances share a point of the curve. A single step may hardly
+        vary, and then its share means little.
     """
     half = len(states) // 2
     targets = _one_hot(past) if past.ndim == 2 else past.astype(np.float64)
@@ -62,7 +64,7 @@ def memory_curve(
     first = np.arange(0, count, pooled)
     missed, varies = (np.add.reduceat(x, first) for x in (missed, varies))
     middles = np.array([part.mean() for part in np.split(distances, first[1:])])
-    # What varies by rounding alone is all alike.
+    # A variance that may be rounding alone counts as none.
     known = varies > 1e-12 * max(1.0, varies.max(initial=0))
     explained = np.where(known, 1 - missed / np.where(known, varies, 1), np.nan)
     total = 1 - missed[known].sum() / varies[known].sum() if known.any() else 0.0
@@ -70,7 +72,7 @@ def memory_curve(
 
 
 def _ridge(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Weights [F, O] with the penalty whose leave-one-out error is the least; all have mean 0."""
+    """Weights [F, O] for the penalty with the least leave-one-out error, on centred data."""
     u, s, vt = np.linalg.svd(features, full_matrices=False)
     projected, kept, least = u.T @ targets, np.ones_like(s), np.inf
     for penalty in _PENALTIES:

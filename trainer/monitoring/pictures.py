@@ -1,4 +1,4 @@
-"""TensorBoard pictures: what the decoder or the readout says of the past, beside the truth."""
+"""TensorBoard pictures: the past as decoder or readout reconstructs it, beside the truth."""
 
 from typing import Any, cast
 
@@ -18,15 +18,15 @@ from trainer.models.readout import Readout
 from trainer.models.reconstruction import Reconstruction
 from trainer.monitoring.figures import draw_reconstructions
 
-# Of documents and signals, as much as one looks at.
+# The most steps of documents and signals that are shown.
 _READ_OUT_STEPS = 500
 
 
 def decode(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
-    """What a decoder makes of x_s of each row's first anchor, left to itself.
+    """Decodes the stretch of each row's first anchor; of the truth, only its first step x_s is fed.
 
     Returns:
-      What it says for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
+      The outputs for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
     """
     composition = cast(Composition, objective.compose(model, batch))
     rows, starts = batch.inputs.shape[0], composition.padded(batch.r_starts[:, :1])
@@ -39,7 +39,7 @@ def decode(objective: Objective[Any], model: Model, batch: Batch, *, steps: int)
 
 
 def read_out(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
-    """What a readout says of each row's last steps, from the state at its end; as `decode`."""
+    """A readout's predictions of each row's last steps, from its last state; as in `decode`."""
     del objective
     hidden = model.encode(model.sequences(batch.inputs, batch.lengths))
     dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype

@@ -1,7 +1,7 @@
-"""What a run says while it runs: one line that a terminal shows, few lines in a log, or JSON.
+"""The messages of a run: one line on a terminal, few lines in a log, or JSON.
 
-On a terminal the line of training is written over; elsewhere it comes at most every half minute.
-With `--log_format=json` everything is one JSON object a line, each with an `event`.
+On a terminal, each training line overwrites the line before. Elsewhere, a training line is written
+at most every half minute. With `--log_format=json`, each line is a JSON object with an `event`.
 """
 
 import json
@@ -67,18 +67,18 @@ def summarize(logs: dict[str, float]) -> str:
 
 
 class Reporter:
-    """Says on stderr what a run does."""
+    """Writes a run's messages to stderr."""
 
     def __init__(
         self, log_format: str = 'auto', *, quiet: bool = False, stream: TextIO | None = None
     ) -> None:
-        """Takes a form.
+        """Sets the format of the messages.
 
         Args:
-          log_format: 'auto' (by whether it is a terminal), 'text' (every loop's line, written
-            under each other) or 'json'.
-          quiet: whether to say nothing: another worker of the run speaks.
-          stream: None: stderr.
+          log_format: 'auto' (depends on whether the stream is a terminal), 'text' (one line for
+            each loop, never overwritten) or 'json'.
+          quiet: whether to write nothing, because another worker of the run does.
+          stream: where to write; None: stderr.
         """
         self._stream = stream or sys.stderr
         self._json, self._quiet = log_format == 'json', quiet
@@ -87,13 +87,13 @@ class Reporter:
         self._said_at, self._open = -math.inf, False
 
     def message(self, text: str) -> None:
-        """A line for people."""
+        """Writes a message of one line."""
         self._line(text, event='message', text=text)
 
     def training(
         self, *, phase: str, step: int, last_step: int, logs: dict[str, float], rate: float
     ) -> None:
-        """What a loop of training came to; `rate` in steps a second."""
+        """Reports a training loop: its means, and its `rate` in steps a second."""
         left = (last_step - step) / rate if rate > 0 else None
         values = {'phase': phase, 'step': step, 'last_step': last_step, **logs}
         values |= {'steps_per_second': round(rate, 4), 'seconds_left': left and round(left, 1)}
@@ -108,13 +108,13 @@ class Reporter:
         self._line(text, over=self._terminal and step < last_step, event='training', **values)
 
     def evaluation(self, split: str, step: int, logs: dict[str, Any]) -> None:
-        """What an evaluation found."""
+        """Reports the results of an evaluation."""
         self._line(
             f'{split}  {summarize(logs)}', event='evaluation', split=split, step=step, **logs
         )
 
     def close(self) -> None:
-        """Ends the line that is written over, so that others may write."""
+        """Ends the line that the next one would overwrite, so that other code can write."""
         if self._open:
             self._stream.write('\n')
             self._stream.flush()
@@ -133,7 +133,7 @@ class Reporter:
 
 def _plain(value: Any) -> Any:
     value = value.item() if hasattr(value, 'item') else value
-    # JSON has no word for NaN.
+    # JSON cannot express NaN or infinity.
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

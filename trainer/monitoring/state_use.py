@@ -1,4 +1,4 @@
-"""Whether the auxiliary losses use the state, and how hard each loss pulls at the main LSTM."""
+"""How much the auxiliary losses use the state, and each loss's gradient norm on the main LSTM."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from trainer.models.batch import Batch
 from trainer.models.objective import Objective
 from trainer.models.protocol import Model
 
-# Below this share, in words: what decides is not the state.
+# Below this share, `advice` says that the loss hardly uses the state.
 LITTLE_USE = 0.02
 
 
 def state_use(objective: Objective[Any], model: Model, batch: Batch) -> dict[str, tf.Tensor]:
-    """What the states of other sequences cost an auxiliary loss.
+    """How much each auxiliary loss depends on the right state, instead of another sequence's.
 
     Args:
       objective: of the run.
@@ -22,8 +22,8 @@ def state_use(objective: Objective[Any], model: Model, batch: Batch) -> dict[str
 
     Returns:
       By loss ('reconstruction', 'prediction'), float []: 1 - loss / loss with the states of other
-      rows: near 1, all that is said comes from the state; near 0, none of it does, and the loss
-      cannot teach the main LSTM anything.
+      rows. Near 1, the predictions come from the state. Near 0, they do not, and the loss cannot
+      teach the main LSTM anything.
     """
     true = objective.losses(model, batch)
     other = objective.losses(model, batch, other_states=True)
@@ -48,7 +48,7 @@ def gradient_norms(objective: Objective[Any], model: Model, batch: Batch) -> dic
             * getattr(objective.config, f'{name}_weight')
             for name in names
         }
-    # Of a mirrored variable, the copy that was read here.
+    # The local copy of a mirrored variable, which the losses have read.
     strategy = tf.distribute.get_strategy()
     kernel = strategy.experimental_local_results(model.recurrent_kernel)[0]
     return {
@@ -64,7 +64,7 @@ def _used(objective: Objective[Any]) -> list[str]:
 
 
 def advice(use: dict[str, float]) -> list[str]:
-    """In words, for each loss that does not use the state: what to change."""
+    """One line for each loss that hardly uses the state; it says what to change."""
     changes = {
         'reconstruction': "set ObjectiveConfig.reconstruction_form='readout' (a decoder: "
         'teacher_forcing_rate=0 and decoder_knows_distance=True), raise reconstruction_weight, or '
@@ -72,8 +72,8 @@ def advice(use: dict[str, float]) -> list[str]:
         'prediction': 'raise ObjectiveConfig.prediction_weight, or set it to 0 and save its cost',
     }
     return [
-        f'the {name} loss hardly uses the state ({share:.1%}; with the states of other sequences '
-        f'it is as good): it teaches the LSTM nothing about what lies back; {changes[name]}'
+        f'the {name} loss hardly uses the state ({share:.1%}: it is nearly the same with the '
+        f'states of other sequences), so it cannot teach the LSTM to keep the past; {changes[name]}'
         for name, share in use.items()
         if share < LITTLE_USE
     ]

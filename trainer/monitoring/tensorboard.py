@@ -1,4 +1,4 @@
-"""TensorBoard's files: what cannot be written there ends no run."""
+"""TensorBoard's files; a file that cannot be written does not end the run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from pipelines.format.errors import first_line
 
 
 class Logs:
-    """Writers of a run's TensorBoard folders; a full disk is said once, and training goes on."""
+    """Writers of a run's TensorBoard folders. They report the first error; training goes on."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say, self._said = say, False
 
     @contextmanager
     def surviving(self) -> Iterator[None]:
-        """Within, what TensorBoard's files cannot take is lost, and that is said once."""
+        """Inside this context, an error while writing is swallowed; the first one is reported."""
         try:
             yield
         except (tf.errors.OpError, OSError) as error:
@@ -29,7 +29,7 @@ class Logs:
             self._said = True
 
     def action(self, inner: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-        """An action that writes nothing but such files, as one that ends no run."""
+        """Wraps an action that writes only TensorBoard files, so that its errors end no run."""
 
         def act(logs: dict[str, Any]) -> None:
             """Calls the action."""
@@ -39,7 +39,7 @@ class Logs:
         return act
 
     def manager(self, folder: str, global_step: tf.Variable) -> orbit.utils.SummaryManagerInterface:
-        """Orbit's own manager of a folder, which ends no run."""
+        """Orbit's summary manager for a folder; its write errors end no run."""
         return _Manager(self, folder, global_step)
 
     def write_text(self, folder: str, name: str, text: str, *, step: int) -> None:

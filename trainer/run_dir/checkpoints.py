@@ -1,4 +1,4 @@
-"""The newest checkpoint that can be read: a machine that is lost may leave one that cannot."""
+"""Finds the newest readable checkpoint: a machine that loses power may leave an unreadable one."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ def _is_whole(path: str) -> bool:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except Exception:  # Of TensorFlow's readers, which translate theirs into all sorts.
+    except Exception:  # TensorFlow's readers raise many types.
         return False
     return True
 
@@ -21,8 +21,8 @@ def _is_whole(path: str) -> bool:
 def heal(folder: str, *, say: Callable[[str], None]) -> None:
     """Makes the newest readable checkpoint of a folder the latest one.
 
-    A process that is killed leaves whole checkpoints behind; a machine that loses power may not,
-    for files are not forced to the disk.
+    A process that is killed leaves whole checkpoints behind. A machine that loses power may not,
+    because files are not synced to the disk.
 
     Args:
       folder: of checkpoints; nothing happens where there is none.

@@ -1,4 +1,4 @@
-"""What lies in a run's folder, and where.
+"""The files of a run's folder, and where they are.
 
 checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxiliary phase's last
 weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
@@ -71,7 +71,7 @@ class ModelDir:
             ) from error
 
     def copy_state(self, target: str) -> None:
-        """Copies what a run reads of its own folder (weights and small files, no logs)."""
+        """Copies the files that a run reads from its folder: weights and small files, no logs."""
         for part in ('', *_STATE_FOLDERS):
             source, place = self / part, tf.io.gfile.join(target, part)
             if not tf.io.gfile.isdir(source):
@@ -121,9 +121,9 @@ class ModelDir:
     def remember_command(
         self, gin_files: list[str], gin_params: list[str], commit: str | None
     ) -> None:
-        """Writes down which experiment this is, as the user said it, and the code that trains it.
+        """Saves the experiment as the user named it, and the commit of the code that trains it.
 
-        A run that other code goes on with has the commits of all, the first one first.
+        If other code continues a run, the file lists the commits of all, the oldest first.
         """
         commits = self._command().get('commits', [])
         if commit is not None and commit not in commits:
@@ -132,12 +132,12 @@ class ModelDir:
         write_atomically(self / _COMMAND_FILE, json.dumps(content) + '\n')
 
     def command(self) -> tuple[list[str], list[str]]:
-        """What `remember_command` wrote down: gin files and bindings."""
+        """The gin files and bindings that `remember_command` has saved."""
         content = self._command()
         return content.get('gin_files', []), content.get('gin_params', [])
 
     def commits(self) -> list[str]:
-        """The commits of the code that has trained here, the first one first."""
+        """The commits of the code that has trained here, the oldest first."""
         return self._command().get('commits', [])
 
     def _command(self) -> dict[str, list[str]]:
@@ -165,7 +165,7 @@ class ModelDir:
     def read_evaluated(self, path: str, *, model: tf.Module, global_step: tf.Variable) -> None:
         """Reads the weights that a checkpoint of `evaluated_checkpoint` is evaluated with.
 
-        Moving averages where the run keeps some: best/ holds nothing else.
+        If the run keeps moving averages, these are the averages; best/ then holds nothing else.
 
         Raises:
           LonghaulError: if it holds other variables than the model has.
@@ -174,7 +174,7 @@ class ModelDir:
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
     def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
-        """Writes down what the run is trained on; refuses data of another kind later."""
+        """Saves what the run is trained on; if that is saved already, refuses other data."""
         if tf.io.gfile.exists(self / _DATA_FILE):
             checks.check_same_data(*self.data(), spec, class_names)
             return
@@ -198,7 +198,7 @@ class ModelDir:
 
 
 def write_atomically(path: str, content: str) -> None:
-    """Writes a file so that nobody ever reads half of it.
+    """Writes a file so that no reader ever sees half of it.
 
     Raises:
       LonghaulError: if it cannot be written.
@@ -212,7 +212,7 @@ def write_atomically(path: str, content: str) -> None:
 
 @contextlib.contextmanager
 def refusing(path: str) -> Iterator[None]:
-    """Turns an error of the file system within into a refusal that names the file."""
+    """Inside this context, an error of the file system becomes a refusal that names the file."""
     try:
         yield
     except (tf.errors.OpError, OSError) as error:

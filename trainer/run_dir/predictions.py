@@ -1,4 +1,4 @@
-"""What an evaluation says of each example: predictions-SPLIT.jsonl."""
+"""The predictions of an evaluation for each example: predictions-SPLIT.jsonl."""
 
 import json
 
@@ -14,7 +14,7 @@ def gather(
     """All workers' predictions, every example once.
 
     Args:
-      strategy: of the run; all workers take part.
+      strategy: of the run; all workers must call this.
       batches: of this worker, in the form of `LonghaulTask.validation_step`.
 
     Returns:

@@ -11,7 +11,7 @@ from trainer.config import Config
 from trainer.run_dir.folder import ModelDir, write_atomically
 
 _FILE_NAME = 'config.json'
-# What may change from one start of a run to the next: its length, its rhythm, its places.
+# Settings that may change from one start of a run to the next, such as lengths and intervals.
 _FREE = {
     'data.records',
     'data.eval_batch_size',
@@ -43,7 +43,7 @@ def _flat(config: Config) -> dict[str, Any]:
 
 
 def _defaults(config: Config) -> dict[str, Any]:
-    """As `_flat`, of what the classes themselves say."""
+    """As `_flat`, with the default values of the classes."""
     return {
         f'{section.name}.{field.name}': field.default
         for section in dataclasses.fields(config)
@@ -57,21 +57,21 @@ def _gin_name(config: Config, name: str) -> str:
 
 
 def check_same_run(folder: ModelDir, config: Config, *, change: bool) -> None:
-    """Writes the configuration down, or compares it with what the run has had so far.
+    """Compares the configuration with the run's saved one, if it has one, and saves it.
 
     Args:
       folder: of the run.
-      config: that it is to go on with.
-      change: whether it may go on with another one.
+      config: of this start.
+      change: whether the configuration may differ from the saved one.
 
     Raises:
-      LonghaulError: if it is another experiment; it names each value, there and here.
+      LonghaulError: if it is another experiment; the message names each value, saved and new.
     """
     path, values = folder / _FILE_NAME, _flat(config)
     if folder.latest_step() > 0 and tf.io.gfile.exists(path) and not change:
         with tf.io.gfile.GFile(path) as file:
             before = json.loads(file.read())
-        # What an older version did not know, it did as the defaults say.
+        # An older version, which lacked a setting, behaved as its default does.
         before = _defaults(config) | before
         differ = [n for n in values if n not in _FREE and before[n] != values[n]]
         if differ:

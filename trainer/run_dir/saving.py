@@ -1,4 +1,4 @@
-"""Checkpoints that a full disk does not end a run with."""
+"""Saves checkpoints; a full disk does not end a run that is still training."""
 
 import contextlib
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from pipelines.format.errors import LonghaulError, first_line
 
 
 class CheckpointManager(tf.train.CheckpointManager):
-    """Saves as TensorFlow's own does; what cannot be written between others is tried again.
+    """TensorFlow's manager, except that a failed save during training is tried again later.
 
-    A checkpoint is whole before `checkpoint`, the file that names the latest one, is replaced: a
-    process that dies inside of `save` leaves the one before it as the latest.
+    A checkpoint is written completely before `checkpoint`, the file that names the latest one, is
+    replaced. So a process that dies in `save` leaves the previous checkpoint as the latest.
     """
 
     def __init__(
         self, checkpoint: tf.train.Checkpoint, *, say: Callable[[str], None], **settings: object
     ) -> None:
-        """Takes what tf.train.CheckpointManager takes, and a place for a line to people."""
+        """Takes the arguments of tf.train.CheckpointManager, and `say`, which takes a message."""
         super().__init__(checkpoint, **settings)
         self._say = say
 
@@ -28,22 +28,22 @@ class CheckpointManager(tf.train.CheckpointManager):
         check_interval: bool = True,
         options: tf.train.CheckpointOptions | None = None,
     ) -> str | None:
-        """Saves if it is time to, or in any case without `check_interval`.
+        """Saves if the interval has passed; without `check_interval`, always.
 
         Raises:
-          LonghaulError: if the latter cannot be written.
+          LonghaulError: if a checkpoint cannot be written without `check_interval`.
         """
         number, before = int(checkpoint_number or 0), self._last_checkpoint_step
         try:
             return super().save(checkpoint_number, check_interval, options)
         except (tf.errors.OpError, OSError) as error:
-            # Else a later save at the same step would think that it is done.
+            # Reset, or a later save at the same step would be skipped as done.
             self._last_checkpoint_step: int | None = before
             self._remove_remains(number)
             reason = first_line(error)
             fact = f'{self.directory}: the checkpoint of step {number} could not be'
             if check_interval:
-                self._say(f'{fact} written ({reason}); training goes on, and so do the tries')
+                self._say(f'{fact} written ({reason}); training goes on, the next loop tries again')
                 return None
             raise LonghaulError(
                 f'{fact} written ({reason}); make room, then the same command goes on from '

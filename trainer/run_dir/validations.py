@@ -1,4 +1,4 @@
-"""validations.jsonl: what each validation of a run found, one JSON line per validated step."""
+"""validations.jsonl: the results of a run's validations, one JSON line per validated step."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from trainer.run_dir.folder import VALIDATIONS_FILE, ModelDir, write_atomically
 
 
 class ValidationLog:
-    """The validations of a run; those beyond the checkpoint that it resumes from are forgotten."""
+    """The validations of a run, up to the step of the checkpoint that it resumes from."""
 
     def __init__(self, folder: ModelDir) -> None:
         self._path, self._lines = folder / VALIDATIONS_FILE, []
@@ -31,7 +31,7 @@ class ValidationLog:
         return self._lines[-1] if self._lines else {}
 
     def is_best(self, accuracy: float, step: int) -> bool:
-        """Whether an accuracy is higher than all before a step."""
+        """Whether an accuracy is higher than the accuracies of all validations before a step."""
         return accuracy > max(self._accuracies(step), default=-1.0)
 
     def without_progress(self) -> int:
@@ -44,7 +44,7 @@ class ValidationLog:
         return [line['accuracy'] for line in known if line.get('labelled')]
 
     def add(self, line: dict[str, Any]) -> None:
-        """Writes one more down; the file is never half written."""
+        """Adds a line to the file; the file is never half written."""
         self._lines.append(line)
         write_atomically(self._path, ''.join(json.dumps(x) + '\n' for x in self._lines))
 

@@ -1,8 +1,8 @@
 """The folder in which each worker of a run works.
 
 All workers run the same code, so that all take part in every exchange between them, in the same
-order. Only their folders differ: the chief has the run's model_dir, every other worker a temporary
-copy of it, which it reads and writes as if it were the run's own, and which is removed in the end.
+order. Only their folders differ. The chief has the run's model_dir. Every other worker has a
+temporary copy of it, which it reads and writes like a model_dir, and removes at the end.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ def joined(strategy: tf.distribute.Strategy, model_dir: str, *, create: bool) ->
     try:
         with _folder(strategy, model_dir, create=create) as folder:
             yield folder
-            # Nobody leaves while another worker may still need it.
+            # No worker leaves while another one may still need it.
             gather(strategy, np.zeros([1], np.int64))
     except _LOST as error:
         raise LonghaulError(
-            'another worker has stopped, its own output says why; start all workers again with '
+            'another worker has stopped, see its own output; start all workers again with '
             'the same command: they go on from the last checkpoint, if there is one'
         ) from error
 
@@ -60,7 +60,7 @@ def _folder(strategy: tf.distribute.Strategy, model_dir: str, *, create: bool) -
             seen = token is None or tf.io.gfile.exists(shared / token)
             if not chief:
                 shared.copy_state(folder)
-            # The chief changes nothing before everybody has read it.
+            # The chief changes no file before all workers have read them.
             views = gather(strategy, np.array([seen]))
         blind = [str(i) for i in np.flatnonzero(~views)]
         if blind:
@@ -88,8 +88,8 @@ def _token(
         if tf.io.gfile.isdir(shared.path):
             number = 1 + secrets.randbelow(1 << 40)
             write_atomically(shared / f'.workers-{number}', '')
-    # The maximum, for all others say 0. They look for a name that nobody has ever looked for: file
-    # systems remember for a while that something is not there.
+    # The maximum, since all other workers send 0. The name has a random number because a file
+    # system may cache that a file does not exist: no worker has looked for this name before.
     number = int(gather(strategy, np.array([number])).max())
     name = f'.workers-{number}' if number else None
     try:

@@ -1,4 +1,4 @@
-"""The model card, README.md beside the SavedModel: what it is, how good, where it ends."""
+"""The model card, README.md beside the SavedModel: data, accuracy, limits, signatures."""
 
 import dataclasses
 import json
@@ -108,7 +108,7 @@ def _accuracy(folder: ModelDir, version: int) -> str:
             continue
         with tf.io.gfile.GFile(path) as file:
             found = json.loads(file.read())
-        # Another checkpoint's numbers would be a lie about this one.
+        # The numbers of another checkpoint do not hold for these weights.
         if found.get('global_step') == version and 'accuracy' in found:
             rows.append(_row(split, found))
     if not rows:
@@ -129,13 +129,13 @@ def _row(split: str, found: dict[str, Any]) -> str:
 
 def _limits(spec: SequenceSpec) -> str:
     common = (
-        'It names one of its classes for whatever it is sent, also for what belongs to none of '
-        'them; probabilities are those of a softmax and were not calibrated.'
+        'It names one of its classes for every item, even for an item that belongs to none of '
+        'them. Its probabilities come from a softmax and were not calibrated.'
     )
     own = {
         'image': 'Aspect ratios are not kept: pictures are resized to a square.',
-        'text': 'Text is taken as UTF-8 and as it is: nothing is normalised.',
-        'signal': 'Values are taken as they are: scale them as those it was trained on.',
+        'text': 'Text is read as UTF-8 without any normalisation.',
+        'signal': 'Values are not rescaled: scale them like the data it was trained on.',
     }
     return f'{common} {own[spec.kind]}'
 
@@ -178,10 +178,10 @@ def _configuration(folder: ModelDir, config: Config) -> str:
 
 
 def _without_places(text: str) -> list[str]:
-    """The lines of a configuration; where whoever trained it keeps files is nobody's business."""
+    """The lines of a configuration without file paths, which a model card must not publish."""
     statements: list[list[str]] = []
     for line in text.splitlines():
-        # gin goes on in lines that are indented where one would be long.
+        # gin continues a long statement in indented lines.
         if line.startswith(' ') and statements:
             statements[-1].append(line)
         else:
@@ -193,5 +193,5 @@ def _says_where(statement: list[str]) -> bool:
     name, _, value = '\n'.join(statement).partition('=')
     if name.startswith('#'):
         return False
-    # Whatever a user's own macro is called: no other value of ours has a slash.
+    # A macro of the user may have any name; no value but a path has a slash.
     return name.strip() in _PLACES or '/' in value

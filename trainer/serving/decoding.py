@@ -1,4 +1,4 @@
-"""Raw items -> sequences, by the job's own code: what is served is what was trained on."""
+"""Raw items -> sequences, by the job's own code: a model serves the data that it was trained on."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ import tensorflow as tf
 from pipelines.format import sequences
 from pipelines.format.spec import SequenceSpec
 
-# What one request may decode to: rows, and values in all of them, the longest row's steps counted
-# for each. A small request could take all memory otherwise: a batch is as wide as its longest row.
+# Limits of one request: its rows, and the decoded values of all rows, each padded to the longest.
+# Without limits, a small request with one long row could take all memory.
 MAX_BATCH, MAX_VALUES = 65_536, 1 << 27
 
 
@@ -67,7 +67,7 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
     with tf.control_dependencies([_fits(rows, longest, spec)]):
         lengths = tf.identity(lengths)
-        # Ragged rows forget the shape of their steps where there is none.
+        # A ragged batch without steps does not know the shape of a step.
         inputs = tf.reshape(ragged.to_tensor(), [rows, longest, *shape])
         return Decoded(inputs, lengths, readable)
 
@@ -75,7 +75,7 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
 def _fits(rows: tf.Tensor, steps: tf.Tensor, spec: SequenceSpec) -> tf.Operation:
     values = tf.cast(rows, tf.int64) * tf.cast(steps, tf.int64) * spec.channels
     message = (
-        f'data: {MAX_VALUES} values are allowed in a batch, each item as long as the longest one; '
-        'send fewer or shorter items. Items and steps:'
+        f'data: at most {MAX_VALUES} values are allowed in a batch, with each item padded to the '
+        'longest; send fewer or shorter items. Items and steps:'
     )
     return tf.debugging.Assert(values <= MAX_VALUES, [message, rows, steps])

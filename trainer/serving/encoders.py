@@ -1,8 +1,8 @@
-"""How an exported model reads sequences: chunk by chunk where it is recurrent, else whole.
+"""How an exported model reads sequences: chunk by chunk if it is recurrent, else whole.
 
-Rows are left-aligned here, as clients have them: row b's steps are inputs[b, :lengths[b]], and what
-stands behind them is never read. One shape of product per step, whatever the length of a chunk: a
-sequence gives the same bits however it is cut.
+Rows are left-aligned here, as clients have them: row b's steps are inputs[b, :lengths[b]], and the
+columns behind them are never read. The products of a step have the same shape for any length of a
+chunk. So a sequence gives the same bits however it is cut into chunks.
 """
 
 import tensorflow as tf
@@ -11,22 +11,22 @@ from pipelines.format.spec import SequenceSpec
 from trainer.bptt.sequences import Sequences, all_columns
 from trainer.models.protocol import Model, State
 
-# Of a layer's attention, 1 GB of them: one long document could take all memory otherwise.
+# Attention scores of one layer, 1 GB. Without a limit, one long document could take all memory.
 MAX_SCORES = 1 << 28
 
 
 class Encoder:
-    """Reads sequences with one model, whose state is all that it knows of the steps before.
+    """Reads sequences with one model; the state is all that the model keeps of earlier steps.
 
     Attributes:
-      state_names: of the tensors of a state, each [B, U]; empty where nothing can be streamed.
+      state_names: names of a state's tensors, [B, U] each; empty if the model cannot read a stream.
     """
 
     def __init__(self, model: Model) -> None:
         self._model, self.state_names = model, model.state_names
 
     def start(self, rows: tf.Tensor) -> State:
-        """The state of so many sequences before their first step."""
+        """The state of `rows` sequences before their first step."""
         return self._model.start(rows)
 
     def advance(self, state: State, inputs: tf.Tensor, lengths: tf.Tensor) -> State:
@@ -50,10 +50,10 @@ class Encoder:
 
 
 class WholeEncoder(Encoder):
-    """Attention: it needs all steps at once."""
+    """Reads whole sequences, for models with attention: they need all steps at once."""
 
     def __init__(self, model: Model, *, longest: int) -> None:
-        """`longest`: steps of a sequence that must be served, whatever memory it takes."""
+        """`longest`: sequences up to this many steps are served, whatever memory they take."""
         super().__init__(model)
         self._most = max(MAX_SCORES, self._scores(longest))
 
@@ -61,7 +61,7 @@ class WholeEncoder(Encoder):
         """See `Encoder.encode`."""
         rows, steps = tf.unstack(tf.shape(inputs, tf.int64)[:2])
         message = (
-            f'attention: {self._most} scores (items x heads x steps^2) are allowed in a batch; '
+            f'attention: at most {self._most} scores (items x heads x steps^2) are allowed; '
             'send fewer or shorter items. Items and steps:'
         )
         fits = rows * self._scores(steps) <= self._most
@@ -70,7 +70,7 @@ class WholeEncoder(Encoder):
         return self._model.encode(self._model.sequences(inputs, lengths))
 
     def _scores(self, steps: int | tf.Tensor) -> int | tf.Tensor:
-        """Of one sequence in one layer."""
+        """Attention scores of one sequence in one layer."""
         return self._model.config.transformer_heads * steps * steps
 
 

@@ -1,4 +1,4 @@
-"""Exports the weights of a run: a SavedModel and what belongs beside it, in a versioned folder."""
+"""Exports the weights of a run: a SavedModel and the files beside it, in a versioned folder."""
 
 import contextlib
 import json
@@ -79,7 +79,7 @@ def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
 
 @contextlib.contextmanager
 def _whole_or_not_at_all(partial: str) -> Iterator[None]:
-    """Removes what a crashed process has left, and what an error within would leave."""
+    """Removes files that a crashed process has left and, after an error, those of this export."""
     if tf.io.gfile.exists(partial):
         tf.io.gfile.rmtree(partial)
     try:
@@ -98,7 +98,7 @@ def _write_extra(
     *,
     version: int,
 ) -> None:
-    """What clients and servers read beside the graph."""
+    """Writes the files that clients and servers read beside the graph."""
     extra = tf.io.gfile.join(path, EXTRA_FOLDER)
     tf.io.gfile.makedirs(extra)
     about = {

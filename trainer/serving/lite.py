@@ -1,6 +1,7 @@
 """A TFLite model beside the SavedModel, for one sequence at a time on small devices.
 
-It is kept only where its answers are those of the SavedModel; what was compared is written down.
+The file is kept only if its answers match those of the SavedModel; the model card says how they
+were compared.
 """
 
 import os
@@ -17,16 +18,16 @@ from trainer.devices import quiet
 from trainer.serving.module import ServingModule
 
 FILE_NAME = 'model.tflite'
-# Lengths that are compared where lengths differ, and how many sequences of each.
+# Lengths to compare if sequences differ in length, and the number of sequences of each length.
 _LENGTHS, _SEQUENCES = (1, 37, 300), 3
-# What the product promises of answers on another path.
+# The largest difference that Longhaul allows between two ways to compute the same answer.
 _TOLERANCE = 1e-5
-# All that converter and interpreter say of themselves; what fails is an error besides.
+# All lines of the converter and the interpreter; a failure of theirs raises an error besides.
 _GREETING = re.compile('')
 
 
 def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
-    """Converts the signature `tokens` at batch 1, and compares.
+    """Converts the signature `tokens` at batch 1, and compares its answers with the SavedModel's.
 
     Args:
       path: of the file, on any file system.
@@ -34,7 +35,7 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
       spec: of what it reads.
 
     Returns:
-      What was done, a sentence for the model card; the file is there only if it answers alike.
+      What was done, a sentence for the model card; the file exists only if its answers match.
     """
     function = tf.function(
         lambda inputs: {'probabilities': _probabilities(module, inputs)},
@@ -43,7 +44,7 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
         ],
         autograph=False,
     )
-    # The interpreter warns of its successor, which is no package of ours.
+    # The interpreter warns that another package will replace it, which is not installed.
     with quiet.without(_GREETING), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         concrete = function.get_concrete_function()
@@ -51,11 +52,11 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
             converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
             content = converter.convert()
             worst, count = _compare(content, concrete, spec)
-        # The converter raises errors of many kinds, none of which is the user's to mend.
+        # The converter raises errors of many types, none of which a user can fix.
         except Exception as error:
             return f'No TFLite model: the converter cannot take this one ({first_line(error)}).'
     if worst is None:
-        return f'No TFLite model: of {count} random sequences its class differs for some.'
+        return f'No TFLite model: on {count} random sequences its class differs at least once.'
     if not worst <= _TOLERANCE:  # Or NaN.
         return (
             f'No TFLite model: on {count} random sequences its probabilities differ by up to '
@@ -72,7 +73,7 @@ def write_lite(path: str, module: ServingModule, spec: SequenceSpec) -> str:
 
 
 def _dtype(spec: SequenceSpec) -> str:
-    """Small types that TFLite cannot move around are wider here; uint8 values stay, as 1/255."""
+    """The input type: wider than the records' where TFLite lacks theirs; uint8 stays uint8."""
     if spec.kind == 'text':
         return 'int32'
     return 'float32' if spec.dtype == 'float16' else spec.dtype
@@ -86,7 +87,7 @@ def _probabilities(module: ServingModule, inputs: tf.Tensor) -> tf.Tensor:
 def _compare(
     content: bytes, concrete: tf.types.experimental.ConcreteFunction, spec: SequenceSpec
 ) -> tuple[float | None, int]:
-    """The largest difference of a probability (None: of a class), and of how many sequences."""
+    """The largest difference of a probability (None: a class differs), and how many sequences."""
     runner = tf.lite.Interpreter(model_content=content).get_signature_runner()
     differences: list[float] = []
     for sequence in _sequences(spec):
@@ -95,7 +96,7 @@ def _compare(
         differences.append(float(np.abs(ours - theirs).max()))
         if ours.argmax() != theirs.argmax():
             return None, len(differences)
-    # NumPy's maximum is NaN where one of them is.
+    # NumPy's maximum is NaN if one difference is NaN.
     return float(np.max(differences)), len(differences)
 
 

@@ -1,9 +1,9 @@
 """The signatures of an exported model.
 
-`serving_default` takes raw items, `decode` says what they are to the model, `tokens` takes that,
-`encode` gives the state that a sequence ends in. Recurrent models also read sequences without end:
-`start`, `advance`, `classify`, and with an r-LSTM's decoder or readout `recall`. docs/serving.md is
-their reference.
+`serving_default` classifies raw items, `decode` turns raw items into sequences, `tokens` classifies
+such sequences, `encode` gives the state at the end of each raw item. Recurrent models also read
+endless sequences: `start`, `advance`, `classify`, and with an r-LSTM's decoder or readout `recall`.
+docs/serving.md is their reference.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from trainer.serving.decoding import MAX_BATCH, decode_batch
 from trainer.serving.encoders import make_encoder
 from trainer.serving.recall import recall_at, recall_stretch
 
-# What a client may be told at once, far beyond any use: so many recalled values (64 MB), and steps,
-# each of which takes time and some hundred bytes however few rows there are. Without bounds one
-# small request could take all memory, or never end.
+# Limits of one answer, far beyond any use: recalled values (64 MB), and recalled steps, each of
+# which takes time and some hundred bytes even with few rows. Without limits, one small request
+# could take all memory, or never end.
 MAX_RECALLED, MAX_STEPS = 1 << 24, 65_536
-# What a readout says of one row: its kernel has as many columns. And of all rows (256 MB): of texts
-# and levels, a number for each that it might be.
+# Limits of a readout's outputs: for one row, since its kernel has as many columns, and for all rows
+# (256 MB). Texts and levels have one output for each id or level.
 MAX_READ_OUT, MAX_SAID = 1 << 19, 1 << 26
 _TOP = 5
 Answers = dict[str, tf.Tensor]
@@ -53,7 +53,7 @@ class ServingModule(export_base.ExportModule):
         }
 
     def signature_names(self) -> list[str]:
-        """Those that this model can have."""
+        """The names of the signatures that this model has."""
         names = ['serving_default', 'decode', 'tokens', 'encode']
         if self._encoder.state_names:
             names += ['start', 'advance', 'classify']
@@ -75,7 +75,7 @@ class ServingModule(export_base.ExportModule):
         specs = self.inputs_of(name)
 
         def call(**tensors: tf.Tensor) -> Answers:
-            """TensorFlow Serving compares no shapes: without this, some op somewhere would."""
+            """Checks shapes, since TensorFlow Serving does not: an inner op would fail instead."""
             return methods[name](
                 {key: tf.ensure_shape(t, specs[key].shape) for key, t in tensors.items()}
             )
@@ -109,7 +109,7 @@ class ServingModule(export_base.ExportModule):
         return {n: tf.TensorSpec(shape, self.model.dtype) for n in self._encoder.state_names}
 
     def _wanted(self) -> dict[str, tf.TensorSpec]:
-        """What is to be recalled."""
+        """The inputs that tell `recall` which steps are wanted."""
         if self._recalls_by_distance:
             return {'distances': tf.TensorSpec([None], tf.int32)}
         wanted = {
@@ -136,7 +136,7 @@ class ServingModule(export_base.ExportModule):
         return self._answers(encoded, decoded.readable)
 
     def decode(self, tensors: Answers) -> Answers:
-        """What raw items are to the model.
+        """Turns raw items into the sequences that the model reads.
 
         Args:
           tensors: 'data' as for `serve`.
@@ -151,7 +151,7 @@ class ServingModule(export_base.ExportModule):
 
         Args:
           tensors: 'inputs' [B, T, C] values or [B, T] ids, of the records' dtype, each row's steps
-            first; 'lengths' int32 [B], how many they are.
+            first; 'lengths' int32 [B], the number of steps in each row.
 
         Returns:
           As `serve`; a row of length 0 is not readable.
@@ -201,18 +201,19 @@ class ServingModule(export_base.ExportModule):
         return self._encoder.advance(state, inputs, lengths)
 
     def classify(self, tensors: Answers) -> Answers:
-        """The state -> as `serve`, for what was read so far."""
+        """Classifies the steps read so far: the state -> the outputs of `serve`."""
         hidden = self._checked_state(tensors)['h']
         return self._answers(hidden, tf.ones([tf.shape(hidden)[0]], tf.bool))
 
     def recall(self, tensors: Answers) -> Answers:
-        """What the model reconstructs of what it has read.
+        """Reconstructs steps that the model has read.
 
         Args:
-          tensors: the state, and for a readout 'distances' int32 [N], at least 1: which steps are
-            wanted, 1 being the last one that was read. For a decoder 'first' [B, C] or ids [B], of
-            the records' dtype: the step that the wanted stretch begins with; 'steps' int32 [], how
-            many after it; and, if it is told, 'distance' int32 []: how far back 'first' lies.
+          tensors: the state, and the wanted steps. For a readout: 'distances' int32 [N], at least
+            1, where 1 is the last step that was read. For a decoder: 'first' [B, C] or ids [B], of
+            the records' dtype, the true step before the wanted ones; 'steps' int32 [], their
+            number; and, if the decoder knows distances, 'distance' int32 [], how far back 'first'
+            lies.
 
         Returns:
           'values' [B, N or steps, C] or ids [B, N or steps], of the records' dtype.
@@ -255,7 +256,7 @@ class ServingModule(export_base.ExportModule):
     def _checked(
         self, tensors: Answers, *, rows: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The chunk, refused where its parts do not fit each other or the model."""
+        """Returns the chunk; refuses it if its parts do not fit each other or the model."""
         inputs, lengths = tensors['inputs'], tensors['lengths']
         steps = tf.shape(inputs)[1]
         within = tf.reduce_all(tf.logical_and(lengths >= 0, lengths <= steps))
@@ -272,11 +273,11 @@ class ServingModule(export_base.ExportModule):
             return tf.identity(inputs), tf.identity(lengths)
 
     def _values(self, name: str, values: tf.Tensor) -> list[tf.Operation]:
-        """Refuses what no decoded item holds."""
+        """Refuses values that no decoded item can have."""
         size = self._spec.vocabulary_size
         if values.dtype.is_floating:
             finite = tf.reduce_all(tf.math.is_finite(values))
-            return [tf.debugging.Assert(finite, [f'{name}: finite numbers are allowed'])]
+            return [tf.debugging.Assert(finite, [f'{name}: finite numbers are needed'])]
         if size is None or size > values.dtype.max:
             return []
         # Ids beyond the vocabulary would be read as zeros on a GPU, and fail on a CPU.
@@ -284,13 +285,13 @@ class ServingModule(export_base.ExportModule):
         return [tf.debugging.Assert(known, [f'{name}: ids 0 to {size - 1} are allowed'])]
 
     def _checked_state(self, tensors: Answers) -> State:
-        """The state, refused where it is none."""
+        """Returns the state; refuses tensors that do not form a state."""
         state = {name: tensors[name] for name in self._encoder.state_names}
         rows = tf.shape(state['h'])[0]
         checks = [_same_rows(name, tf.shape(t)[0], rows) for name, t in state.items()]
         checks.append(_few_rows('state', state['h']))
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(t)) for t in state.values()])
-        message = 'state: finite numbers are allowed, those of start or advance'
+        message = 'state: finite numbers are needed; send the state of start or advance'
         checks.append(tf.debugging.Assert(finite, [message]))
         with tf.control_dependencies(checks):
             return {name: tf.identity(tensor) for name, tensor in state.items()}
@@ -320,7 +321,7 @@ def _same_rows(name: str, found: tf.Tensor, wanted: tf.Tensor) -> tf.Operation:
 
 
 def _few(name: str, steps: tf.Tensor, values: tf.Tensor, *, most: int) -> tf.Operation:
-    """Refuses to recall too many steps of so many values each."""
+    """Refuses to recall too many steps, of `values` values each."""
     all_values = tf.cast(values, tf.int64) * tf.cast(steps, tf.int64)
     within = tf.reduce_all([steps >= 1, steps <= MAX_STEPS, all_values <= most])
     message = f'{name}: 1 to {MAX_STEPS}, and {most} values in all rows, are allowed; {name}:'
@@ -334,7 +335,7 @@ def _few_rows(name: str, tensor: tf.Tensor) -> tf.Operation:
 
 
 def _no_empty_giant(inputs: tf.Tensor) -> tf.Operation:
-    """A batch of no row has no byte, whatever number of steps its shape claims."""
+    """Refuses a batch without rows whose shape has too many steps: its size in bytes is 0."""
     rows, steps = tf.unstack(tf.shape(inputs)[:2])
     message = f'inputs: at most {MAX_STEPS} steps are allowed without any row, got'
     within = tf.logical_or(rows > 0, steps <= MAX_STEPS)

@@ -1,4 +1,4 @@
-"""What the state still knows: the r-LSTM's decoder, left to itself, or its readout."""
+"""Recalls steps from a state, by the r-LSTM's decoder on its own outputs, or by its readout."""
 
 from typing import cast
 
@@ -20,7 +20,7 @@ def recall_stretch(
     steps: tf.Tensor,
     distance: tf.Tensor,
 ) -> tf.Tensor:
-    """Reconstructs a stretch of what was read, from its first step on.
+    """Reconstructs a stretch of the steps that were read, from its first step on.
 
     Args:
       model: with a decoder.
@@ -28,13 +28,13 @@ def recall_stretch(
       state: [B, U] each, after the last step that was read.
       first: [B(, C)], of the stored dtype: the step that the stretch begins with.
       steps: int32 [], how many steps after it.
-      distance: int32 [], how far back `first` lies, for a decoder that is told.
+      distance: int32 [], how far back `first` lies; used by a decoder that knows distances.
 
     Returns:
-      [B, steps(, C)], of the stored dtype. No truth is fed: each step reads what the one before
-      has said (paper, section 3.1, without teacher forcing).
+      [B, steps(, C)], of the stored dtype. After `first`, each step reads the output of the step
+      before (paper, section 3.1, without teacher forcing).
     """
-    # Time-major, since rank tells ids from values.
+    # With a time axis, since `decode` tells ids from values by the rank.
     sequences = Sequences(first[tf.newaxis], dtype=model.dtype)
     begin = sequences.decode(first[tf.newaxis])[0]
     embedding = tf.convert_to_tensor(model.embedding)
@@ -47,13 +47,13 @@ def recall_stretch(
 def recall_at(
     model: Model, spec: SequenceSpec, state: LSTMState, distances: tf.Tensor
 ) -> tf.Tensor:
-    """What a readout says of the steps at distances int32 [N] back: [B, N(, C)], as stored."""
+    """A readout's values for the steps at distances int32 [N] back: [B, N(, C)], as stored."""
     dtype = tf.int32 if spec.kind == 'text' else model.dtype
     return _stored(cast(Readout, model.reconstruction).recall(state.h, distances, dtype), spec)
 
 
 def _stored(values: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
-    """Ids or values as a model says them -> as records have them."""
+    """Ids or values that a model predicts -> the records' type."""
     if spec.kind != 'text' and spec.dtype == 'uint8':
         values = tf.round(255 * tf.clip_by_value(values, 0, 1))
     return tf.cast(values, spec.dtype)

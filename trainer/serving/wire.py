@@ -1,7 +1,7 @@
 """TensorFlow Serving's messages, without TensorFlow and without its generated stubs.
 
 The stubs (tensorflow-serving-api) import TensorFlow: 13 s and 2 GB for a client that sends bytes.
-What is needed of the public protocol is a dozen fields; a test holds them against the stubs.
+A client needs only a few fields of the public protocol; a test compares them with the stubs.
 Source: tensorflow_serving/apis/{model,predict,prediction_log}.proto and
 tensorflow/core/framework/{tensor,tensor_shape}.proto.
 """
@@ -70,7 +70,7 @@ _DTYPES = {
 }
 _NAMES = {number: name for name, (number, _) in _DTYPES.items()}
 _STRING = 7
-# More than any answer has: a shape of a few bytes could ask for all memory.
+# More values than any answer has. Without a limit, a shape of a few bytes could take all memory.
 _MAX_VALUES = 1 << 28
 
 
@@ -140,7 +140,7 @@ def to_array(tensor: Any) -> np.ndarray:
     shape = [d.size for d in tensor.tensor_shape.dim]
     size = math.prod(shape)
     if any(s < 0 for s in shape) or size > _MAX_VALUES:
-        raise ValueError(f'a tensor of shape {shape}')
+        raise ValueError(f'a tensor of shape {shape}: 0 to {_MAX_VALUES} values are allowed')
     if tensor.dtype == _STRING:
         values = np.array([*tensor.string_val, None], object)[:-1]
         return _filled(values, size, b'').reshape(shape)
@@ -156,7 +156,7 @@ def to_array(tensor: Any) -> np.ndarray:
 
 
 def _filled(values: np.ndarray, size: int, empty: Any) -> np.ndarray:
-    """A value that is the same to the end may be sent once, zeros not at all."""
+    """Fills values up to `size`: repeats the last one, which may be sent once, or `empty`."""
     if values.size >= size:
         return values
     last = values[-1] if values.size else empty

@@ -1,4 +1,4 @@
-"""Gradients of a batch, one part of its rows after another: the memory of a part is enough."""
+"""Gradients of a batch, computed one part of its rows after another, in the memory of one part."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,12 @@ Compute = Callable[[dict[str, tf.Tensor]], tuple[Losses, list[tf.Tensor]]]
 
 
 def accumulate(compute: Compute, rows: dict[str, tf.Tensor], *, count: int) -> tuple:
-    """What `compute` says of all rows, computed from `count` equal parts of them in turn.
+    """The results of `compute` for all rows, from `count` equal parts of the rows in turn.
 
     Args:
-      compute: to be called with rows [B / count, ...].
-      rows: [B, ...] each; B a multiple of `count`.
-      count: of parts; 1 calls `compute` as it is.
+      compute: called with rows [B / count, ...].
+      rows: [B, ...] each; B is a multiple of `count`.
+      count: number of parts; 1 calls `compute` once, with all rows.
 
     Returns:
       The losses of each row, [B], and the sums of the gradients.

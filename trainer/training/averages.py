@@ -1,15 +1,15 @@
-"""Exponential moving averages of the weights: a second model, which is what gets evaluated."""
+"""Exponential moving averages of the weights: a second model, which is evaluated."""
 
 import tensorflow as tf
 
 from trainer.models.protocol import Model
 
-# Polyak averaging, with the usual start: the first steps' weights are soon forgotten.
+# Polyak averaging. With the usual start, the weights of the first steps soon stop to count.
 _START = 10.0
 
 
 def start(averages: Model, model: Model) -> None:
-    """Lets the averages begin where the model stands."""
+    """Sets the averages to the model's weights."""
     pairs = zip(averages.trainable_variables, model.trainable_variables, strict=True)
     for average, variable in pairs:
         average.assign(variable)
@@ -28,9 +28,9 @@ def update(
     Args:
       averages: of the same structure as `model`.
       model: that is trained.
-      decay: share of the average that stays.
-      step: scalar, steps taken so far; early ones let less stay: (1 + step) / (10 + step) at most.
-      strategy: whose variables they are.
+      decay: share of the old average that is kept.
+      step: scalar, steps taken so far; at most (1 + step) / (10 + step) of the average is kept.
+      strategy: that holds the variables.
     """
     step = tf.cast(step, tf.float32)
     moved = 1.0 - tf.minimum(tf.constant(decay, tf.float32), (1.0 + step) / (_START + step))

@@ -1,4 +1,4 @@
-"""`--dry_run`: what a command would do, and `check_memory`: whether it can."""
+"""`--dry_run` describes what a command would do; `check_memory` refuses what cannot fit."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ _SLOTS = {'rmsprop': 1, 'adam': 2, 'adamw': 2}
 
 
 def size(count: float) -> str:
-    """Bytes for people: '1.5 GB'."""
+    """Bytes as text, such as '1.5 GB'."""
     return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
 
 
@@ -27,15 +27,15 @@ def check_memory(
     replicas: int,
     here: int,
 ) -> None:
-    """Refuses, before the first step, what cannot fit into this machine's memory.
+    """Refuses, before the first step, a run that cannot fit into this machine's memory.
 
-    An accelerator's memory is not known beforehand: nothing is checked there.
+    Runs on an accelerator are not checked, since its memory is not known beforehand.
 
     Args:
       config: of the run.
       info: of its records.
       replicas: among which a global batch is divided.
-      here: how many of them share this machine's memory.
+      here: how many of the replicas share this machine's memory.
 
     Raises:
       LonghaulError: with the estimate, and the gin value to lower.
@@ -57,7 +57,7 @@ def check_memory(
 
 def _way_out(config: Config, largest: Part, *, needed: int, free: int) -> str:
     """Which values to lower."""
-    # The estimate is a lower bound: half of what it allows is likely to fit.
+    # The estimate is a lower bound: half of the batch that it allows is likely to fit.
     fitting = int(config.data.batch_size * free / needed / 2)
     section, name = largest.lower.split('.')
     sections = {type(s).__name__: s for s in vars(config).values()}

@@ -11,10 +11,10 @@ from trainer.run_dir.validations import ValidationLog
 class KeepBest(orbit.Action):
     """An evaluation action: writes best/ when the accuracy is the highest so far.
 
-    Without labelled examples there is no accuracy, and nothing is best.
+    Without labelled examples there is no accuracy, and no best/.
 
-    What is highest is a function of the validations before this one, as `validations.jsonl` holds
-    them: a run that was killed, and validates this step again, decides the same.
+    The decision depends only on the validations before this one, as `validations.jsonl` holds them.
+    So a run that was killed, and validates this step again, decides the same.
     """
 
     def __init__(

@@ -28,14 +28,16 @@ def distribute(
 
 
 def _refuse(positions: list[int], step: int) -> None:
-    raise FloatingPointError(f'batches {positions} gave no number at step {step}')
+    raise FloatingPointError(
+        f'batches {positions}: loss or gradient is not finite, or too large, at step {step}'
+    )
 
 
 class PhaseTrainer(orbit.AbstractTrainer):
     """Takes steps of one phase; the global step counts on across phases.
 
-    A batch whose loss or gradient is no number, or too large, changes nothing: the step is taken
-    with the next batch instead.
+    A batch whose loss or gradient is not finite, or whose loss is too large, changes nothing: the
+    step is taken with the next batch instead.
     """
 
     def __init__(
@@ -60,9 +62,9 @@ class PhaseTrainer(orbit.AbstractTrainer):
           global_step: scalar int64.
           dataset: batches from `position` on.
           position: of the next batch in the run's order.
-          skip: is told the positions of batches that were left out, and the global step; None: a
-            batch that gives no number is an error.
-          stop: whether to stop; asked after each step. None: nobody asks for it.
+          skip: called with the positions of batches that were left out, and the global step; None:
+            such a batch is an error.
+          stop: whether to stop; checked after each step. None: never.
           after_step: traced into the step, outside of replicas; takes the new global step.
         """
         self._task, self._model, self._optimizer = task, model, optimizer
@@ -101,7 +103,7 @@ class PhaseTrainer(orbit.AbstractTrainer):
     def _take(self, count: int) -> bool:
         """Tries as many batches as steps are missing; returns whether to stop.
 
-        What became of them is asked for in the end: the host need not wait for each step.
+        Which of them were skipped is read at the end, so that the host does not wait for each step.
         """
         first, stopped = self._position, False
         taken: list[tf.Tensor] = []
@@ -137,9 +139,9 @@ class SplitEvaluator(orbit.StandardEvaluator):
     """Evaluates every example of a split exactly once.
 
     Attributes:
-      predictions: of the last evaluation, a batch each, see `LonghaulTask.validation_step`.
-      states: of the index's first examples, a sample, for it is in the order of hashes: rows of the
-        index int32 [B], and float [B, F], where they end.
+      predictions: of the last evaluation, one entry per batch, see `LonghaulTask.validation_step`.
+      states: final states of the index's first examples, which are a sample because the index is in
+        the order of hashes. Per batch: rows of the index int32 [B], and the states float [B, F].
     """
 
     def __init__(
@@ -150,7 +152,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         dataset: ReplicaBatches,
         stop: StopRequest | None = None,
     ) -> None:
-        """Prepares to evaluate; `stop`: whether to stop, asked after each batch."""
+        """Prepares to evaluate; `stop`: whether to stop, checked before each batch."""
         super().__init__(dataset, orbit.StandardEvaluatorOptions(use_tf_function=False))
         self._task, self._model, self._stop = task, model, stop
         self._strategy = tf.distribute.get_strategy()
@@ -160,7 +162,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         self.states: list[tuple[np.ndarray, np.ndarray]] = []
 
     def eval_begin(self) -> list:
-        """Forgets the evaluation before."""
+        """Clears the results of the evaluation before."""
         for metric in self._metrics:
             metric.reset_states()
         self.states = []
@@ -186,7 +188,7 @@ class SplitEvaluator(orbit.StandardEvaluator):
         local = {k: self._strategy.experimental_local_results(v) for k, v in step_outputs.items()}
         columns = {k: np.concatenate([v.numpy() for v in vs]) for k, vs in local.items()}
         encoded = columns.pop('encoded')
-        # Twice as many: of documents the longer half is probed.
+        # Twice as many as a probe uses, since only the longer half of documents is probed.
         kept = columns['counted'] & (columns['row'] < 2 * MOST_ROWS)
         self.states.append((columns['row'][kept], encoded[kept]))
         state.append(columns)
@@ -210,9 +212,9 @@ class SplitEvaluator(orbit.StandardEvaluator):
 
 @contextlib.contextmanager
 def quiet_orbit() -> Iterator[None]:
-    """Orbit prints to stdout what it also logs; our progress line says it on stderr.
+    """Silences orbit, which prints to stdout and logs what `Reporter` writes to stderr.
 
-    It also warns of a loop that took fewer steps than it was told to, as one that stops does.
+    Orbit also warns of a loop with fewer steps than planned, which is normal for a run that stops.
     """
     level = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

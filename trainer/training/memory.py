@@ -1,7 +1,8 @@
-"""How much memory a training step needs at the least, before it is taken: from shapes alone.
+"""A lower bound of the memory that a training step needs, from shapes alone.
 
-Counts what the forward pass must keep for the backward pass, in numbers of 4 bytes. It is there to
-refuse what surely cannot fit, and names what to lower. docs/memory.md has measured peaks beside it.
+It counts the numbers, of 4 bytes each, that the forward pass must keep for the backward pass. It
+serves to refuse a run that cannot fit, and to name the setting to lower. docs/memory.md has
+measured peaks.
 """
 
 import math
@@ -46,7 +47,7 @@ def longest_steps(info: RecordsInfo, split: str = 'train') -> int:
 
 
 def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
-    """What one replica's training step keeps at the least, beside `BASE_BYTES`; largest part first.
+    """What one replica's training step keeps at least, beside `BASE_BYTES`; largest part first.
 
     The auxiliary LSTM of `prediction` is left out: its backward pass may come before the forward
     pass of the rest.
@@ -72,7 +73,7 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
 
 
 def _outputs(config: Config, info: RecordsInfo) -> int:
-    """What a head says of a step, in numbers."""
+    """How many numbers a head outputs for one step."""
     spec = info.spec
     return spec.vocabulary_size or spec.channels * (config.objective.levels(spec) or 1)
 
@@ -88,7 +89,7 @@ def _weights(config: Config, info: RecordsInfo) -> int:
 
 
 def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Part]:
-    """The windows that are read with gradient, and what is made of them."""
+    """The windows that are read with gradient, and the auxiliary parts that use their states."""
     objective, model = config.objective, config.model
     kept = _LSTM_KEPT * model.hidden_units * _FLOAT
     window = min(objective.supervised_bptt_steps, steps)
@@ -111,14 +112,14 @@ def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Pa
 
 
 def _attention(config: Config, rows: int, steps: int) -> Part:
-    """Weights of all pairs of steps, kept in each layer."""
+    """The attention weights of all pairs of steps, which each layer keeps."""
     model = config.model
     pairs = rows * model.transformer_heads * steps * steps
     return Part('attention', model.transformer_layers * pairs * _FLOAT, 'DataConfig.batch_size')
 
 
 def available_bytes() -> int | None:
-    """Memory that this process may still take of machine and container; None: unknown."""
+    """Memory that machine and container still leave to this process; None: unknown."""
     found = [_machine(), _container()]
     return min((n for n in found if n is not None), default=None)
 

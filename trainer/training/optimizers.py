@@ -1,4 +1,4 @@
-"""Our optimizer dataclass -> Model Garden's OptimizationConfig -> an optimizer."""
+"""OptimizerConfig -> Model Garden's OptimizationConfig -> an optimizer."""
 
 import tf_keras
 from official.modeling import optimization
@@ -46,8 +46,8 @@ def _learning_rate(config: OptimizerConfig, phase_steps: int) -> dict:
 def keep_learning_rate(optimizer: tf_keras.optimizers.Optimizer, config: OptimizerConfig) -> None:
     """Sets a constant learning rate to the configured one; call it after restoring.
 
-    It is a variable of the checkpoint, so that a run which is to go on with another one would keep
-    the old.
+    The learning rate is a variable of the checkpoint: without this call, a run that goes on with a
+    new rate would keep the old one.
     """
     if config.schedule == 'constant' and not config.warmup_steps:
         optimizer.learning_rate = config.learning_rate

@@ -1,4 +1,4 @@
-"""Where a run writes, and what it says."""
+"""The outputs of a run: files, messages and TensorBoard."""
 
 from typing import NamedTuple
 

@@ -23,7 +23,7 @@ from trainer.training.validation import train_and_validate
 
 
 def is_over(config: RunConfig, validations: ValidationLog) -> bool:
-    """Whether a run ends early, because its last validations got no better."""
+    """Whether a run ends early: `patience` validations have passed since the best one."""
     return config.patience is not None and validations.without_progress() >= config.patience
 
 
@@ -43,9 +43,9 @@ class PhaseTraining:
         """Prepares a phase of a run.
 
         Args:
-          phase: of it.
-          splits: what it reads.
-          state: what it changes.
+          phase: the phase.
+          splits: the records that it reads.
+          state: the variables that it changes.
           outlets: where it writes.
           stop: whether to stop early.
           validations: of the run; None: the phase is not validated.
@@ -65,13 +65,13 @@ class PhaseTraining:
         return over or (step == last and last in self._validations.steps)
 
     def controller(self, step: int) -> orbit.Controller:
-        """Restores what the phase goes on from; refuses what cannot be trained.
+        """Makes the controller of the phase, with the latest checkpoint restored.
 
         Args:
           step: the global step that the run stands at.
 
         Raises:
-          LonghaulError: then.
+          LonghaulError: if the phase cannot be trained.
         """
         with quiet_orbit():
             controller = self._controller(max(step, self._phase.first_step))
@@ -81,16 +81,16 @@ class PhaseTraining:
         return controller
 
     def train(self, controller: orbit.Controller) -> None:
-        """Trains, and validates, what is left of the phase; saves at its end.
+        """Trains and validates the rest of the phase; saves at its end.
 
         Raises:
-          Stopped: if asked to; it has saved then too.
+          Stopped: if a stop is requested; the checkpoint is saved then too, unless it is `at_once`.
         """
         with quiet_orbit(), self._stop.awaited():
             try:
                 self._alternate(controller)
                 controller.save_checkpoint()
-                # Asked while it validated for the last time, or saved.
+                # A stop may have been requested during the last validation, or while saving.
                 if self._stop.is_made(self._splits.strategy):
                     self._stop.stop()
             except Stopped as stopped:
@@ -159,7 +159,7 @@ class PhaseTraining:
             global_step=state.global_step,
             steps_per_loop=max(1, min(config.log_interval, self._phase.last_step - first_step)),
             checkpoint_manager=self._checkpoint_manager(**{self._optimizer_name: optimizer}),
-            # Unless told that the folders differ, orbit takes the first manager for both.
+            # If these were not given, orbit would use the first manager for both folders.
             summary_dir=self._folder / 'train',
             eval_summary_dir=self._folder / 'validation',
             summary_manager=self._logs.manager(self._folder / 'train', state.global_step),

@@ -1,4 +1,4 @@
-"""What happens in a phase beside its steps: after each loop of training, after each validation."""
+"""The actions of a phase: what it does after each loop of training and after each validation."""
 
 import numpy as np
 import orbit
@@ -35,19 +35,19 @@ class PhaseActions:
         state: TrainedState,
         outlets: Outlets,
     ) -> None:
-        """Takes what actions look at; see `PhaseTraining`."""
+        """Takes the objects that the actions use; see `PhaseTraining`."""
         self._phase, self._task, self._splits, self._state = phase, task, splits, state
         self._folder, self._reporter, self._logs = outlets
         self._config = splits.config
         self._profile: Profile | None = None
 
     def close(self) -> None:
-        """Writes what is still open; call it where the phase ends."""
+        """Ends a profile that is still running; call it at the end of the phase."""
         if self._profile is not None:
             self._profile.close()
 
     def of_training(self, first_step: int) -> list[orbit.Action]:
-        """What happens after each loop of training, from the phase's `first_step` on."""
+        """The actions after each loop of training, from the phase's `first_step` on."""
         state, phase = self._state, self._phase
         place = {'global_step': state.global_step, 'last_step': phase.last_step}
         actions = [
@@ -69,7 +69,7 @@ class PhaseActions:
     def of_validation(
         self, validator: SplitEvaluator, validations: ValidationLog
     ) -> list[orbit.Action]:
-        """What happens after each validation."""
+        """The actions after each validation."""
         state = self._state
         log = LogValidation(
             validations,
@@ -83,7 +83,7 @@ class PhaseActions:
             place = {'global_step': state.global_step, 'log': validations}
             actions.insert(0, KeepBest(state.evaluated, self._folder, **place))
         if self._config.run.diagnostics:
-            # First: what it adds to the logs is for all others.
+            # First, since all other actions use the numbers that it adds to the logs.
             actions.insert(0, self._measures(validator))
         if state.model.reconstruction is not None:
             actions.append(self._logs.action(self._pictures()))
@@ -104,7 +104,7 @@ class PhaseActions:
 
     def _measures(self, validator: SplitEvaluator) -> Measures:
         auxiliary = None
-        # The state of another row: at least one must be beside.
+        # The measure needs the state of another row, so at least two rows.
         rows = self._splits.info.counts['splits']['validation']
         if self._config.objective.auxiliary and rows > 1:
             batch = self._fixed_batch(_MEASURED)

@@ -16,7 +16,7 @@ class Phase:
 
 
 def phases(config: RunConfig) -> list[Phase]:
-    """The auxiliary losses alone, then all together (paper, section 3.3); empty ones left out."""
+    """First the auxiliary losses alone, then all losses (paper, section 3.3); no empty phases."""
     middle, end = config.pretrain_steps, config.total_steps
     both = [Phase('pretrain', 0, middle, False), Phase('joint', middle, end, True)]
     return [p for p in both if p.last_step > p.first_step]

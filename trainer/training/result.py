@@ -1,4 +1,4 @@
-"""What a finished run comes to, as one JSON line: result.json in its model_dir."""
+"""The result of a run as one JSON line: result.json in its model_dir."""
 
 import dataclasses
 import hashlib
@@ -14,22 +14,22 @@ import tensorflow as tf
 from trainer.config import Config
 
 FILE_NAME = 'result.json'
-# Where records and other runs lie, and what computes it, do not change what a run is.
 _CODE = ('trainer', 'pipelines', 'tools', 'gin')
+# Not part of the hash: these settings change where files lie and what computes, not the experiment.
 _ASIDE = ('records', 'service', 'warm_start', 'path')
 
 
 class Stopwatch(orbit.Action):
     """A training action: adds up the seconds of all starts of a run, in a checkpointed variable.
 
-    What a kill has thrown away does not count, for its steps do not either.
+    Time after the last checkpoint of a killed process does not count, since its steps do not.
     """
 
     def __init__(self, seconds: tf.Variable) -> None:
         self._seconds, self._before = seconds, time.monotonic()
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Adds what has passed since the last call: training, and evaluation in between."""
+        """Adds the time since the last call: training, and evaluation in between."""
         del logs
         now = time.monotonic()
         self._seconds.assign_add(now - self._before)
@@ -37,7 +37,7 @@ class Stopwatch(orbit.Action):
 
 
 def config_hash(config: Config) -> str:
-    """Twelve hex digits of all that is configured, but for where files lie and the path."""
+    """Twelve hex digits of the configuration, without the settings in `_ASIDE`."""
     values = dataclasses.asdict(config)
     for section in values.values():
         for name in _ASIDE:
@@ -47,14 +47,14 @@ def config_hash(config: Config) -> str:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this code lies in, '+' behind it when the code has changed.
+    """The commit of the checkout that holds this code, followed by '+' if the code has changed.
 
     None outside of a checkout: an installed wheel, or a virtual environment in another repository.
     """
     try:
         _git('ls-files', '--error-unmatch', os.path.basename(__file__))
         found = _git('describe', '--always', '--abbrev=12', '--exclude=*')
-        # Results and documents may differ: they change no run.
+        # Only code counts as changed: results and documents do not affect a run.
         changed = _git('diff', '--name-only', 'HEAD', '--', *(f':/{name}' for name in _CODE))
         return found + ('+' if changed else '')
     except (OSError, subprocess.SubprocessError):
@@ -81,22 +81,22 @@ def make_result(
     evaluations: dict[str, dict[str, Any]],
     measured: dict[str, Any],
 ) -> dict[str, Any]:
-    """The operative numbers of a run.
+    """The content of result.json.
 
     Args:
       config: of the run.
       gin_files: as the user named them.
-      gin_params: bindings beside them.
+      gin_params: bindings that were added to the files.
       commits: of the code that trained it.
       steps_per_epoch: of the training split.
       global_step: steps taken, both phases counted.
-      over: whether it has ended early, because it got no better.
-      seconds: that they took.
+      over: whether the run has ended early, see `phase.is_over`.
+      seconds: time that the steps took.
       evaluations: of 'validation' and 'test', where there are such splits.
       measured: the run's last validation, with what `trainer.monitoring.measures` has added.
 
     Returns:
-      JSON values; an accuracy that there is not is None.
+      JSON values; an accuracy is None if the split has no labels or was not evaluated.
     """
     validation, test = (evaluations.get(split, {}) for split in ('validation', 'test'))
     interval = [test.get('accuracy_low'), test.get('accuracy_high')]

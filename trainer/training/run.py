@@ -1,6 +1,6 @@
 """A run from end to end: strategy, phases, checkpoints, evaluation.
 
-Serves the command line (`trainer.main`) and whoever trains from Python alike.
+The command line (`trainer.main`) uses it, and so can any Python program.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class Run:
           model_dir: its folder.
           strategy: the replicas to train on.
           execution: how a replica computes, from `execution.prepare`.
-          stop: whether to stop early; None: nobody asks for it.
+          stop: whether to stop early; None: never.
           log_format: see `trainer.monitoring.progress.Reporter`.
 
         Raises:
@@ -74,7 +74,7 @@ class Run:
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
-        # Now, not at the end: the files may be others by then.
+        # Read now, because the checkout may have other files by the end of the run.
         self._commit, self._said_how = result.commit(), False
         if workers.is_chief(strategy):
             checkpoints.heal(self.dir.checkpoints, say=self._reporter.message)
@@ -100,7 +100,7 @@ class Run:
                 )
 
     def _check_workers(self, records_hash: int) -> None:
-        """Before any of them waits for another in vain."""
+        """Compares what the workers were started with, before any waits for another in vain."""
         facts = {
             'configuration': result.config_hash(self.config),
             'records.json': records_hash,
@@ -110,7 +110,7 @@ class Run:
         workers.agree(self._strategy, facts)
 
     def _say_how(self) -> None:
-        """Says once how this run computes, when nothing is left that could refuse it."""
+        """Reports once how this run computes; call it after all checks."""
         if not self._said_how:
             self._reporter.message(str(self._splits.execution))
         self._said_how = True
@@ -135,19 +135,19 @@ class Run:
         gin_params: list[str] | None = None,
         allow_changes: bool = False,
     ) -> None:
-        """Trains what is left to train, phase by phase; a finished run is left alone.
+        """Trains the rest of the run, phase by phase; a finished run is left alone.
 
         Args:
           operative_config: gin's operative configuration, saved beside the checkpoints.
           validate: whether to evaluate the validation split every `eval_interval` steps.
-          gin_files: of the experiment, as the user named them; None when it goes on from what it
-            saved itself.
-          gin_params: bindings beside them.
+          gin_files: of the experiment, as the user named them; None if the run goes on with the
+            configuration in its folder.
+          gin_params: bindings that were added to the files.
           allow_changes: whether a run may go on with another configuration than it began with.
 
         Raises:
-          LonghaulError: if it cannot be trained, or not here.
-          Stopped: if it was asked to stop; what it had done by then is saved.
+          LonghaulError: if the run cannot be trained, or not in this model_dir.
+          Stopped: if a stop was requested; the steps taken by then are saved.
         """
         self._check_memory()
         with self._alone():
@@ -161,7 +161,7 @@ class Run:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps other runs out of the model_dir; the chief for all workers."""
+        """Locks the model_dir against other runs; the chief holds the lock for all workers."""
         self.dir.create()
         with (
             lock.held(
@@ -203,7 +203,7 @@ class Run:
                     part.train(controller)
 
     def _prepare(self, *, allow_changes: bool) -> None:
-        """Checks that it can be trained here, and reads the weights that it goes on from."""
+        """Checks that the run can train in this model_dir, and reads the weights to start from."""
         info, model = self._splits.info, self._state.model
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
@@ -243,7 +243,7 @@ class Run:
         Writes evaluation-SPLIT.json and predictions-SPLIT.jsonl (by id) into the model_dir.
 
         Returns:
-          What it wrote into the former.
+          The content of evaluation-SPLIT.json.
         """
         self.dir.data()
         splits, model, global_step = self._splits, self._state.model, self._state.global_step

@@ -1,7 +1,7 @@
-"""Batches whose loss or gradient is no number, or explodes: left out, counted, written down.
+"""Batches whose loss or gradient is not finite, or whose loss is too large: skipped and recorded.
 
-The order of a run is a function of (seed, epoch, step, skipped): the batch at position
-step + skipped of the endless order is the one that the step trains on.
+The order of a run is a function of (seed, epoch, step, skipped): a step trains on the batch at
+position step + skipped of the endless order.
 """
 
 import json
@@ -15,7 +15,7 @@ from trainer.run_dir.folder import SKIPPED_FILE, ModelDir, write_atomically
 
 
 class SkippedBatches:
-    """The batches that a run has left out."""
+    """The batches that a run has skipped."""
 
     def __init__(
         self,
@@ -26,11 +26,11 @@ class SkippedBatches:
         count: tf.Variable,
         most: int,
     ) -> None:
-        """Takes up what the run has skipped before.
+        """Continues from the batches that the run has skipped before.
 
         Args:
           folder: of the run.
-          split: whose examples they are.
+          split: of the examples.
           order: of the batches.
           count: scalar int64, checkpointed: how many have been skipped.
           most: how many a run may skip.
@@ -39,7 +39,7 @@ class SkippedBatches:
         self._count, self._most = count, most
 
     def add(self, positions: list[int], step: int) -> None:
-        """Writes batches down.
+        """Records skipped batches.
 
         Args:
           positions: of the batches in the order.
@@ -55,15 +55,16 @@ class SkippedBatches:
         total = int(self._count.numpy())
         if total > self._most:
             raise LonghaulError(
-                f'{total} batches had a loss or a gradient that is no number or too large, the '
-                f'last ones at step {step} (RunConfig.max_skipped_batches={self._most}); '
+                f'RunConfig.max_skipped_batches={self._most}: {total} batches had a loss or a '
+                f'gradient that is not finite or too large, the last ones at step {step}; '
                 f'{self._path} names their examples. Lower OptimizerConfig.learning_rate or '
-                'OptimizerConfig.global_clipnorm (with --allow_changes), allow more, or look at '
-                'these examples; the same command goes on from the last checkpoint'
+                'OptimizerConfig.global_clipnorm (with --allow_changes), raise '
+                'RunConfig.max_skipped_batches, or look at these examples; the same command goes '
+                'on from the last checkpoint'
             )
 
     def _lines(self) -> list[str]:
-        """Those of the checkpoint that the run has resumed from, no later ones."""
+        """The lines up to the checkpoint that the run has resumed from, without later ones."""
         if not tf.io.gfile.exists(self._path):
             return []
         with tf.io.gfile.GFile(self._path) as file:

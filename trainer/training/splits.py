@@ -16,7 +16,7 @@ from trainer.training.task import InputRequest, LonghaulTask
 
 @dataclasses.dataclass(frozen=True)
 class Splits:
-    """What a run reads, and on what."""
+    """The records of a run, with the configuration and the devices that read them."""
 
     config: Config
     info: RecordsInfo
@@ -24,7 +24,7 @@ class Splits:
     execution: Execution
 
     def task(self, *, supervised: bool = True) -> LonghaulTask:
-        """What a replica does in a step; `supervised` False: in the auxiliary losses' phase."""
+        """What a replica does in a step; `supervised` False: in the phase of auxiliary losses."""
         return LonghaulTask(self.config, self.info, supervised=supervised, execution=self.execution)
 
     def split(self, name: str) -> SplitInput:

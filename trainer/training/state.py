@@ -1,4 +1,4 @@
-"""What training changes."""
+"""The variables that training changes: the model and counters."""
 
 import dataclasses
 
@@ -45,7 +45,7 @@ class TrainedState:
         return self.model if self.averages is None else self.averages
 
     def saved(self) -> dict[str, tf.Module | tf.Variable]:
-        """What a checkpoint holds of it, by name."""
+        """The objects that a checkpoint saves, by name."""
         parts = {'averages': self.averages} if self.averages is not None else {}
         counters = {n: getattr(self, n) for n in ('global_step', 'skipped', 'seconds')}
         return {'model': self.model, **counters, **parts}

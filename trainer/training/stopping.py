@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl-C end a run well: the step at hand is finished, saved, and the process leaves.
+"""SIGTERM and Ctrl-C: the process finishes the current step, saves a checkpoint, and exits.
 
-Machines that can be taken away announce it by SIGTERM and give half a minute or so. A second
-signal ends the process without saving.
+Preemptible machines send SIGTERM and then allow about half a minute. A second signal ends the
+process without saving.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):  # noqa: N818, nothing went wrong
-    """Somebody asked this process to stop.
+    """This process was asked to stop.
 
     Attributes:
       number: of the signal.
-      at_once: whether there is no time to save.
-      saved: global step of the checkpoint that was written for it; None: none was.
+      at_once: whether to exit without saving.
+      saved: global step of the checkpoint that was written before stopping; None: none was.
     """
 
     def __init__(self, number: int, *, at_once: bool = False) -> None:
@@ -40,10 +40,10 @@ class StopRequest:
         self._all_agreed, self._saving = False, False
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
-        """The signals' handler. Where nothing is being trained, the process leaves at once.
+        """Handles a signal. If nothing is being trained, the process exits at once.
 
         Raises:
-          Stopped: then, and at the second signal.
+          Stopped: if nothing is being trained, and at the second signal.
         """
         del frame
         if self._number is not None or not self._saving:
@@ -52,7 +52,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def awaited(self) -> Iterator[None]:
-        """Within, a signal is noted, for there is something to save."""
+        """Inside this context a signal is only noted, so that the caller can save first."""
         self._saving = True
         try:
             yield
@@ -60,7 +60,7 @@ class StopRequest:
             self._saving = False
 
     def is_made(self, strategy: tf.distribute.Strategy) -> bool:
-        """Whether to stop after this step; all workers of a run ask, and hear the same."""
+        """Whether to stop after this step; all workers must call it, and get the same answer."""
         if workers.count(strategy) == 1:
             return self._number is not None
         if not self._all_agreed:
@@ -71,7 +71,7 @@ class StopRequest:
         return self._all_agreed
 
     def stop(self) -> None:
-        """Leaves.
+        """Stops this process.
 
         Raises:
           Stopped: always.
@@ -81,7 +81,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Handles the signals within, as only a process's main thread may."""
+    """Handles the signals inside this context, if it is entered in the process's main thread."""
     request, before = StopRequest(), {}
     with contextlib.suppress(ValueError):
         before = {number: signal.signal(number, request.receive) for number in _SIGNALS}

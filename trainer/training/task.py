@@ -37,10 +37,11 @@ def _join(losses: Sequence[Losses]) -> Losses:
 
 
 class Computed(NamedTuple):
-    """What a step is made of.
+    """The numbers of a step, before it changes any variable.
 
-    `losses` of this replica's rows; of the global batch: `gradients`, `loss`, `norm` of the
-    gradients before clipping, and whether it is `good`: finite, and no larger than allowed.
+    Of this replica's rows: `losses`. Of the global batch: `gradients`, `loss`, `norm` of the
+    gradients before clipping, and `good`: whether loss and norm are finite, and the loss is not
+    larger than allowed.
     """
 
     losses: Losses
@@ -98,7 +99,7 @@ class LonghaulTask(base_task.Task):
     def build_inputs(
         self, params: InputRequest, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset | ServiceBatches:
-        """This worker's batches, one element per local replica and step; the strategy tells."""
+        """This worker's batches, one element per step and local replica of the current strategy."""
         del input_context
         parts: list[Rows] = local_parts(tf.distribute.get_strategy())
         if params.order is None:
@@ -130,12 +131,12 @@ class LonghaulTask(base_task.Task):
         return [tf_keras.metrics.Mean(name) for name in names]
 
     def auxiliary_units(self, logs: dict[str, float]) -> dict[str, float]:
-        """The auxiliary losses of an evaluation in the units that people compare.
+        """The auxiliary losses in common units.
 
-        Of relative losses the share that is explained: 1 - loss / what always saying the average
-        costs at the same steps (1 if all steps of the data are alike). Else bits per step (over all
-        channels of it) where the loss is a cross-entropy, or the squared error, mean over channels:
-        of values in 0..1 where they are stored as uint8, else of values as they are.
+        For relative losses, it is the explained share: 1 - loss / the loss of always predicting the
+        average at the same steps (1 if all steps of the data are alike). For a cross-entropy, it is
+        bits per step, over all channels of the step. For a squared error, it is the mean over
+        channels: of values in 0..1 if they are stored as uint8, else of the values themselves.
         """
         spec, found = self.info.spec, {}
         if self.config.objective.relative_losses:
@@ -154,7 +155,7 @@ class LonghaulTask(base_task.Task):
         return found
 
     def compute(self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor) -> Computed:
-        """What a step is made of; changes nothing. All replicas take part.
+        """The numbers of a step; changes no variable. All replicas must call it.
 
         Args:
           inputs: this replica's rows of the global batch.
@@ -179,7 +180,7 @@ class LonghaulTask(base_task.Task):
         optimizer: tf_keras.optimizers.Optimizer,
     ) -> None:
         """Changes the model by a step's gradients."""
-        # Summed already: the optimizer clips by the global norm of the global batch.
+        # The gradients are summed already: the optimizer clips by the norm of the global batch.
         optimizer.apply_gradients(
             zip(computed.gradients, model.trainable_variables, strict=True),
             skip_gradients_aggregation=True,
@@ -199,7 +200,7 @@ class LonghaulTask(base_task.Task):
     def gradients(
         self, inputs: dict[str, tf.Tensor], model: Model, step: tf.Tensor
     ) -> tuple[Losses, list[tf.Tensor]]:
-        """What one replica computes of a step by itself: all static, nothing that needs a host.
+        """One replica's own part of a step: static shapes only, and no op that needs the host.
 
         Args:
           inputs: this replica's rows of the global batch.
@@ -240,10 +241,10 @@ class LonghaulTask(base_task.Task):
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
 
     def on_path(self, function: Callable) -> Callable:
-        """The function on the path that reads sequences here, compiled if the path is."""
+        """The function, reading sequences on this execution's path, and compiled if the path is."""
 
         def read(*args: Any) -> Any:
-            """The function, with what it reads set to the path."""
+            """The function, with the path set for the sequences that it reads."""
             with contextlib.ExitStack() as stack:
                 if self.execution.path == 'cudnn':
                     stack.enter_context(lstm.cudnn_where_it_can())
@@ -256,7 +257,7 @@ class LonghaulTask(base_task.Task):
     def parts(
         self, inputs: dict[str, tf.Tensor], *, accumulated: int = 1
     ) -> list[dict[str, tf.Tensor]]:
-        """The rows in as many equal parts as this replica computes independently.
+        """Splits the rows into the equal parts that this replica computes independently.
 
         Each is a multiple of `accumulated` rows, as the batch must be.
         """
@@ -276,7 +277,7 @@ class LonghaulTask(base_task.Task):
         Returns:
           'row' int32 [B], numbers of the split's index; 'label' int32 [B]; 'counted' bool [B];
           'probabilities' [B, classes]; 'encoded' [B, F], the state that the classifier read.
-          Nothing that an accelerator could not hold: ids are strings.
+          Ids are missing, because they are strings, which an accelerator cannot hold.
         """
 
         @self.on_path

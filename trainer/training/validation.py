@@ -17,7 +17,7 @@ def train_and_validate(
 ) -> None:
     """Trains up to each validation of a phase, and validates.
 
-    The validated steps are the phase's own, wherever a run resumes: every `interval` steps from the
+    The validated steps do not depend on where a run resumes: every `interval` steps from the
     phase's first one, and at its end.
 
     Args:
@@ -26,7 +26,7 @@ def train_and_validate(
       step: the global step that the run stands at.
       validated: steps that need no validation again.
       train: trains until a global step.
-      validate: at the step that the run stands at.
+      validate: validates at the current step.
       is_over: whether the validations so far end the phase early.
     """
     for begin in range(phase.first_step, phase.last_step, interval):

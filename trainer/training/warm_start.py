@@ -1,7 +1,7 @@
 """Starting from the weights that another run's auxiliary phase ended with.
 
-The classifier starts anew: the two runs may have other classes, or the other one none at all. So
-may the length of the sequences differ; what a step is must not.
+The classifier starts anew: the two runs may have different classes, and the other run none at all.
+The length of the sequences may differ, too. The kind of a step must be the same.
 """
 
 import orbit
@@ -17,15 +17,16 @@ _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
 
 
 def _parts(model: Model) -> tf.train.Checkpoint:
-    """The model but for its classifier, under the names of a checkpoint of all of it."""
+    """The model without its classifier, under the names of a checkpoint of the whole model."""
     parts = {name: getattr(model, name) for name in _PARTS if getattr(model, name) is not None}
     return tf.train.Checkpoint(model=tf.train.Checkpoint(**parts))
 
 
 class KeepPretrained(orbit.Action):
-    """A training action: keeps the weights that the auxiliary phase ends with.
+    """A training action: saves the weights that the auxiliary phase ends with.
 
-    Before the phase's last checkpoint, so that no kill can leave one without the other.
+    It runs before the phase's last checkpoint, so that a kill cannot leave that checkpoint without
+    these weights.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class KeepPretrained(orbit.Action):
         self._step, self._last = global_step, last_step
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Writes them after the last step."""
+        """Saves the weights after the last step."""
         del logs
         if int(self._step.numpy()) == self._last:
             with refusing(self._path):
@@ -48,7 +49,7 @@ class KeepPretrained(orbit.Action):
 
 
 def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
-    """Gives the model, but for its classifier, the weights of another run's auxiliary phase.
+    """Gives the model, except for its classifier, the weights of another run's auxiliary phase.
 
     Args:
       model: to be trained.
@@ -56,8 +57,8 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
       spec: of this run's records.
 
     Raises:
-      LonghaulError: if the other run has no auxiliary phase behind it, read other steps, or has
-        parts missing or of other sizes.
+      LonghaulError: if the other run has not finished an auxiliary phase, read steps of another
+        kind, or lacks parts or has them in other sizes.
     """
     folder = ModelDir(source)
     other, _ = folder.data()
@@ -71,7 +72,7 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
     if not tf.io.gfile.exists(f'{folder.pretrained}.index'):
         raise LonghaulError(
             f'RunConfig.warm_start={source!r}: its auxiliary phase has not ended, or it had none; '
-            'name a run with RunConfig.pretrain_steps > 0 that has taken them'
+            'name a run with RunConfig.pretrain_steps > 0 that has finished that phase'
         )
     _check_shapes(model, source, folder.pretrained)
     _parts(model).read(folder.pretrained).assert_existing_objects_matched().expect_partial()
@@ -89,5 +90,5 @@ def _check_shapes(model: Model, source: str, path: str) -> None:
         found = f'{theirs[name]} there' if name in theirs else 'missing there'
         raise LonghaulError(
             f'RunConfig.warm_start={source!r}: {name} is {shape} here and {found}; use the same '
-            'ModelConfig and ObjectiveConfig as that run (its operative.gin says them)'
+            'ModelConfig and ObjectiveConfig as that run (see its operative.gin)'
         )

@@ -1,4 +1,4 @@
-"""What the baselines share with each other: embedding, classifier, and what a task asks for."""
+"""The parts that all baselines share: embedding, classifier, and the interface of `Model`."""
 
 import abc
 
@@ -13,7 +13,7 @@ from trainer.models.protocol import State
 class Baseline(tf.Module, abc.ABC):
     """Embedding -> an encoder -> one vector per sequence -> the paper's classifier."""
 
-    # The parts of the auxiliary losses; a `LongSequenceModel` may have them.
+    # Parts of the auxiliary losses, which only a `LongSequenceModel` can have.
     reconstruction = None
     prediction = None
     state_names: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Baseline(tf.Module, abc.ABC):
         """One vector per sequence.
 
         Args:
-          sequences: T is static, but for a model without `state_names` that is exported.
+          sequences: T is static, except in an exported model without `state_names`.
           bptt_steps: how many of the last steps a recurrent encoder reads with gradient.
 
         Returns:

@@ -66,8 +66,8 @@ class GRUClassifier(Baseline):
     def encode(self, sequences: Sequences, *, bptt_steps: int = 0) -> tf.Tensor:
         """The hidden state [B, U] after the last step; see `Baseline.encode`.
 
-        The steps before the last `bptt_steps` are read without gradient, and nothing is kept of
-        them but the state. T is static; what an export reads goes through `advance`.
+        The steps before the last `bptt_steps` are read without gradient, and only their state is
+        kept. T is static; an exported model reads its sequences with `advance`.
         """
         total = sequences.total_steps
         steps = min(bptt_steps, total)
@@ -79,8 +79,8 @@ class GRUClassifier(Baseline):
     def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
         """See `Model.advance`.
 
-        Not by the layer: it works only where there is a step, and brings a graph for cuDNN that
-        takes seconds to load.
+        The Keras layer is not used here: it needs at least one step, and it adds a graph for cuDNN
+        that takes seconds to load.
         """
         cell, units = self.gru.cell, self.config.hidden_units
         bias, recurrent_bias = tf.unstack(tf.convert_to_tensor(cell.bias))

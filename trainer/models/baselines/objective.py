@@ -1,4 +1,4 @@
-"""The supervised loss of a baseline, in the form that a task knows from the LSTM's objective."""
+"""The supervised loss of a baseline, with the same interface as the LSTM's objective."""
 
 import tensorflow as tf
 

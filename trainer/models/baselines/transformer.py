@@ -84,9 +84,9 @@ class TransformerClassifier(Baseline):
 
 
 def _assign_initial_values(make: Initializer, block: tf_keras.layers.Layer) -> None:
-    """Gives each kernel values of its own, a function of (seed, name); other weights keep theirs.
+    """Gives each kernel its own values, a function of (seed, name); other weights do not change.
 
-    From one initializer query, key and value would begin alike: the block clones it for all.
+    The block clones its one initializer for query, key and value: all three would start equal.
     """
     for weight in block.trainable_weights:
         name = weight.name.removesuffix(':0')
