@@ -69,7 +69,7 @@ def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str
     """
     ended = run(module, asked, environment=environment)
     if 'done' not in ended.told:
-        raise LonghaulError(f'{what} failed: {last_line(ended.said)}; put that right first')
+        raise LonghaulError(f'{what} failed: {last_line(ended.said)}')
     del ended.told['done']
     return ended.told | {'whole': ended.seconds}
 
