@@ -15,6 +15,7 @@ BASE = [
     'numpy',
     'tensorflow~=2.20.0',
     'tensorflow-datasets==4.9.10',
+    'tqdm>=4.60',
 ]
 TRAINER = [
     'tf-keras~=2.20.0',

@@ -8,11 +8,13 @@ how many items they have listed and written. No error of this thread stops the j
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
 from pipelines import output
 from pipelines.job.metrics import HERE
+from pipelines.status_line import StatusLine
 
 _TERMINAL_SECONDS, _LOG_SECONDS = 1.0, 30.0
 _DATA, _UNFINISHED = '.tfrecord', '.tfrecord.partial'
@@ -45,7 +47,7 @@ class Progress:
         """
         self._folder, self._shards, self._many = folder, shards, many_items
         self._counting, self._stream = in_this_process, stream or sys.stderr
-        self._terminal = self._stream.isatty()
+        self._status = StatusLine(self._stream)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name='progress', daemon=True)
         self._begun = time.monotonic()
@@ -66,11 +68,10 @@ class Progress:
         # The job ends even if the file system does not answer the thread.
         self._thread.join(timeout=5)
         self._warn()
-        if self._terminal:
-            self._print('\r\x1b[K')
+        self._print(self._status.clear)
 
     def _run(self) -> None:
-        while not self._stop.wait(_TERMINAL_SECONDS if self._terminal else _LOG_SECONDS):
+        while not self._stop.wait(_TERMINAL_SECONDS if self._status.on else _LOG_SECONDS):
             try:
                 line = self.line()
             except Exception:  # noqa: BLE001 - an unreadable folder is for the job to refuse
@@ -78,21 +79,20 @@ class Progress:
             if self._stop.is_set():
                 return
             self._warn()
-            self._print(f'\r\x1b[K{line}' if self._terminal else f'{line}\n')
+            self._print(self._status.show if self._status.on else self._status.write, line)
 
     def _warn(self) -> None:
         if self._counting and self._many and HERE.get('listed') >= self._many:
-            start = '\r\x1b[K' if self._terminal else ''
             self._print(
-                f'{start}note: more than {self._many:,} items, and this machine holds the names of '
-                'all of them in memory: docs/job.md says when a cluster should take over\n'
+                self._status.write,
+                f'note: more than {self._many:,} items, and this machine holds the names of all of '
+                'them in memory: docs/job.md says when a cluster should take over',
             )
             self._many = None
 
-    def _print(self, text: str) -> None:
+    def _print(self, how: Callable[..., None], *text: str) -> None:
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            how(*text)
         except (OSError, ValueError):
             # The terminal is closed.
             self._stop.set()

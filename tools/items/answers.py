@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from pipelines.status_line import StatusLine
 from tools.items.files import Item
 from tools.items.refused import RefusedRequest
 
@@ -122,17 +123,16 @@ class _Progress:
 
     def __init__(self, count: int, stream: TextIO) -> None:
         # A table on the same terminal shows by itself how far it is.
-        self._on = stream.isatty() and not sys.stdout.isatty() and count > 1
-        self._count, self._stream, self._started = count, stream, time.monotonic()
+        self._status = StatusLine(stream)
+        self._on = not sys.stdout.isatty() and count > 1
+        self._count, self._started = count, time.monotonic()
 
     def show(self, done: int) -> None:
         """Says how many files are done."""
         if self._on:
             rate = done / max(time.monotonic() - self._started, 1e-9)
-            self._stream.write(f'\r{done:,} of {self._count:,} files, {rate:,.1f} a second')
-            self._stream.flush()
+            self._status.show(f'{done:,} of {self._count:,} files, {rate:,.1f} a second')
 
     def clear(self) -> None:
         """Takes the line away."""
-        if self._on:
-            self._stream.write('\r\033[K')
+        self._status.clear()

@@ -35,8 +35,9 @@ _CUDNN = contextvars.ContextVar('cudnn', default=False)
 def cudnn_where_it_can() -> Iterator[None]:
     """Sequences that are traced for a GPU inside this context are read by cuDNN if it can.
 
-    cuDNN cannot hold a row's state for some of the steps, cut gradients in very many places, compute
-    in float64, or multiply in bfloat16. The scan reads those sequences, and each reason is logged once.
+    cuDNN cannot hold a row's state for some of the steps, cut gradients in very many places,
+    compute in float64, or multiply in bfloat16. The scan reads those sequences, and each reason is
+    logged once.
     """
     token = _CUDNN.set(True)
     try:

@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 import tensorflow as tf
 
+from pipelines.status_line import StatusLine
+
 _SHORT = {
     'loss': 'loss',
     'supervised_loss': 'supervised',
@@ -20,7 +22,6 @@ _SHORT = {
     'accuracy': 'accuracy',
 }
 _QUIET_SECONDS = 30.0
-_CLEAR = '\r\x1b[K'
 FORMATS = ('auto', 'text', 'json')
 
 
@@ -82,9 +83,10 @@ class Reporter:
         """
         self._stream = stream or sys.stderr
         self._json, self._quiet = log_format == 'json', quiet
-        self._terminal = log_format == 'auto' and self._stream.isatty()
+        self._status = StatusLine(self._stream)
+        self._terminal = log_format == 'auto' and self._status.on
         self._pause = _QUIET_SECONDS if log_format == 'auto' and not self._terminal else 0.0
-        self._said_at, self._open = -math.inf, False
+        self._said_at = -math.inf
 
     def message(self, text: str) -> None:
         """Writes a message of one line."""
@@ -115,20 +117,15 @@ class Reporter:
 
     def close(self) -> None:
         """Ends the line that the next one would overwrite, so that other code can write."""
-        if self._open:
-            self._stream.write('\n')
-            self._stream.flush()
-        self._open = False
+        self._status.keep()
 
     def _line(self, said: str, /, *, over: bool = False, **values: Any) -> None:
         if self._quiet:
             return
         if self._json:
             said = json.dumps({k: _plain(v) for k, v in values.items()})
-        begin, end = (_CLEAR if self._open else ''), ('' if over else '\n')
-        self._open = over
-        self._stream.write(f'{begin}{said}{end}')
-        self._stream.flush()
+        show = self._status.show if over else self._status.write
+        show(said)
 
 
 def _plain(value: Any) -> Any:
