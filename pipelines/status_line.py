@@ -5,6 +5,9 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+# tqdm takes 0 columns for no room at all.
+_ANY_WIDTH = 10_000
+
 
 class _Line(tqdm):
     # tqdm would start a thread that watches slow bars.
@@ -36,12 +39,9 @@ class StatusLine:
         if not self.on:
             return
         if self._line is None:
-            self._line = _Line(
-                file=self._stream,
-                bar_format='{desc}',
-                leave=False,
-                dynamic_ncols=_knows_its_width(self._stream),
-            )
+            known = _knows_its_width(self._stream)
+            width = {'dynamic_ncols': True} if known else {'ncols': _ANY_WIDTH}
+            self._line = _Line(file=self._stream, bar_format='{desc}', leave=False, **width)
         self._text = text
         self._line.set_description_str(text)
 
