@@ -5,7 +5,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-# tqdm takes 0 columns for no room at all.
+# tqdm takes 0 columns, and 0 rows, for no room at all.
 _ANY_WIDTH = 10_000
 
 
@@ -40,8 +40,8 @@ class StatusLine:
             return
         if self._line is None:
             known = _knows_its_width(self._stream)
-            width = {'dynamic_ncols': True} if known else {'ncols': _ANY_WIDTH}
-            self._line = _Line(file=self._stream, bar_format='{desc}', leave=False, **width)
+            size = {'dynamic_ncols': True} if known else {'ncols': _ANY_WIDTH, 'nrows': 20}
+            self._line = _Line(file=self._stream, bar_format='{desc}', leave=False, **size)
         self._text = text
         self._line.set_description_str(text)
 
