@@ -6,7 +6,7 @@
     python -m tools.benchmark input
     python -m tools.benchmark input --records=DIR --gin_file=FILE
     python -m tools.benchmark job
-    python -m tools.benchmark job --parts=speed --json=docs/job.json --docs=docs/job.md
+    python -m tools.benchmark job --parts=speed --json=results/job.json --docs=docs/job.md
     python -m tools.benchmark stream --export=RUN/export/STEP --steps=10000000
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
