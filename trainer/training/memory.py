@@ -49,8 +49,8 @@ def longest_steps(info: RecordsInfo, split: str = 'train') -> int:
 def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
     """What one replica's training step keeps at least, beside `BASE_BYTES`; largest part first.
 
-    The auxiliary LSTM of `prediction` is left out: its backward pass may come before the forward
-    pass of the rest.
+    Of the auxiliary LSTM of `prediction` and all other losses, the larger is counted: the backward
+    pass of one may come before the forward pass of the other.
 
     Args:
       config: of the run.
@@ -68,7 +68,8 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
     if config.model.architecture == 'transformer':
         parts.append(_attention(config, rows, steps))
     else:
-        parts += _losses(config, info, rows, steps)
+        both = _losses(config, info, rows, steps), _prediction(config, rows, steps)
+        parts += max(both, key=lambda kept: sum(part.bytes for part in kept))
     return sorted(parts, key=lambda part: -part.bytes)
 
 
@@ -109,6 +110,17 @@ def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Pa
         decoder = 2 * rows * min(objective.auxiliary_steps, steps) * kept
         parts.append(Part('decoder', decoder, 'ObjectiveConfig.auxiliary_steps'))
     return parts
+
+
+def _prediction(config: Config, rows: int, steps: int) -> list[Part]:
+    """What the main LSTM and the auxiliary one keep of the steps after the p anchors."""
+    objective, model = config.objective, config.model
+    if not objective.prediction_weight or 'prediction' in objective.readouts:
+        return []
+    window = min(objective.auxiliary_steps, steps)
+    kept = 2 * _LSTM_KEPT * model.hidden_units * _FLOAT
+    found = rows * objective.anchors_per_sequence * window * kept
+    return [Part('prediction after p anchors', found, 'ObjectiveConfig.auxiliary_steps')]
 
 
 def _attention(config: Config, rows: int, steps: int) -> Part:
