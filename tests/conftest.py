@@ -80,3 +80,9 @@ def strategies() -> dict[str, Any]:
         'one': tf.distribute.OneDeviceStrategy(cpus[0]),
         'two': tf.distribute.MirroredStrategy(cpus[:2]),
     }
+
+
+@pytest.fixture(scope='session')
+def one_bucket_texts(tmp_path_factory):
+    """Documents of one padded length: a run traces its steps once."""
+    return small_data.text_records(tmp_path_factory.mktemp('texts'), segment_steps=90)

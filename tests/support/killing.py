@@ -23,7 +23,7 @@ from tensorflow.python.ops import gen_io_ops
 from trainer import commands
 from trainer.devices import strategies
 from trainer.run_dir import folder, validations
-from trainer.training import loop, phase
+from trainer.training import loop, phase_actions
 
 
 class Killer:
@@ -42,8 +42,10 @@ class Killer:
         """Patches the places that moments are named after."""
         self._around(loop.PhaseTrainer, '_take', 'loop:before', 'loop:after')
         self._around(orbit.Controller, 'restore_checkpoint', None, 'restored')
-        self._around(phase.KeepPretrained, '__call__', 'pretrained:before', 'pretrained:after')
-        self._around(phase.KeepBest, '__call__', 'best:before', 'best:after')
+        self._around(
+            phase_actions.KeepPretrained, '__call__', 'pretrained:before', 'pretrained:after'
+        )
+        self._around(phase_actions.KeepBest, '__call__', 'best:before', 'best:after')
         self._around(validations.ValidationLog, 'add', None, 'validated')
         self._around(loop.SplitEvaluator, 'eval_step', None, 'evaluating')
         self._around(loop.SplitEvaluator, 'eval_end', 'evaluated', None)

@@ -55,6 +55,6 @@ def killed_after(stop: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr('trainer.training.phase.ProgressLine', Killer)
+        patch.setattr('trainer.training.phase_actions.ProgressLine', Killer)
         with pytest.raises(KilledError):
             yield

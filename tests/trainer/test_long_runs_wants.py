@@ -57,6 +57,7 @@ def test_averages_are_what_is_evaluated_kept_and_exported(gin_file, digit_record
         np.testing.assert_array_equal(value, averages[name], err_msg=name)
 
 
+@pytest.mark.long
 def test_averages_that_join_later_begin_with_the_weights(gin_file, digit_records, tmp_path):
     run = tmp_path / 'run'
     assert execute(gin_file, run, 'train', 'RunConfig.train_steps=6', records=digit_records) == 0
@@ -74,6 +75,7 @@ def test_averages_that_join_later_begin_with_the_weights(gin_file, digit_records
         np.testing.assert_allclose(averages[name], value, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.long
 def test_an_accumulated_run_validates_any_batch(gin_file, digit_records, tmp_path):
     params = (
         'DataConfig.accumulation_steps=4',
@@ -97,6 +99,7 @@ def test_accumulation_needs_less(digit_records):
     assert found[1]['supervised window'] == quarter
 
 
+@pytest.mark.long
 def test_a_run_that_gets_no_better_ends_early_killed_or_not(
     gin_file, digit_records, tmp_path, monkeypatch
 ):

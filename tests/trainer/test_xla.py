@@ -8,6 +8,7 @@ import functools
 import pytest
 import xla_step
 from experiments import EXPERIMENTS, name_of
+from quick import quick_or_long
 from xla_step import Step
 
 from trainer import bindings
@@ -55,25 +56,31 @@ def make_step(config: Config, **options) -> Step:
     return Step(config, xla_step.make_info(config, segment_steps=20, side=8), **options)
 
 
-@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('name', quick_or_long(CASES, ['rp', 'readouts', 'unfed_levels']))
 def test_gradients(name):
     xla_step.check_gradients(make_step(make_config(**CASES[name])))
 
 
 @pytest.mark.parametrize(
     ('kind', 'name'),
-    [('text', 'rp'), ('text', 'unfed'), ('signal', 'rp'), ('text', 'readouts')],
+    [
+        ('text', 'rp'),
+        pytest.param('text', 'unfed', marks=pytest.mark.long),
+        pytest.param('signal', 'rp', marks=pytest.mark.long),
+        ('text', 'readouts'),
+    ],
 )
 def test_gradients_of_documents(kind, name):
     xla_step.check_gradients(make_step(make_config(kind=kind, **CASES[name]), segments=4))
 
 
+@pytest.mark.long
 def test_gradients_of_documents_without_a_cut():
     config = make_config(kind='text', **CASES['rp_uncut'])
     xla_step.check_gradients(make_step(config, segments=1))
 
 
-@pytest.mark.parametrize('name', ['rp', 'readouts'])
+@pytest.mark.parametrize('name', quick_or_long(['rp', 'readouts'], ['readouts']))
 def test_gradients_of_the_auxiliary_phase(name):
     xla_step.check_gradients(make_step(make_config(**CASES[name]), supervised=False))
 

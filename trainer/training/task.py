@@ -250,9 +250,9 @@ class LonghaulTask(base_task.Task):
                     stack.enter_context(lstm.cudnn_where_it_can())
                 return function(*args)
 
-        if not self.execution.compiles:
-            return read
-        return tf.function(read, autograph=False, jit_compile=True)
+        # Parts of one shape share one trace.
+        compiles = True if self.execution.compiles else None
+        return tf.function(read, autograph=False, jit_compile=compiles)
 
     def parts(
         self, inputs: dict[str, tf.Tensor], *, accumulated: int = 1

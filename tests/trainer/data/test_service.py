@@ -74,6 +74,7 @@ def test_what_a_lost_worker_took_is_read_here(digit_records, servers, monkeypatc
     assert_same(served, split.training(order, first_step=0, parts=parts), 20)
 
 
+@pytest.mark.long
 def test_a_run_with_workers_in_another_process_ends_with_the_same_bits(
     digit_records, tmp_path, capsys
 ):

@@ -4,6 +4,7 @@ import functools
 
 import objective_adapter
 import pytest
+from quick import quick_or_long
 from truncation_oracle import Result
 from truncation_setups import FOUND, SABOTAGED, SETUPS, errors, made, sabotaged, truth
 
@@ -17,6 +18,41 @@ FLOAT32 = [
     'unfed_pixels',
     'signals',
     'distance',
+    'readout_rp',
+]
+# One of each sort is enough in the quick suite: the forms of both losses, alone and together, the
+# lengths and cuts where a mistake by one would show, and every kind of data.
+QUICK = [
+    *FLOAT32,
+    'none_s_0',
+    'none_t_not_multiple',
+    'r_s_0',
+    'p_s_between_l_and_t',
+    'p_s_equals_t',
+    'rp_other_s',
+    'pretraining_rp',
+    'documents_alone',
+    'documents_of_2_steps_and_1',
+    'documents_pretraining_unfed',
+    'unlabelled_all',
+    'levels',
+    'dropconnect',
+    'part_of_a_global_batch',
+    'scales_signals',
+    'scales_unfed',
+    'readout_r_every_step',
+    'readout_p_far',
+    'readout_rp_levels',
+    'readout_pretraining',
+    'readout_r_lstm_p',
+    'readout_documents',
+    'readout_scales_ids_zero',
+]
+QUICK_SABOTAGED = [
+    'none_t_not_multiple',
+    'rp_other_s',
+    'documents_alone',
+    'scales_unfed',
     'readout_rp',
 ]
 
@@ -34,7 +70,7 @@ def _disagreements(found: Result, true: Result, tolerance: float) -> dict[str, f
     return {n: e for n, e in errors(found, true).items() if not e <= tolerance}
 
 
-@pytest.mark.parametrize('name', SETUPS)
+@pytest.mark.parametrize('name', quick_or_long(SETUPS, QUICK))
 def test_losses_and_gradients_agree(name):
     assert not _disagreements(_product(name), truth(name), TOLERANCES['float64'])
 
@@ -44,7 +80,7 @@ def test_losses_and_gradients_agree_in_float32(name):
     assert not _disagreements(_product(name, 'float32'), truth(name), TOLERANCES['float32'])
 
 
-@pytest.mark.parametrize(('name', 'sabotage'), SABOTAGED)
+@pytest.mark.parametrize(('name', 'sabotage'), quick_or_long(SABOTAGED, QUICK_SABOTAGED))
 def test_a_sabotaged_oracle_is_found_out(name, sabotage):
     wrong = sabotaged(name, sabotage)
     assert max(errors(_product(name), wrong).values()) > FOUND

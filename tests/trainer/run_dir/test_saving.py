@@ -13,7 +13,7 @@ from whole_runs import execute, variables
 from pipelines.format.errors import LonghaulError
 from trainer.run_dir.folder import ModelDir
 from trainer.run_dir.saving import CheckpointManager
-from trainer.training import phase
+from trainer.training import phase_actions
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ PARAMS = [
 
 def fill_between(monkeypatch, fill, first, last):
     """The disk is full while the global step is in first..last."""
-    line = phase.ProgressLine.__call__
+    line = phase_actions.ProgressLine.__call__
 
     def call(self, logs):
         line(self, logs)
         fill(first <= int(self._step.numpy()) <= last)
 
-    monkeypatch.setattr(phase.ProgressLine, '__call__', call)
+    monkeypatch.setattr(phase_actions.ProgressLine, '__call__', call)
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ def gradients(config, folder, execution):
     ('data', 'compiles', 'parts', 'params'),
     [
         ('digit_records', False, 1, BOTH),
-        ('text_records', True, 2, BOTH),
         ('text_records', False, 2, READOUTS),
+        pytest.param('text_records', True, 2, BOTH, marks=pytest.mark.long),
         # Each is traced and compiled twice, 9 s.
         *(pytest.param(*rest, BOTH, marks=pytest.mark.long) for rest in REST),
         pytest.param('digit_records', True, 2, READOUTS, marks=pytest.mark.long),
@@ -71,7 +71,7 @@ def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, p
     ('data', 'compiles'),
     [
         ('digit_records', False),
-        ('text_records', True),
+        pytest.param('text_records', True, marks=pytest.mark.long),
         pytest.param('digit_records', True, marks=pytest.mark.long),
         pytest.param('text_records', False, marks=pytest.mark.long),
     ],

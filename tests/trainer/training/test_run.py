@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from quick import quick_or_long
 from whole_runs import execute, killed_after, variables
 
 from pipelines.job.sources.builtin.digits import raw_items
@@ -46,7 +47,7 @@ def trained(gin_file, digit_records, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize('stop', [pytest.param(2, marks=pytest.mark.long), 3, 6])
+@pytest.mark.parametrize('stop', quick_or_long([2, 3, 6], [3]))
 def test_a_resumed_run_ends_with_the_same_bits(
     trained, gin_file, digit_records, tmp_path, stop, monkeypatch
 ):
@@ -167,10 +168,10 @@ def test_the_export_answers_in_a_process_with_nothing_but_tensorflow(trained, tm
 
 
 @pytest.fixture(scope='module')
-def trained_on_text(gin_file, text_records, tmp_path_factory):
+def trained_on_text(gin_file, one_bucket_texts, tmp_path_factory):
     folder = tmp_path_factory.mktemp('text_run')
     params = ('RunConfig.train_steps=3', 'ObjectiveConfig.prediction_weight=1.0')
-    assert execute(gin_file, folder, 'train', *params, records=text_records) == 0
+    assert execute(gin_file, folder, 'train', *params, records=one_bucket_texts) == 0
     assert execute(None, folder, 'eval') == 0
     assert execute(None, folder, 'export') == 0
     return folder

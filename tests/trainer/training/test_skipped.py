@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from quick import quick_or_long
 from whole_runs import execute, killed_after, variables
 
 from pipelines.format import records
@@ -98,7 +99,7 @@ def test_the_step_is_taken_with_the_next_batch(
     assert_left_out(tmp_path / 'run', without, split.ids(rows))
 
 
-@pytest.mark.parametrize('stop', [3, 5])
+@pytest.mark.parametrize('stop', quick_or_long([3, 5], [3]))
 def test_a_run_resumed_around_it_ends_alike(
     one_bad_row, bad_rows, without, gin_file, digit_records, tmp_path, monkeypatch, stop
 ):
@@ -132,6 +133,7 @@ def test_too_many_end_the_run_clearly(gin_file, digit_records, tmp_path, monkeyp
     assert [json.loads(x)['position'] for x in lines] == list(range(6))
 
 
+@pytest.mark.long
 def test_an_exploding_loss_is_left_out_too(gin_file, digit_records, tmp_path, capsys):
     """The first losses are near log(10), about 2.3, plus the reconstruction's."""
     params = ('RunConfig.skip_loss_above=1.0', 'RunConfig.max_skipped_batches=2')

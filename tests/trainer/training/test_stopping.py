@@ -59,14 +59,16 @@ def signal_in(monkeypatch, owner, name, *, call, number=signal.SIGTERM):
     [
         (loop.PhaseTrainer, '_take', 1, 1, signal.SIGTERM),
         pytest.param(loop.PhaseTrainer, '_take', 2, 5, signal.SIGINT, marks=pytest.mark.long),
-        (loop.SplitEvaluator, 'eval_step', 3, 6, signal.SIGTERM),
+        pytest.param(
+            loop.SplitEvaluator, 'eval_step', 3, 6, signal.SIGTERM, marks=pytest.mark.long
+        ),
         pytest.param(loop.SplitEvaluator, 'eval_end', 1, 6, signal.SIGTERM, marks=pytest.mark.long),
         # In the last validation, and after it: what is left is to evaluate.
         pytest.param(
             loop.SplitEvaluator, 'eval_end', 2, 12, signal.SIGTERM, marks=pytest.mark.long
         ),
         pytest.param(LogValidation, '__call__', 2, 12, signal.SIGTERM, marks=pytest.mark.long),
-        (CheckpointManager, '_sweep', 2, 12, signal.SIGTERM),
+        pytest.param(CheckpointManager, '_sweep', 2, 12, signal.SIGTERM, marks=pytest.mark.long),
     ],
 )
 def test_what_was_done_is_saved_and_gone_on_with(
@@ -95,7 +97,8 @@ def test_before_the_first_step_it_leaves_at_once(
     assert 'from the last checkpoint, if there is one' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('name', [pytest.param('one', marks=pytest.mark.long), 'two'])
+@pytest.mark.long
+@pytest.mark.parametrize('name', ['one', 'two'])
 def test_under_every_strategy(name, strategies, digit_records, tmp_path, monkeypatch):
     config = bindings.load(gin_files=[], gin_params=PARAMS, records=digit_records)
     signal_in(monkeypatch, loop.PhaseTrainer, '_take', call=2)

@@ -26,7 +26,8 @@ def unlabelled(tmp_path_factory):
     folder = tmp_path_factory.mktemp('unlabelled')
     lines = [json.dumps({'text': text}) + '\n' for _, text in small_data.documents()]
     (folder / 'train.jsonl').write_text(''.join(lines))
-    flags = ('--segment_steps=10', '--auxiliary_steps=16', '--test_share=0.2')
+    # One segment each: every number of segments would be traced anew.
+    flags = ('--segment_steps=90', '--auxiliary_steps=16', '--test_share=0.2')
     output = folder / 'records'
     assert small_data.run_job(f'--source=jsonl:{folder}', *flags, f'--output={output}') == 0
     return str(output)
@@ -46,11 +47,11 @@ def weights(prefix):
     return {n: reader.get_tensor(n) for n in names if n.endswith('VALUE')}
 
 
-def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, text_records, tmp_path):
+def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, one_bucket_texts, tmp_path):
     """A step at learning rate 0 shows what it started from."""
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     for name, params in (('warm', (start, *STILL)), ('cold', STILL)):
-        assert execute(gin_file, tmp_path / name, 'train', *params, records=text_records) == 0
+        assert execute(gin_file, tmp_path / name, 'train', *params, records=one_bucket_texts) == 0
     source = weights(ModelDir(str(pretrained)).pretrained)
     warm, cold = (weights(tmp_path / n / 'checkpoints') for n in ('warm', 'cold'))
     assert len(source) > 10
@@ -60,12 +61,21 @@ def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, text_records
     assert any((warm[n] != cold[n]).any() for n in warm)
 
 
-def test_a_resumed_run_does_not_start_again(gin_file, pretrained, text_records, tmp_path):
+def test_a_resumed_run_does_not_start_again(gin_file, pretrained, one_bucket_texts, tmp_path):
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     steps = [f'RunConfig.train_steps={n}' for n in (2, 4)]
-    assert execute(gin_file, tmp_path / 'both', 'train', start, steps[0], records=text_records) == 0
-    assert execute(gin_file, tmp_path / 'both', 'train', start, steps[1], records=text_records) == 0
-    assert execute(gin_file, tmp_path / 'once', 'train', start, steps[1], records=text_records) == 0
+    assert (
+        execute(gin_file, tmp_path / 'both', 'train', start, steps[0], records=one_bucket_texts)
+        == 0
+    )
+    assert (
+        execute(gin_file, tmp_path / 'both', 'train', start, steps[1], records=one_bucket_texts)
+        == 0
+    )
+    assert (
+        execute(gin_file, tmp_path / 'once', 'train', start, steps[1], records=one_bucket_texts)
+        == 0
+    )
     both, once = (weights(tmp_path / n / 'checkpoints') for n in ('both', 'once'))
     for name, value in once.items():
         np.testing.assert_array_equal(both[name], value, err_msg=name)
@@ -82,18 +92,18 @@ def test_a_run_without_classes_says_so(pretrained, gin_file, unlabelled, tmp_pat
     assert 'name no classes' in capsys.readouterr().err
 
 
-def test_refusals(gin_file, pretrained, text_records, digit_records, tmp_path, capsys):
+def test_refusals(gin_file, pretrained, one_bucket_texts, digit_records, tmp_path, capsys):
     def refused(records, *params):
         assert execute(gin_file, tmp_path / 'run', 'train', *params, records=records) == 2
         return capsys.readouterr().err.splitlines()[-1]
 
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     assert "kind='text'" in refused(digit_records, start)
-    wider = refused(text_records, start, 'ModelConfig.hidden_units=8')
+    wider = refused(one_bucket_texts, start, 'ModelConfig.hidden_units=8')
     assert 'main/bias is [32] here and [24] there' in wider
-    more = refused(text_records, start, 'ObjectiveConfig.prediction_weight=1.0')
+    more = refused(one_bucket_texts, start, 'ObjectiveConfig.prediction_weight=1.0')
     assert 'prediction/head/hidden/bias' in more
     assert 'missing there' in more
-    assert 'holds no run' in refused(text_records, f'RunConfig.warm_start={str(tmp_path)!r}')
+    assert 'holds no run' in refused(one_bucket_texts, f'RunConfig.warm_start={str(tmp_path)!r}')
     alone = ('RunConfig.pretrain_steps=3', 'ObjectiveConfig.reconstruction_weight=0.0')
-    assert 'RunConfig.pretrain_steps=3' in refused(text_records, *alone)
+    assert 'RunConfig.pretrain_steps=3' in refused(one_bucket_texts, *alone)

@@ -129,6 +129,7 @@ TINY = ('--lengths=24', '--batch=4', '--units=8', '--bptt_steps=8', '--auxiliary
 ONCE = ('--repeats=1', '--steps=1')
 
 
+@pytest.mark.long
 def test_a_real_run(tmp_path, capsys):
     """Three children: two of ours, and PyTorch where it is installed."""
     path = tmp_path / 'rows.json'

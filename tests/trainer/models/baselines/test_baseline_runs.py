@@ -91,12 +91,6 @@ def test_the_export_answers_as_the_evaluation_did(trained):
     assert_same(served(folder)([images[row['id']] for row in rows]), rows)
 
 
-@pytest.fixture(scope='module')
-def documents(tmp_path_factory):
-    """Records of one segment each: every number of segments would be traced anew."""
-    return small_data.text_records(tmp_path_factory.mktemp('texts'), segment_steps=90)
-
-
 @pytest.mark.long
 def test_the_export_needs_nothing_but_tensorflow(trained):
     _, folder = trained
@@ -134,8 +128,8 @@ def test_refuses_to_go_on_with_another_architecture(
 
 
 @pytest.mark.parametrize('name', BASELINES)
-def test_documents_train_evaluate_and_export(name, gin_files, documents, tmp_path):
-    assert execute(gin_files[name], tmp_path, 'train', records=documents) == 0
+def test_documents_train_evaluate_and_export(name, gin_files, one_bucket_texts, tmp_path):
+    assert execute(gin_files[name], tmp_path, 'train', records=one_bucket_texts) == 0
     assert execute(None, tmp_path, 'eval') == 0
     assert execute(None, tmp_path, 'export') == 0
     texts, rows = [text for _, text in small_data.documents()], predictions(tmp_path)
