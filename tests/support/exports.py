@@ -15,7 +15,7 @@ from trainer.config import (
     OptimizerConfig,
     RunConfig,
 )
-from trainer.models.choice import Model, make_model
+from trainer.models.architectures import Model, make_model
 from trainer.run_dir.folder import ModelDir
 from trainer.serving import export
 

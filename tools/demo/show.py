@@ -60,7 +60,7 @@ def _model_row(demo: Demo, model: str) -> str:
 
 
 def _row(name: str, count: Count) -> str:
-    from trainer.monitoring.interval import wilson_interval
+    from trainer.monitoring.confidence import wilson_interval
 
     low, high = wilson_interval(*count)
     interval = f'{low:.1%} to {high:.1%}'

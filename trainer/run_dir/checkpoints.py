@@ -1,47 +1,59 @@
-"""Finds the newest readable checkpoint: a machine that loses power may leave an unreadable one."""
+"""Saves checkpoints; a full disk does not end a run that is still training."""
 
+import contextlib
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 
 
-def _is_whole(path: str) -> bool:
-    """Whether every tensor of a checkpoint can be read; their checksums are part of the format."""
-    try:
-        reader = tf.train.load_checkpoint(path)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
-    except Exception:  # TensorFlow's readers raise many types.
-        return False
-    return True
+class CheckpointManager(tf.train.CheckpointManager):
+    """TensorFlow's manager, except that a failed save during training is tried again later.
 
-
-def heal(folder: str, *, say: Callable[[str], None]) -> None:
-    """Makes the newest readable checkpoint of a folder the latest one.
-
-    A process that is killed leaves whole checkpoints behind. A machine that loses power may not,
-    because files are not synced to the disk.
-
-    Args:
-      folder: of checkpoints; nothing happens where there is none.
-      say: takes a line for people, if something was wrong.
-
-    Raises:
-      LonghaulError: if there are checkpoints, and none can be read.
+    A checkpoint is written completely before `checkpoint`, the file that names the latest one, is
+    replaced. So a process that dies in `save` leaves the previous checkpoint as the latest.
     """
-    state = tf.train.get_checkpoint_state(folder)
-    if state is None or not state.all_model_checkpoint_paths:
-        return
-    paths = list(state.all_model_checkpoint_paths)
-    whole = next((path for path in reversed(paths) if _is_whole(path)), None)
-    if whole is None:
-        raise LonghaulError(
-            f'{folder}: none of {len(paths)} checkpoints can be read; remove the folder to start '
-            'again, or bring one back from a copy'
-        )
-    if whole != paths[-1]:
-        say(f'{paths[-1]}: cannot be read; going on from {whole}')
-        kept = paths[: paths.index(whole) + 1]
-        tf.compat.v1.train.update_checkpoint_state(folder, whole, all_model_checkpoint_paths=kept)
+
+    def __init__(
+        self, checkpoint: tf.train.Checkpoint, *, say: Callable[[str], None], **settings: object
+    ) -> None:
+        """Takes the arguments of tf.train.CheckpointManager, and `say`, which takes a message."""
+        super().__init__(checkpoint, **settings)
+        self._say = say
+
+    def save(
+        self,
+        checkpoint_number: int | tf.Tensor | None = None,
+        check_interval: bool = True,
+        options: tf.train.CheckpointOptions | None = None,
+    ) -> str | None:
+        """Saves if the interval has passed; without `check_interval`, always.
+
+        Raises:
+          LonghaulError: if a checkpoint cannot be written without `check_interval`.
+        """
+        number, before = int(checkpoint_number or 0), self._last_checkpoint_step
+        try:
+            return super().save(checkpoint_number, check_interval, options)
+        except (tf.errors.OpError, OSError) as error:
+            # Reset, or a later save at the same step would be skipped as done.
+            self._last_checkpoint_step: int | None = before
+            self._remove_remains(number)
+            reason = first_line(error)
+            fact = f'{self.directory}: the checkpoint of step {number} could not be'
+            if check_interval:
+                self._say(f'{fact} written ({reason}); training goes on, the next loop tries again')
+                return None
+            raise LonghaulError(
+                f'{fact} written ({reason}); make room, then the same command goes on from '
+                f'{tf.train.latest_checkpoint(self.directory) or "the start"}'
+            ) from error
+
+    def _remove_remains(self, number: int) -> None:
+        if tf.train.latest_checkpoint(self.directory) == f'{self._prefix}-{number}':
+            return
+        for end in ('.*', '_temp*'):
+            for path in tf.io.gfile.glob(f'{self._prefix}-{number}{end}'):
+                with contextlib.suppress(tf.errors.OpError):
+                    (tf.io.gfile.rmtree if tf.io.gfile.isdir(path) else tf.io.gfile.remove)(path)

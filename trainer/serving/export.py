@@ -10,7 +10,7 @@ from official.core import export_base
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
-from trainer.models.choice import make_model
+from trainer.models.architectures import make_model
 from trainer.run_dir.folder import ModelDir, refusing, versions, write_atomically
 from trainer.serving import lite, warmup
 from trainer.serving.card import write_card

@@ -13,7 +13,7 @@ from absl import logging
 
 from trainer.data.replicas import ReplicaBatches
 from trainer.models.protocol import Model
-from trainer.monitoring.interval import wilson_interval
+from trainer.monitoring.confidence import wilson_interval
 from trainer.monitoring.memory_curve import MOST_ROWS
 from trainer.training.stopping import StopRequest
 from trainer.training.task import InputRequest, LonghaulTask

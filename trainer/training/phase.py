@@ -6,7 +6,7 @@ import orbit
 import tensorflow as tf
 
 from trainer.config import RunConfig
-from trainer.run_dir.saving import CheckpointManager
+from trainer.run_dir.checkpoints import CheckpointManager
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import averages
 from trainer.training.loop import PhaseTrainer, SplitEvaluator, quiet_orbit

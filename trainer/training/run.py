@@ -25,7 +25,7 @@ from trainer.devices.execution import SCAN, Execution
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
 from trainer.monitoring.tensorboard import Logs
-from trainer.run_dir import checkpoints, predictions
+from trainer.run_dir import healing, predictions
 from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
@@ -77,7 +77,7 @@ class Run:
         # Read now, because the checkout may have other files by the end of the run.
         self._commit, self._said_how = result.commit(), False
         if workers.is_chief(strategy):
-            checkpoints.heal(self.dir.checkpoints, say=self._reporter.message)
+            healing.heal(self.dir.checkpoints, say=self._reporter.message)
         info = records.read_info(config.data.records)
         checks.check(config, info)
         self._check_replicas()

@@ -18,8 +18,8 @@ from trainer.data.order import TrainingOrder
 from trainer.data.replicas import local_parts
 from trainer.data.service import ServiceBatches
 from trainer.devices.execution import SCAN, Execution
+from trainer.models.architectures import make_model, make_objective
 from trainer.models.batch import Batch, Losses
-from trainer.models.choice import make_model, make_objective
 from trainer.models.loss_scales import step_loss
 from trainer.models.objective import Objective
 from trainer.models.protocol import Model

@@ -24,7 +24,7 @@ from tools.agree.__main__ import main
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
 from trainer import bindings
-from trainer.models.choice import make_model
+from trainer.models.architectures import make_model
 from trainer.run_dir.folder import ModelDir
 
 ALL = ['raw items', 'decoded steps', 'random chunks', 'TFLite']

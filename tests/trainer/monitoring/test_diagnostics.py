@@ -9,7 +9,7 @@ from whole_runs import execute
 
 from tools.curves.logs import read_values
 from trainer.bptt.cell import LSTMState
-from trainer.models.choice import make_objective
+from trainer.models.architectures import make_objective
 from trainer.monitoring.gradient_reach import gradient_reach
 
 

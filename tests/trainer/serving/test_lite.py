@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipelines.format.spec import SequenceSpec, character_spec
 from trainer import config
-from trainer.models.choice import make_model
+from trainer.models.architectures import make_model
 from trainer.serving import lite
 from trainer.serving.module import ServingModule
 

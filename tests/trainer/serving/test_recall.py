@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.format import sequences
-from trainer.models.choice import make_model
+from trainer.models.architectures import make_model
 from trainer.serving import module
 
 KINDS = ('image', 'characters', 'signal')

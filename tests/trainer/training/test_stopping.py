@@ -9,8 +9,8 @@ import small_data
 from whole_runs import execute, variables
 
 from trainer import bindings
+from trainer.run_dir.checkpoints import CheckpointManager
 from trainer.run_dir.folder import ModelDir
-from trainer.run_dir.saving import CheckpointManager
 from trainer.run_dir.validations import LogValidation
 from trainer.training import loop
 from trainer.training.run import Run

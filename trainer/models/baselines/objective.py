@@ -25,7 +25,15 @@ class SupervisedObjective(Objective[Baseline]):
         logits = model.classifier(encoded, dropconnect)
         losses = supervised_losses(logits, batch.labels)
         zeros = tf.zeros_like(losses)
-        return Losses(losses, zeros, zeros, logits, encoded, zeros, zeros)
+        return Losses(
+            supervised=losses,
+            reconstruction=zeros,
+            prediction=zeros,
+            logits=logits,
+            encoded=encoded,
+            reconstruction_average=zeros,
+            prediction_average=zeros,
+        )
 
     def compose(self, model: Baseline, batch: Batch, *, other_states: bool = False) -> None:
         """See `Objective.compose`: a baseline has no windows."""

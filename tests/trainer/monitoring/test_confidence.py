@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trainer.monitoring.interval import wilson_interval
+from trainer.monitoring.confidence import wilson_interval
 
 
 @pytest.mark.parametrize(
