@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,14 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 import pytest
 import signal_data
 import small_data
+
+
+@pytest.fixture(autouse=True)
+def no_bindings_left() -> Iterator[None]:
+    """Whatever a test binds with gin holds for that test alone."""
+    yield
+    if 'gin' in sys.modules:
+        sys.modules['gin'].clear_config()
 
 
 @pytest.fixture(scope='session')

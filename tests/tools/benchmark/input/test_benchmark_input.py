@@ -31,6 +31,7 @@ def test_refuses_in_one_line(arguments, message, capsys):
     assert said.startswith(message)
 
 
+@pytest.mark.long
 def test_a_measurement_of_ones_own_records(digit_records, tmp_path):
     gin_file, rows = tmp_path / 'tiny.gin', tmp_path / 'rows.json'
     gin_file.write_text('\n'.join(small_data.TINY_RUN) + '\n')
