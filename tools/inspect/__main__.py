@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tools.inspect.stored import Records
 
     def show() -> int:
+        """Writes the page, or prints one example."""
         found = Records(flags.folder)
         if flags.html:
             path = Path(flags.html)

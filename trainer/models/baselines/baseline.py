@@ -81,8 +81,12 @@ class Baseline(tf.Module, abc.ABC):
         return {n: tf.zeros([rows, self.config.hidden_units], self.dtype) for n in self.state_names}
 
     def advance(self, state: State, columns: tf.Tensor, lengths: tf.Tensor) -> State:
-        """See `Model.advance`; a model without `state_names` cannot."""
-        raise NotImplementedError(type(self).__name__)
+        """See `Model.advance`.
+
+        Raises:
+          TypeError: for a model without `state_names`; nothing asks it.
+        """
+        raise TypeError(f'{type(self).__name__}: needs all steps at once, and reads no stream')
 
 
 @tf.custom_gradient
