@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,23 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 import pytest
 import signal_data
 import small_data
+
+_BEGAN = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--minutes=N`: tests that have not begun by then are skipped, so that a run has an end."""
+    parser.addoption('--minutes', type=float, help='skip tests that have not begun by then')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BEGAN] = time.monotonic()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption('--minutes')
+    if minutes is not None and time.monotonic() - item.config.stash[_BEGAN] > 60 * minutes:
+        pytest.skip(f'not begun: --minutes={minutes:g} have passed')
 
 
 @pytest.fixture(autouse=True)
@@ -66,14 +84,6 @@ def two_logical_cpus() -> None:
 
     cpu = tf.config.list_physical_devices('CPU')[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-
-@pytest.fixture(autouse=True)
-def no_bindings() -> None:
-    """What one test has bound is no default of another's dataclasses."""
-    import gin
-
-    gin.clear_config()
 
 
 @pytest.fixture(scope='session')

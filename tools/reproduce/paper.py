@@ -13,12 +13,6 @@ class Experiment:
     title: str
     paper: str
 
-    @property
-    def test_accuracy(self) -> float | None:
-        """The paper's test accuracy, in 0..1; None where it has none."""
-        match = re.match(r'([\d.]+) % on test', self.paper)
-        return float(match[1]) / 100 if match else None
-
 
 def read_experiment(path: str | Path) -> Experiment | None:
     """What a gin file says of itself; None for a fragment, which has no line of the paper."""

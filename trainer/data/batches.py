@@ -164,10 +164,6 @@ class SplitInput:
         drawn = self._draw_anchors(self.reader.entries[:most], epoch)
         return dict(zip(('r_anchors', 'r_starts', 'p_anchors'), drawn, strict=True))
 
-    def evaluation_steps(self, batch_size: int) -> int:
-        """Number of global batches in `evaluation`."""
-        return sum(1 for _ in evaluation_batches(self.segments, batch_size))
-
     def _load(
         self, rows: np.ndarray, counted: np.ndarray, segments: int, *, epoch: int, step: int | None
     ) -> tuple:

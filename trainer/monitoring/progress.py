@@ -22,7 +22,6 @@ _SHORT = {
     'accuracy': 'accuracy',
 }
 _QUIET_SECONDS = 30.0
-FORMATS = ('auto', 'text', 'json')
 
 
 def duration(seconds: float) -> str:
