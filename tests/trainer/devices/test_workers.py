@@ -117,7 +117,9 @@ def assert_same_evaluation(model_dir: Path, expected_dir: Path, split: str) -> N
         json.loads((d / f'evaluation-{split}.json').read_text()) for d in (model_dir, expected_dir)
     )
     assert found.keys() == want.keys()
-    for name, value in want.items():
+    # A worker probes the states of the sequences that it has read itself.
+    for name in want.keys() - {'memory_curve', 'memory'}:
+        value = want[name]
         same = value if isinstance(value, str) else pytest.approx(value, rel=1e-4)
         assert found[name] == same, name
 
