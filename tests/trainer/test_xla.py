@@ -107,8 +107,9 @@ def check(config: Config) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
-def test_every_experiment(path):
+def test_every_experiment(path, tmp_path):
     """At its own T, S, L and K."""
-    config = bindings.load(gin_files=[str(path)], gin_params=[], records='nowhere')
+    records = xla_step.write_stats(tmp_path)
+    config = bindings.load(gin_files=[str(path)], gin_params=[], records=records)
     run = RunConfig(pretrain_steps=min(1, config.run.pretrain_steps))
     check(Config(config.model, config.objective, config.data, OptimizerConfig(), run))
