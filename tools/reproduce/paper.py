@@ -25,7 +25,10 @@ def read_experiment(path: str | Path) -> Experiment | None:
 
 
 def read_experiments(folder: Path) -> list[Experiment]:
-    """All experiments of the paper below a folder of gin files, by name; none of those in best/."""
-    paths = (path for path in sorted(folder.rglob('*.gin')) if path.parent.name != 'best')
+    """All experiments on whole data sets below a folder of gin files, by name.
+
+    Those in best/ are chosen among them, and study/ has a page of its own.
+    """
+    paths = (p for p in sorted(folder.rglob('*.gin')) if p.parent.name not in ('best', 'study'))
     found = map(read_experiment, paths)
     return [experiment for experiment in found if experiment is not None]
