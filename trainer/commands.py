@@ -88,7 +88,8 @@ def _gin_files(command: Command) -> list[str]:
 def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -> None:
     if command.mode == 'export':
         _refuse_workers(command)
-        path = export.export(settings, command.model_dir, tflite=command.tflite)
+        say = progress.Reporter(command.log_format).message
+        path = export.export(settings, command.model_dir, tflite=command.tflite, say=say)
         print(f'exported to {path}')
         return
     how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError, first_line
+from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from tools.items.refused import RefusedRequest
 
@@ -27,6 +28,7 @@ class ExportedModel:
         Raises:
           LonghaulError: if the folder is no export.
         """
+        refuse_pattern(folder, flag='EXPORT')
         self.folder = _with_version(folder)
         about = os.path.join(self.folder, 'assets.extra', 'longhaul.json')
         try:

@@ -7,16 +7,18 @@ validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predicti
 result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError, first_line
+from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from trainer.data import checks
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.healing import heal
 
 GIN_FILE = 'operative.gin'
 VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
@@ -31,8 +33,14 @@ _AVERAGES = 'averages/'
 class ModelDir:
     """Names and reads the parts of a run's folder."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, *, flag: str = '--model_dir') -> None:
+        """Takes the folder, and the argument that names it.
+
+        Raises:
+          LonghaulError: if TensorFlow cannot keep checkpoints in a folder of this name.
+        """
+        refuse_pattern(path, flag=flag)
+        self.path, self._flag = path, flag
 
     def __truediv__(self, name: str) -> str:
         return tf.io.gfile.join(self.path, name)
@@ -66,9 +74,21 @@ class ModelDir:
             tf.io.gfile.remove(probe)
         except (tf.errors.OpError, OSError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: cannot be written to ({first_line(error)}); '
+                f'{self._flag}={self.path}: cannot be written to ({first_line(error)}); '
                 'name a folder that you may write to'
             ) from error
+
+    def heal(self, *, say: Callable[[str], None]) -> None:
+        """Makes the newest readable checkpoint the latest one, and that of best/ likewise.
+
+        Args:
+          say: takes a line for people, if something was wrong.
+
+        Raises:
+          LonghaulError: if there are checkpoints, and none can be read.
+        """
+        heal(self.checkpoints, without='start again', say=say)
+        heal(self.best, without='evaluate and export the latest weights', say=say)
 
     def copy_state(self, target: str) -> None:
         """Copies the files that a run reads from its folder: weights and small files, no logs."""
@@ -115,7 +135,7 @@ class ModelDir:
             if path is not None:
                 return path
         raise LonghaulError(
-            f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
+            f'{self._flag}={self.path}: holds no checkpoint; train first with --mode=train'
         )
 
     def remember_command(
@@ -157,7 +177,7 @@ class ModelDir:
             checkpoint.read(path).assert_existing_objects_matched().expect_partial()
         except (AssertionError, ValueError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: holds another model than the configuration describes; '
+                f'{self._flag}={self.path}: holds another model than the configuration describes; '
                 'set ModelConfig and the weights in ObjectiveConfig as its operative.gin does, or '
                 'name another --model_dir'
             ) from error
@@ -192,34 +212,9 @@ class ModelDir:
                 content = json.loads(file.read())
         except tf.errors.NotFoundError as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: holds no run; train first with --mode=train'
+                f'{self._flag}={self.path}: holds no run; train first with --mode=train'
             ) from error
         return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
-
-
-def write_atomically(path: str, content: str) -> None:
-    """Writes a file so that no reader ever sees half of it.
-
-    Raises:
-      LonghaulError: if it cannot be written.
-    """
-    temporary = f'{path}.partial'
-    with refusing(path):
-        with tf.io.gfile.GFile(temporary, 'w') as file:
-            file.write(content)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-
-
-@contextlib.contextmanager
-def refusing(path: str) -> Iterator[None]:
-    """Inside this context, an error of the file system becomes a refusal that names the file."""
-    try:
-        yield
-    except (tf.errors.OpError, OSError) as error:
-        raise LonghaulError(
-            f'{path}: cannot be written ({first_line(error)}); make room, or make it writable: the '
-            'same command goes on from the last checkpoint'
-        ) from error
 
 
 def _has_averages(path: str) -> bool:

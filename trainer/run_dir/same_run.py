@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
-from trainer.run_dir.folder import ModelDir, write_atomically
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import ModelDir
 
 _FILE_NAME = 'config.json'
 # Settings that may change from one start of a run to the next, such as lengths and intervals.

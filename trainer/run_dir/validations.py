@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.run_dir.folder import VALIDATIONS_FILE, ModelDir, write_atomically
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import VALIDATIONS_FILE, ModelDir
 
 
 class ValidationLog:

@@ -25,8 +25,9 @@ from trainer.devices.execution import SCAN, Execution
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
 from trainer.monitoring.tensorboard import Logs
-from trainer.run_dir import healing, predictions
-from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
+from trainer.run_dir import predictions
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import dry_run, result
@@ -76,8 +77,8 @@ class Run:
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
         # Read now, because the checkout may have other files by the end of the run.
         self._commit, self._said_how = result.commit(), False
-        if workers.is_chief(strategy):
-            healing.heal(self.dir.checkpoints, say=self._reporter.message)
+        # Each worker has a folder of its own, see `worker_folder`.
+        self.dir.heal(say=self._reporter.message)
         info = records.read_info(config.data.records)
         checks.check(config, info)
         self._check_replicas()

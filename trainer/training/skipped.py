@@ -11,7 +11,8 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from trainer.data.batches import SplitInput
 from trainer.data.order import TrainingOrder
-from trainer.run_dir.folder import SKIPPED_FILE, ModelDir, write_atomically
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import SKIPPED_FILE, ModelDir
 
 
 class SkippedBatches:

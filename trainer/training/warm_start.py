@@ -10,7 +10,8 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from trainer.models.protocol import Model
-from trainer.run_dir.folder import ModelDir, refusing
+from trainer.run_dir.files import refusing
+from trainer.run_dir.folder import ModelDir
 
 _PARTS = ('embedding', 'main', 'reconstruction', 'prediction')
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -60,7 +61,7 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
       LonghaulError: if the other run has not finished an auxiliary phase, read steps of another
         kind, or lacks parts or has them in other sizes.
     """
-    folder = ModelDir(source)
+    folder = ModelDir(source, flag='RunConfig.warm_start')
     other, _ = folder.data()
     for name in ('kind', 'dtype', 'channels', 'tokens', 'vocabulary_sha256'):
         theirs, ours = getattr(other, name), getattr(spec, name)
