@@ -33,6 +33,7 @@ class Command:
     cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
     allow_changes: bool = False
+    check_shards: bool = False
     log_format: str = 'auto'
     tflite: bool = True
 
@@ -106,6 +107,7 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
             execution=how,
             stop=stop,
             log_format=command.log_format,
+            check_shards=command.check_shards,
         )
         for line in _run(command, this):
             if workers.is_chief(strategy):

@@ -10,6 +10,7 @@ result.json (the run in one line), export/<version>/ (SavedModels).
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,6 +18,7 @@ from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from trainer.data import checks
+from trainer.data.record_files import other_splits
 from trainer.run_dir.files import write_atomically
 from trainer.run_dir.healing import heal
 
@@ -193,12 +195,36 @@ class ModelDir:
         kind = 'averages' if _has_averages(path) else 'model'
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
-    def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
-        """Saves what the run is trained on; if that is saved already, refuses other data."""
+    def remember_data(
+        self,
+        spec: SequenceSpec,
+        class_names: tuple[str, ...],
+        records: dict[str, str] | None = None,
+        *,
+        change: bool = False,
+    ) -> None:
+        """Saves what the run is trained on; refuses other data than are saved already.
+
+        Args:
+          spec: of the records.
+          class_names: by label.
+          records: their identity, see `trainer.data.record_files`. A run that is older than this
+            argument gets it now.
+          change: whether a run may go on with other examples of the same kind.
+
+        Raises:
+          LonghaulError: if the run was trained on other data.
+        """
         if tf.io.gfile.exists(self / _DATA_FILE):
             checks.check_same_data(*self.data(), spec, class_names)
-            return
-        content = {'spec': spec.to_json(), 'class_names': class_names}
+            other = other_splits(self.trained_records(), records or {})
+            if other and not change and self.latest_step() > 0:
+                raise LonghaulError(
+                    f'{self._flag}={self.path}: was trained on other records: those of '
+                    f'{", ".join(other)} are not the same; name its records with --records=DIR, or '
+                    'another --model_dir, or add --allow_changes to go on with these'
+                )
+        content = {'spec': spec.to_json(), 'class_names': class_names, 'records': records or {}}
         write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
 
     def data(self) -> tuple[SequenceSpec, tuple[str, ...]]:
@@ -207,14 +233,21 @@ class ModelDir:
         Raises:
           LonghaulError: if nothing was trained here.
         """
+        content = self._data()
+        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
+
+    def trained_records(self) -> dict[str, str]:
+        """The identity of the records that the run was trained on; {} if an older version did."""
+        return self._data().get('records', {})
+
+    def _data(self) -> dict[str, Any]:
         try:
             with tf.io.gfile.GFile(self / _DATA_FILE) as file:
-                content = json.loads(file.read())
+                return json.loads(file.read())
         except tf.errors.NotFoundError as error:
             raise LonghaulError(
                 f'{self._flag}={self.path}: holds no run; train first with --mode=train'
             ) from error
-        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
 
 
 def _has_averages(path: str) -> bool:

@@ -18,7 +18,7 @@ from pipelines import lock
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
-from trainer.data import checks
+from trainer.data import checks, record_files
 from trainer.data.replicas import local_parts
 from trainer.devices import workers
 from trainer.devices.execution import SCAN, Execution
@@ -54,6 +54,7 @@ class Run:
         execution: Execution = SCAN,
         stop: StopRequest | None = None,
         log_format: str = 'auto',
+        check_shards: bool = False,
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -64,6 +65,7 @@ class Run:
           execution: how a replica computes, from `execution.prepare`.
           stop: whether to stop early; None: never.
           log_format: see `trainer.monitoring.progress.Reporter`.
+          check_shards: whether all shards are compared with their checksums first.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -80,6 +82,8 @@ class Run:
         # Each worker has a folder of its own, see `worker_folder`.
         self.dir.heal(say=self._reporter.message)
         info = records.read_info(config.data.records)
+        say = self._reporter.message
+        record_files.check_files(config.data.records, info, all_shards=check_shards, say=say)
         checks.check(config, info)
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
@@ -144,7 +148,8 @@ class Run:
           gin_files: of the experiment, as the user named them; None if the run goes on with the
             configuration in its folder.
           gin_params: bindings that were added to the files.
-          allow_changes: whether a run may go on with another configuration than it began with.
+          allow_changes: whether a run may go on with another configuration, or other records,
+            than it began with.
 
         Raises:
           LonghaulError: if the run cannot be trained, or not in this model_dir.
@@ -209,7 +214,9 @@ class Run:
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(model, source, info.spec)
-        self.dir.remember_data(info.spec, info.class_names)
+        self.dir.remember_data(
+            info.spec, info.class_names, record_files.identity(info), change=allow_changes
+        )
         check_same_run(self.dir, self.config, change=allow_changes)
         latest = tf.train.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
@@ -238,6 +245,15 @@ class Run:
         write_atomically(self.dir / result.FILE_NAME, json.dumps(line) + '\n')
         return line
 
+    def _check_evaluated(self) -> None:
+        """Refuses to evaluate on records of another kind; says if they are only others."""
+        info = self._splits.info
+        checks.check_same_data(*self.dir.data(), info.spec, info.class_names)
+        if record_files.other_splits(self.dir.trained_records(), record_files.identity(info)):
+            self._reporter.message(
+                f'{self.config.data.records}: these are other records than the run was trained on'
+            )
+
     def evaluate(self, split_name: str) -> dict[str, Any]:
         """Evaluates a split with the best weights (the latest while there are no best ones).
 
@@ -246,7 +262,7 @@ class Run:
         Returns:
           The content of evaluation-SPLIT.json.
         """
-        self.dir.data()
+        self._check_evaluated()
         splits, model, global_step = self._splits, self._state.model, self._state.global_step
         path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
