@@ -16,6 +16,7 @@ from trainer.devices.cluster import ClusterFlags
 from trainer.monitoring import progress
 from trainer.run_dir import worker_folder
 from trainer.run_dir.folder import GIN_FILE, ModelDir
+from trainer.run_dir.operative import check_values
 from trainer.serving import export
 from trainer.training import run, stopping
 
@@ -83,6 +84,7 @@ def _gin_files(command: Command) -> list[str]:
             f'--gin_file is missing, and {own} does not exist: name an experiment, such as '
             '--gin_file=gin/digits/r_lstm.gin'
         )
+    check_values(own)
     return [own]
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.format.errors import printable
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
 from trainer.run_dir.folder import GIN_FILE, ModelDir
+from trainer.run_dir.markdown import plain
 
 _SPLITS = ('test', 'validation')
 _PLACES = ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')
@@ -43,7 +45,7 @@ def write_card(
     parts = [
         f'# {_title(config, spec)}',
         f'Version {version}: the weights after {version:,} steps of training '
-        f'(`{"/".join(checkpoint.split("/")[-2:])}`), written by Longhaul.',
+        f'({plain("/".join(checkpoint.split("/")[-2:]))}), written by Longhaul.',
         '## Data',
         _data(spec, class_names),
         '## How good it is',
@@ -94,7 +96,7 @@ def _data(spec: SequenceSpec, class_names: tuple[str, ...]) -> str:
     if spec.trailing_steps:
         what = {'blank': 'zeros', 'noise': 'noise'}[spec.trailing]
         lines.append(f'{spec.trailing_steps:,} steps of {what} are appended to each of them.')
-    shown = ', '.join(class_names[:20])
+    shown = ', '.join(plain(name) for name in class_names[:20])
     more = f' and {len(class_names) - 20} more' if len(class_names) > 20 else ''
     lines.append(f'{len(class_names)} classes: {shown}{more}.')
     return '\n'.join(lines)
@@ -166,12 +168,12 @@ def _type(spec: tf.TensorSpec) -> str:
 
 
 def _configuration(folder: ModelDir, config: Config) -> str:
-    commits = ', '.join(folder.commits()) or 'unknown'
+    commits = ', '.join(plain(commit) for commit in folder.commits()) or 'unknown'
     lines = [f'Code: {commits}. Seed {config.run.seed}.']
     if tf.io.gfile.exists(folder / GIN_FILE):
         with tf.io.gfile.GFile(folder / GIN_FILE) as file:
             text = file.read()
-        lines.append('    ' + '\n    '.join(_without_places(text)))
+        lines.append('\n'.join(f'    {printable(line)}' for line in _without_places(text)))
     else:
         lines.append('    ' + json.dumps(dataclasses.asdict(config.model)))
     return '\n\n'.join(lines)
