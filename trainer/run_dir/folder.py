@@ -19,17 +19,18 @@ from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from trainer.data import checks
 from trainer.data.record_files import other_splits
+from trainer.run_dir import small_files
 from trainer.run_dir.files import write_atomically
-from trainer.run_dir.healing import heal
+from trainer.run_dir.healing import STEP, heal
 
 GIN_FILE = 'operative.gin'
 VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
 _COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
 _STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
-_STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
 _SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
 _SKIPPED = 'skipped/.ATTRIBUTES/VARIABLE_VALUE'
 _AVERAGES = 'averages/'
+_WITHOUT_DATA = 'the next start of training writes it anew, and compares no records then'
 
 
 class ModelDir:
@@ -106,25 +107,25 @@ class ModelDir:
 
     def latest_step(self) -> int:
         """Global step of the latest checkpoint to resume from; 0 when there is none."""
-        path = tf.train.latest_checkpoint(self.checkpoints)
-        return 0 if path is None else int(tf.train.load_variable(path, _STEP))
+        return int(self._latest(STEP))
 
     def latest_skipped(self) -> int:
         """Batches left out up to the latest checkpoint; 0 without one."""
+        return int(self._latest(_SKIPPED))
+
+    def latest_seconds(self) -> float:
+        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
+        return float(self._latest(_SECONDS))
+
+    def _latest(self, name: str) -> Any:
         path = tf.train.latest_checkpoint(self.checkpoints)
-        if path is None or not tf.train.load_checkpoint(path).has_tensor(_SKIPPED):
-            return 0
-        return int(tf.train.load_variable(path, _SKIPPED))
+        reader = None if path is None else tf.train.load_checkpoint(path)
+        return reader.get_tensor(name) if reader and reader.has_tensor(name) else 0
 
     def has_averages(self) -> bool:
         """Whether the latest checkpoint holds moving averages of the weights."""
         path = tf.train.latest_checkpoint(self.checkpoints)
         return path is not None and _has_averages(path)
-
-    def latest_seconds(self) -> float:
-        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
-        path = tf.train.latest_checkpoint(self.checkpoints)
-        return 0.0 if path is None else float(tf.train.load_variable(path, _SECONDS))
 
     def evaluated_checkpoint(self) -> str:
         """The best checkpoint, or the latest while there is no best one.
@@ -163,10 +164,11 @@ class ModelDir:
         return self._command().get('commits', [])
 
     def _command(self) -> dict[str, list[str]]:
-        if not tf.io.gfile.exists(self / _COMMAND_FILE):
+        path, without = self / _COMMAND_FILE, 'only the code that trained before is forgotten'
+        if not tf.io.gfile.exists(path):
             return {}
-        with tf.io.gfile.GFile(self / _COMMAND_FILE) as file:
-            return json.loads(file.read())
+        text = small_files.read_text(path, without=without)
+        return small_files.parse(text, path, _COMMAND_FILE, without=without)
 
     def read_weights(self, path: str, **objects: tf.Module | tf.Variable) -> None:
         """Reads some of a checkpoint's objects, `model` and `global_step` for example.
@@ -234,16 +236,22 @@ class ModelDir:
           LonghaulError: if nothing was trained here.
         """
         content = self._data()
-        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
+        try:
+            spec = SequenceSpec.from_json(content['spec'])
+        # It checks values, not their types.
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise small_files.damaged(self / _DATA_FILE, error, _WITHOUT_DATA) from error
+        return spec, tuple(content['class_names'])
 
     def trained_records(self) -> dict[str, str]:
         """The identity of the records that the run was trained on; {} if an older version did."""
         return self._data().get('records', {})
 
     def _data(self) -> dict[str, Any]:
+        path = self / _DATA_FILE
         try:
-            with tf.io.gfile.GFile(self / _DATA_FILE) as file:
-                return json.loads(file.read())
+            text = small_files.read_text(path, without=_WITHOUT_DATA)
+            return small_files.parse(text, path, _DATA_FILE, without=_WITHOUT_DATA)
         except tf.errors.NotFoundError as error:
             raise LonghaulError(
                 f'{self._flag}={self.path}: holds no run; train first with --mode=train'

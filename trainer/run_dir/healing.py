@@ -13,18 +13,22 @@ from pipelines.format.errors import LonghaulError
 from trainer.run_dir.files import write_atomically
 
 STATE_FILE = 'checkpoint'
+STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
 _INDEX = re.compile(r'(ckpt-(\d+))\.index')
 
 
-def _is_whole(path: str) -> bool:
-    """Whether every tensor of a checkpoint can be read; their checksums are part of the format."""
+def is_whole(path: str, *, holding: str = STEP) -> bool:
+    """Whether all tensors of a checkpoint can be read, a certain one among them.
+
+    Their checksums are part of the format.
+    """
     try:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
+        return reader.has_tensor(holding)
     except Exception:  # TensorFlow's readers raise many types.
         return False
-    return True
 
 
 def _named(folder: str) -> list[str]:
@@ -76,10 +80,10 @@ def heal(folder: str, *, without: str, say: Callable[[str], None]) -> None:
     if not tf.io.gfile.isdir(folder):
         return
     named = _named(folder)
-    if named and _is_whole(named[-1]):
+    if named and is_whole(named[-1]):
         return
     found = _found(folder)
-    whole = next((path for path in reversed(found) if _is_whole(path)), None)
+    whole = next((path for path in reversed(found) if is_whole(path)), None)
     if whole is None and (named or found):
         count = len({path.rpartition('/')[2] for path in named + found})
         raise LonghaulError(

@@ -9,9 +9,11 @@ import tensorflow as tf
 from pipelines.format.errors import printable
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
+from trainer.run_dir import small_files
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.markdown import plain
 
+_WITHOUT = 'the card does not have its numbers until --mode=eval is run again'
 _SPLITS = ('test', 'validation')
 _PLACES = ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')
 
@@ -108,8 +110,8 @@ def _accuracy(folder: ModelDir, version: int) -> str:
         path = folder / f'evaluation-{split}.json'
         if not tf.io.gfile.exists(path):
             continue
-        with tf.io.gfile.GFile(path) as file:
-            found = json.loads(file.read())
+        text = small_files.read_text(path, without=_WITHOUT)
+        found = small_files.parse(text, path, 'evaluation-*.json', without=_WITHOUT)
         # The numbers of another checkpoint do not hold for these weights.
         if found.get('global_step') == version and 'accuracy' in found:
             rows.append(_row(split, found))
@@ -171,8 +173,7 @@ def _configuration(folder: ModelDir, config: Config) -> str:
     commits = ', '.join(plain(commit) for commit in folder.commits()) or 'unknown'
     lines = [f'Code: {commits}. Seed {config.run.seed}.']
     if tf.io.gfile.exists(folder / GIN_FILE):
-        with tf.io.gfile.GFile(folder / GIN_FILE) as file:
-            text = file.read()
+        text = small_files.read_text(folder / GIN_FILE, without='name one with --gin_file')
         lines.append('\n'.join(f'    {printable(line)}' for line in _without_places(text)))
     else:
         lines.append('    ' + json.dumps(dataclasses.asdict(config.model)))

@@ -12,6 +12,7 @@ from pipelines.format.spec import SequenceSpec
 from trainer.models.protocol import Model
 from trainer.run_dir.files import refusing
 from trainer.run_dir.folder import ModelDir
+from trainer.run_dir.healing import is_whole
 
 _PARTS = ('embedding', 'main', 'reconstruction', 'prediction')
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -74,6 +75,11 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
         raise LonghaulError(
             f'RunConfig.warm_start={source!r}: its auxiliary phase has not ended, or it had none; '
             'name a run with RunConfig.pretrain_steps > 0 that has finished that phase'
+        )
+    if not is_whole(folder.pretrained, holding='_CHECKPOINTABLE_OBJECT_GRAPH'):
+        raise LonghaulError(
+            f'RunConfig.warm_start={source!r}: {folder.pretrained} is damaged; bring it back from '
+            'a copy, or name another run'
         )
     _check_shapes(model, source, folder.pretrained)
     _parts(model).read(folder.pretrained).assert_existing_objects_matched().expect_partial()
