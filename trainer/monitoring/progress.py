@@ -17,9 +17,6 @@ from pipelines.status_line import StatusLine
 _SHORT = {
     'loss': 'loss',
     'supervised_loss': 'supervised',
-    'reconstruction_loss': 'reconstruction',
-    'prediction_loss': 'prediction',
-    'accuracy': 'accuracy',
 }
 _QUIET_SECONDS = 30.0
 
@@ -32,14 +29,26 @@ def duration(seconds: float) -> str:
 
 
 def describe(logs: dict[str, float]) -> str:
-    """The losses and the accuracy of a loop or an evaluation, in a fixed order."""
-    parts = []
-    for name, label in _SHORT.items():
-        if name not in logs:
-            continue
-        value = f'{logs[name]:6.1%}' if name == 'accuracy' else f'{logs[name]:.4f}'
-        parts.append(f'{label} {value}')
+    """The losses and the accuracy of a loop, in a fixed order, in the units of `summarize`."""
+    parts = [f'{label} {logs[name]:.4f}' for name, label in _SHORT.items() if name in logs]
+    parts += _auxiliary(logs)
+    if 'accuracy' in logs:
+        parts.append(f'accuracy {logs["accuracy"]:6.1%}')
     return '  '.join(parts)
+
+
+def _auxiliary(logs: dict[str, float]) -> list[str]:
+    """The auxiliary losses in the units of `LonghaulTask.auxiliary_units`, and their state use."""
+    parts = []
+    for name in ('reconstruction', 'prediction'):
+        for unit in ('bits_per_step', 'squared_error'):
+            if f'{name}_{unit}' in logs:
+                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
+        if f'{name}_explained' in logs:
+            parts.append(f'{name} {logs[f"{name}_explained"]:.1%} explained')
+        if f'{name}_state_use' in logs:
+            parts.append(f'{name} state use {logs[f"{name}_state_use"]:.1%}')
+    return parts
 
 
 def summarize(logs: dict[str, float]) -> str:
@@ -53,14 +62,7 @@ def summarize(logs: dict[str, float]) -> str:
         if 'top_5_accuracy' in logs:
             parts.append(f'top 5 {logs["top_5_accuracy"]:.2%}')
         parts.append(f'supervised {logs["supervised_loss"]:.4f}')
-    for name in ('reconstruction', 'prediction'):
-        for unit in ('bits_per_step', 'squared_error'):
-            if f'{name}_{unit}' in logs:
-                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
-        if f'{name}_explained' in logs:
-            parts.append(f'{name} {logs[f"{name}_explained"]:.1%} explained')
-        if f'{name}_state_use' in logs:
-            parts.append(f'{name} state use {logs[f"{name}_state_use"]:.1%}')
+    parts += _auxiliary(logs)
     if 'memory' in logs:
         parts.append(f'memory {logs["memory"]:.1%}')
     return '  '.join(parts)
