@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator
 
 import gin
@@ -23,7 +24,10 @@ from trainer.training import run, stopping
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir."""
+    """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir.
+
+    `began`: time.monotonic() when the process began.
+    """
 
     mode: str
     model_dir: str
@@ -35,6 +39,7 @@ class Command:
     dry_run: bool = False
     allow_changes: bool = False
     check_shards: bool = False
+    began: float | None = None
     log_format: str = 'auto'
     tflite: bool = True
 
@@ -93,7 +98,8 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
         _refuse_workers(command)
         say = progress.Reporter(command.log_format).message
         path = export.export(settings, command.model_dir, tflite=command.tflite, say=say)
-        print(f'exported to {path}')
+        print(f'exported to {path}', flush=True)
+        say(f'next: python -m tools.predict {shlex.quote(path)} FILES')
         return
     how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')
     strategy = strategies.make_strategy(command.cluster)
@@ -110,10 +116,11 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
             stop=stop,
             log_format=command.log_format,
             check_shards=command.check_shards,
+            began=command.began,
         )
         for line in _run(command, this):
             if workers.is_chief(strategy):
-                print(line)
+                print(line, flush=True)
 
 
 def _refuse_workers(command: Command) -> None:
@@ -140,7 +147,9 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
             allow_changes=command.allow_changes,
         )
     if command.mode == 'train_and_eval':
-        yield json.dumps(this.finish())
+        line = this.finish()
+        yield json.dumps(line)
+        this.say_ending(line)
     if command.mode == 'eval':
         logs = this.evaluate(command.split)
         if command.log_format != 'json':

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -62,6 +63,7 @@ _DRY_RUN = flags.DEFINE_bool(
 
 def main(argv: list[str]) -> None:
     """Hands the flags over."""
+    began = time.monotonic()
     absl_logging.set_verbosity(absl_logging.WARNING)
     # Documents come in a few shapes, each traced once: TensorFlow would warn of that.
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
@@ -90,6 +92,7 @@ def main(argv: list[str]) -> None:
                 dry_run=_DRY_RUN.value,
                 allow_changes=_ALLOW_CHANGES.value,
                 check_shards=_CHECK_SHARDS.value,
+                began=began,
                 log_format=_LOG_FORMAT.value,
                 tflite=_TFLITE.value,
             )

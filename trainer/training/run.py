@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -55,6 +56,7 @@ class Run:
         stop: StopRequest | None = None,
         log_format: str = 'auto',
         check_shards: bool = False,
+        began: float | None = None,
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -66,6 +68,7 @@ class Run:
           stop: whether to stop early; None: never.
           log_format: see `trainer.monitoring.progress.Reporter`.
           check_shards: whether all shards are compared with their checksums first.
+          began: time.monotonic() when the process began; None: now.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -77,6 +80,7 @@ class Run:
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
+        began = time.monotonic() if began is None else began
         # Read now, because the checkout may have other files by the end of the run.
         self._commit, self._said_how = result.commit(), False
         # Each worker has a folder of its own, see `worker_folder`.
@@ -92,6 +96,7 @@ class Run:
         self._splits = Splits(config, info, strategy, execution)
         with strategy.scope():
             self._state = TrainedState.make(config, self._splits.task())
+        self._watch = result.Stopwatch(self._state.seconds, began=began)
 
     def _check_replicas(self) -> None:
         replicas, data = self._strategy.num_replicas_in_sync, self.config.data
@@ -200,6 +205,7 @@ class Run:
                 state=self._state,
                 outlets=self._outlets,
                 stop=self._stop,
+                watch=self._watch,
                 validations=validations,
             )
             if not part.is_done(step := self.dir.latest_step()):
@@ -238,7 +244,7 @@ class Run:
             steps_per_epoch=self._splits.steps_per_epoch(),
             global_step=self.dir.latest_step(),
             over=is_over(self.config.run, validations),
-            seconds=self.dir.latest_seconds(),
+            seconds=self._watch.total(self.dir.latest_seconds()),
             evaluations=evaluations,
             measured=validations.last,
         )
@@ -270,6 +276,7 @@ class Run:
             workers.agree(self._strategy, {'evaluated checkpoint': global_step.numpy()})
             split = splits.split(split_name)
             self._say_how()
+            self._reporter.begin(f'evaluating {split_name}: {len(split.reader):,} examples')
             evaluator = SplitEvaluator(
                 splits.task(), model=model, dataset=splits.batches(InputRequest(split))
             )
@@ -287,4 +294,10 @@ class Run:
             lines = predictions.lines(found, split.ids(found['row']), splits.info.class_names)
             write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
         write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
+        self._reporter.close()
         return logs
+
+    def say_ending(self, line: dict[str, Any]) -> None:
+        """Says what a run has come to, and what to do next; `line` is from `finish`."""
+        for text in result.ending(line, self._splits.info, self.dir.path):
+            self._reporter.message(text)
