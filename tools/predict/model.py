@@ -35,7 +35,9 @@ class ExportedModel:
             with open(about, encoding='utf-8') as file:
                 self.about = json.load(file)
             self.spec = SequenceSpec.from_json(self.about['spec'])
-            signatures = tf.saved_model.load(self.folder).signatures
+            # Kept, since signatures outlive their model, but not its variables.
+            self._loaded = tf.saved_model.load(self.folder)
+            signatures = self._loaded.signatures
         # TensorFlow says in many ways that a file is damaged, IndexError for one.
         except Exception as error:
             raise LonghaulError(

@@ -150,7 +150,9 @@ def _call(spec: SequenceSpec) -> str:
     return (
         f'`serving_default` takes a batch of raw items, the bytes of {what} each:\n\n'
         '    import tensorflow as tf\n'
-        "    serve = tf.saved_model.load('.').signatures['serving_default']\n"
+        # A function outlives the model, but not its variables.
+        "    model = tf.saved_model.load('.')\n"
+        "    serve = model.signatures['serving_default']\n"
         "    answer = serve(data=tf.constant([open('FILE', 'rb').read()]))\n"
         "    answer['class_name'], answer['probabilities'], answer['readable']"
     )
