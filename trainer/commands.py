@@ -136,6 +136,7 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
     """Carries out the command's mode; yields the lines to print."""
     if command.dry_run:
         yield this.describe()
+        this.check_memory()
         return
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'

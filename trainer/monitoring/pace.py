@@ -1,7 +1,6 @@
 """How fast a phase trains and validates, and how long the rest of it takes."""
 
 import time
-from collections.abc import Sequence
 
 # Reading an example without gradient takes at most about half of a training step's time for it.
 _GUESS = 0.5
@@ -15,7 +14,8 @@ class Pace:
         *,
         last_step: int,
         batch_size: int = 1,
-        validations: Sequence[int] = (),
+        first_step: int = 0,
+        interval: int | None = None,
         validated: int = 0,
         evaluated: int = 0,
     ) -> None:
@@ -24,12 +24,13 @@ class Pace:
         Args:
           last_step: of the phase.
           batch_size: of a training step.
-          validations: the steps at which the phase is validated.
+          first_step: of the phase.
+          interval: in steps, between validations; the last one is at the end. None: there are none.
           validated: examples of each validation.
           evaluated: examples that are evaluated once after the phase.
         """
-        self._last, self._batch_size = last_step, batch_size
-        self._validations, self._validated, self._evaluated = validations, validated, evaluated
+        self._first, self._last, self._interval = first_step, last_step, interval
+        self._batch_size, self._validated, self._evaluated = batch_size, validated, evaluated
         self._per_example: float | None = None
         self._since, self._step = time.monotonic(), 0
 
@@ -53,6 +54,12 @@ class Pace:
         if not rate:
             return None
         per_example = self._per_example or _GUESS / (rate * self._batch_size)
-        validations = sum(step <= at for at in self._validations)
-        examples = validations * self._validated + self._evaluated
+        examples = self._validations_from(step) * self._validated + self._evaluated
         return (self._last - step) / rate + examples * per_example
+
+    def _validations_from(self, step: int) -> int:
+        """The validations at this step and later."""
+        if self._interval is None:
+            return 0
+        all_of_them = -(-(self._last - self._first) // self._interval)
+        return all_of_them - max(0, step - 1 - self._first) // self._interval

@@ -21,7 +21,7 @@ from trainer.training.splits import Splits
 from trainer.training.state import TrainedState
 from trainer.training.stopping import Stopped, StopRequest
 from trainer.training.task import InputRequest
-from trainer.training.validation import train_and_validate, validated_steps
+from trainer.training.validation import train_and_validate
 
 
 def is_over(config: RunConfig, validations: ValidationLog) -> bool:
@@ -78,7 +78,8 @@ class PhaseTraining:
         return Pace(
             last_step=last,
             batch_size=batch_size,
-            validations=validated_steps(self._phase, run.eval_interval),
+            first_step=self._phase.first_step,
+            interval=run.eval_interval,
             validated=counts['validation'],
             evaluated=after if last == run.total_steps else 0,
         )

@@ -91,6 +91,7 @@ class Run:
         checks.check(config, info)
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
+        dry_run.check_model(config, info, here=len(local_parts(strategy)))
         self._stop = stop or StopRequest()
         self._outlets = Outlets(self.dir, self._reporter, Logs(self._reporter.message))
         self._splits = Splits(config, info, strategy, execution)
@@ -160,13 +161,18 @@ class Run:
           LonghaulError: if the run cannot be trained, or not in this model_dir.
           Stopped: if a stop was requested; the steps taken by then are saved.
         """
-        self._check_memory()
+        self.check_memory()
         with self._alone():
             self._prepare(allow_changes=allow_changes)
             self._remember(operative_config, gin_files, gin_params)
             self._train_phases(validate=validate)
 
-    def _check_memory(self) -> None:
+    def check_memory(self) -> None:
+        """Refuses a training step that cannot fit into memory.
+
+        Raises:
+          LonghaulError: with the value to lower.
+        """
         replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
         dry_run.check_memory(self.config, self._splits.info, replicas=replicas, here=here)
 

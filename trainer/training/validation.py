@@ -5,15 +5,6 @@ from collections.abc import Callable
 from trainer.training.phases import Phase
 
 
-def validated_steps(phase: Phase, interval: int) -> list[int]:
-    """The steps at which a phase is validated, wherever a run resumes.
-
-    Every `interval` steps from the phase's first one, and at its end.
-    """
-    begins = range(phase.first_step, phase.last_step, interval)
-    return [min(begin + interval, phase.last_step) for begin in begins]
-
-
 def train_and_validate(
     phase: Phase,
     *,
@@ -26,6 +17,9 @@ def train_and_validate(
 ) -> None:
     """Trains up to each validation of a phase, and validates.
 
+    The validated steps do not depend on where a run resumes: every `interval` steps from the
+    phase's first one, and at its end.
+
     Args:
       phase: to train.
       interval: in steps.
@@ -35,9 +29,10 @@ def train_and_validate(
       validate: validates at the current step.
       is_over: whether the validations so far end the phase early.
     """
-    for target in validated_steps(phase, interval):
+    for begin in range(phase.first_step, phase.last_step, interval):
         if is_over():
             return
+        target = min(begin + interval, phase.last_step)
         if target > step:
             train(target)
         if target >= step and target not in validated:

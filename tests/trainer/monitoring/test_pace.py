@@ -13,7 +13,9 @@ def clock(monkeypatch):
 
 
 def test_compiling_does_not_count_and_evaluations_do(clock):
-    found = pace.Pace(last_step=40, batch_size=5, validations=[20, 40], validated=50, evaluated=100)
+    found = pace.Pace(
+        last_step=40, batch_size=5, first_step=0, interval=20, validated=50, evaluated=100
+    )
     found.start(0)
     clock[0] = 60.0
     # Nothing but the step that is compiled.
@@ -29,6 +31,10 @@ def test_compiling_does_not_count_and_evaluations_do(clock):
         found.validation_took(seconds)
     assert found.left(20, rate) == 10 + 200 * 0.1
     assert found.left(40, rate) == 0 + 150 * 0.1
+    later = pace.Pace(first_step=10, last_step=45, interval=20, validated=1)
+    later.validation_took(1.0)
+    # At 30 and 45.
+    assert [later.left(n, 1) - (45 - n) for n in (10, 30, 31, 45)] == [2, 2, 1, 1]
     assert pace.Pace(last_step=40).left(40, rate) == 0
 
 

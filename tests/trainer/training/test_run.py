@@ -205,6 +205,7 @@ def test_documents_train_evaluate_and_export(trained_on_text):
         ),
         (['RunConfg.train_steps=3'], ['RunConfg', 'did you mean RunConfig']),
         (['RunConfig.train_steps=-3'], ['RunConfig.train_steps=-3', '>= 0']),
+        ([f'RunConfig.train_steps={1 << 70}'], [f'RunConfig.train_steps={1 << 70}', '<= 90071']),
         (["RunConfig.train_steps='a'"], ["RunConfig.train_steps='a'", 'whole number']),
         (["OptimizerConfig.name='sdg'"], ["OptimizerConfig.name='sdg'", 'rmsprop']),
         (['ObjectiveConfig.auxiliary_steps=64'], ['auxiliary_steps=64', '64 steps']),
