@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import os
 import re
+import tokenize
 import typing
 
 import gin
@@ -15,6 +16,18 @@ from pipelines.format.errors import LonghaulError, first_line
 from trainer import config
 from trainer.config import Config
 
+# What gin raises for a file that it cannot read, or whose values do not fit.
+_MISTAKES = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    tokenize.TokenError,
+    RuntimeError,
+    KeyError,
+    AttributeError,
+    ImportError,
+    MemoryError,
+)
 _HOW_TO_GIVE = {'RECORDS': '--records=DIR (the --output of python -m pipelines.main)'}
 
 
@@ -62,7 +75,7 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         raise LonghaulError(first_line(error)) from error
     except OSError as error:
         raise LonghaulError(f'--gin_file: {_in_one_line(error)}; check the name') from error
-    except (ValueError, TypeError, SyntaxError, RuntimeError, KeyError, AttributeError) as error:
+    except _MISTAKES as error:
         raise LonghaulError(_explain(error)) from error
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator
 
 import gin
@@ -16,13 +17,17 @@ from trainer.devices.cluster import ClusterFlags
 from trainer.monitoring import progress
 from trainer.run_dir import worker_folder
 from trainer.run_dir.folder import GIN_FILE, ModelDir
+from trainer.run_dir.operative import check_values
 from trainer.serving import export
 from trainer.training import run, stopping
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir."""
+    """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir.
+
+    `began`: time.monotonic() when the process began.
+    """
 
     mode: str
     model_dir: str
@@ -33,6 +38,8 @@ class Command:
     cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
     allow_changes: bool = False
+    check_shards: bool = False
+    began: float | None = None
     log_format: str = 'auto'
     tflite: bool = True
 
@@ -82,14 +89,17 @@ def _gin_files(command: Command) -> list[str]:
             f'--gin_file is missing, and {own} does not exist: name an experiment, such as '
             '--gin_file=gin/digits/r_lstm.gin'
         )
+    check_values(own)
     return [own]
 
 
 def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -> None:
     if command.mode == 'export':
         _refuse_workers(command)
-        path = export.export(settings, command.model_dir, tflite=command.tflite)
-        print(f'exported to {path}')
+        say = progress.Reporter(command.log_format).message
+        path = export.export(settings, command.model_dir, tflite=command.tflite, say=say)
+        print(f'exported to {path}', flush=True)
+        say(f'next: python -m tools.predict {shlex.quote(path)} FILES')
         return
     how = execution.prepare(settings, tpu=command.cluster.strategy == 'tpu')
     strategy = strategies.make_strategy(command.cluster)
@@ -105,10 +115,12 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
             execution=how,
             stop=stop,
             log_format=command.log_format,
+            check_shards=command.check_shards,
+            began=command.began,
         )
         for line in _run(command, this):
             if workers.is_chief(strategy):
-                print(line)
+                print(line, flush=True)
 
 
 def _refuse_workers(command: Command) -> None:
@@ -124,6 +136,7 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
     """Carries out the command's mode; yields the lines to print."""
     if command.dry_run:
         yield this.describe()
+        this.check_memory()
         return
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'
@@ -135,7 +148,9 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
             allow_changes=command.allow_changes,
         )
     if command.mode == 'train_and_eval':
-        yield json.dumps(this.finish())
+        line = this.finish()
+        yield json.dumps(line)
+        this.say_ending(line)
     if command.mode == 'eval':
         logs = this.evaluate(command.split)
         if command.log_format != 'json':

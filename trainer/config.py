@@ -362,7 +362,6 @@ class RunConfig:
         least = {
             'train_steps': 0,
             'pretrain_steps': 0,
-            'seed': 0,
             'log_interval': 1,
             'checkpoint_interval': 1,
             'eval_interval': 1,
@@ -372,6 +371,7 @@ class RunConfig:
         if self.patience is not None:
             least['patience'] = 1
         require_counts(self, least=least)
+        require_counts(self, least={'seed': 0}, most=(1 << 63) - 1)
         if self.skip_loss_above is not None:
             require_range(self, 'skip_loss_above', 0, 1e12)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -35,7 +36,15 @@ _TASK_INDEX = flags.DEFINE_integer(
     'task_index', None, 'Which of --worker_hosts this process is, from 0.'
 )
 _ALLOW_CHANGES = flags.DEFINE_bool(
-    'allow_changes', False, 'Let a run go on with another configuration than it began with.'
+    'allow_changes',
+    False,
+    'Let a run go on with another configuration, or other records, than it began with.',
+)
+_CHECK_SHARDS = flags.DEFINE_bool(
+    'check_shards',
+    False,
+    'Read all shards first, and refuse those that differ from the checksums in records.json. '
+    'Without it, those of small records (100 MB) are read, and a difference is said.',
 )
 _LOG_FORMAT = flags.DEFINE_enum(
     'log_format',
@@ -54,6 +63,7 @@ _DRY_RUN = flags.DEFINE_bool(
 
 def main(argv: list[str]) -> None:
     """Hands the flags over."""
+    began = time.monotonic()
     absl_logging.set_verbosity(absl_logging.WARNING)
     # Documents come in a few shapes, each traced once: TensorFlow would warn of that.
     logging.getLogger('tensorflow').setLevel(logging.ERROR)
@@ -81,6 +91,8 @@ def main(argv: list[str]) -> None:
                 ),
                 dry_run=_DRY_RUN.value,
                 allow_changes=_ALLOW_CHANGES.value,
+                check_shards=_CHECK_SHARDS.value,
+                began=began,
                 log_format=_LOG_FORMAT.value,
                 tflite=_TFLITE.value,
             )

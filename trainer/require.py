@@ -4,6 +4,9 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 
+# Schedules compute with floats of 64 bits, which skip whole numbers beyond it.
+MOST = 1 << 53
+
 
 def require(owner: Any, name: str, allowed: bool, rule: str) -> None:
     """Refuses a configuration value unless it is allowed; `rule` says what is allowed."""
@@ -14,12 +17,13 @@ def require(owner: Any, name: str, allowed: bool, rule: str) -> None:
         )
 
 
-def require_counts(owner: Any, *, least: dict[str, int]) -> None:
-    """Refuses fields that are not whole numbers of at least `least[name]`."""
+def require_counts(owner: Any, *, least: dict[str, int], most: int = MOST) -> None:
+    """Refuses fields that are not whole numbers of at least `least[name]` and at most `most`."""
     for name, minimum in least.items():
         value = getattr(owner, name)
         whole = isinstance(value, int) and not isinstance(value, bool)
         require(owner, name, whole and value >= minimum, f'a whole number >= {minimum} is needed')
+        require(owner, name, value <= most, f'a whole number <= {most} is needed')
 
 
 def require_bools(owner: Any, *names: str) -> None:

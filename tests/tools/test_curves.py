@@ -40,7 +40,7 @@ def test_draws_and_refuses(run, capsys, tmp_path):
     draw.reconstructions(run, output)
     drawn = tf.io.decode_png(output.read_bytes()).numpy()[..., :3].mean(axis=-1)
     half = drawn.shape[1] // 2
-    # The second picture is white, the first black but for its frame and the line in its middle.
+    # The second picture is white, the first black but for its frame.
     assert np.mean(drawn[:, :half] < 50) > 0.5
     assert np.mean(drawn[:, half:] > 200) > 0.9
     for flags, words in (([], 'no validation log'), (['--memory'], 'no evaluation with a memory')):

@@ -101,5 +101,6 @@ def test_reconstructed_texts_are_characters(trained):
             for value in event.summary.value:
                 if value.tag.startswith('reconstruction/'):
                     shown.append(value.tensor.string_val[0].decode())
-    truths = ''.join(text.partition('\n\n')[0] for text in shown)
+    truths = ''.join(text.split('\n\n')[1] for text in shown)
+    assert all(c in text for text in shown for c in ('truth:', 'fed the truth:', 'on its own:'))
     assert {'é', '漢', '😀'} & set(truths)

@@ -216,13 +216,14 @@ def test_a_reconstruction_is_drawn_over_its_own_stretch(monkeypatch):
     )
     inputs = np.arange(40, dtype=np.float16).reshape(2, 10, 2)
     outputs = np.full([3, 2, 2], 7.0)
-    figures.draw_reconstructions(inputs, np.array([10, 5]), np.array([4, 1]), outputs)
+    said = {'on its own': outputs}
+    figures.draw_reconstructions(inputs, np.array([10, 5]), np.array([4, 1]), said)
     (long, first), (short, second) = drawn
     assert (first, second) == (5, 2)
     np.testing.assert_array_equal(long['truth'], inputs[0, 5:8])
     # L_i = 5 // 2: one step is said of the shorter row, its third.
     np.testing.assert_array_equal(short['truth'], inputs[1, [7]])
-    assert [len(c['reconstruction']) for c in (long, short)] == [3, 1]
+    assert [len(c['on its own']) for c in (long, short)] == [3, 1]
 
 
 def test_bytes_are_drawn_as_the_model_reads_them(monkeypatch):

@@ -70,7 +70,7 @@ def memory(runs: dict[str, Path], output: Path, *, trailing_steps: int = 0) -> N
 
 
 def reconstructions(model_dir: Path, output: Path) -> None:
-    """Draws the last logged reconstructions of a run on images: truth left, what is said right.
+    """Draws the last logged reconstructions of a run on images, with their captions.
 
     Args:
       model_dir: of an r-LSTM run that has been validated.
@@ -84,6 +84,5 @@ def reconstructions(model_dir: Path, output: Path) -> None:
     size = (2.4 * len(pictures), 1.4)
     with drawing.panels(output, columns=len(pictures), size=size) as panels:
         for axes, picture in zip(panels[0], pictures, strict=True):
-            axes.imshow(picture, cmap='gray', vmin=0, vmax=255, interpolation='nearest')
-            axes.axvline(picture.shape[1] / 2 - 0.5, color='tab:orange', linewidth=1)
+            axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
             axes.set_axis_off()

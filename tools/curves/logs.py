@@ -1,10 +1,11 @@
 """What a run has logged: its event files and its evaluations."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from trainer.run_dir import small_files
 
 
 def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
@@ -28,9 +29,16 @@ def read_memory(model_dir: Path) -> dict[str, list[Any]] | None:
 
     Returns:
       JSON values by name; None where no evaluation has a curve.
+
+    Raises:
+      LonghaulError: if an evaluation is damaged.
     """
     for split in ('test', 'validation'):
-        path = model_dir / f'evaluation-{split}.json'
-        if path.exists() and (curve := json.loads(path.read_text()).get('memory_curve')):
+        path, without = model_dir / f'evaluation-{split}.json', 'and evaluate the split again'
+        if not path.exists():
+            continue
+        text = small_files.read_text(str(path), without=without)
+        found = small_files.parse(text, str(path), 'evaluation-*.json', without=without)
+        if curve := found.get('memory_curve'):
             return curve
     return None

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError, first_line
+from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from tools.items.refused import RefusedRequest
 
@@ -27,13 +28,16 @@ class ExportedModel:
         Raises:
           LonghaulError: if the folder is no export.
         """
+        refuse_pattern(folder, flag='EXPORT')
         self.folder = _with_version(folder)
         about = os.path.join(self.folder, 'assets.extra', 'longhaul.json')
         try:
             with open(about, encoding='utf-8') as file:
                 self.about = json.load(file)
             self.spec = SequenceSpec.from_json(self.about['spec'])
-            signatures = tf.saved_model.load(self.folder).signatures
+            # Kept, since signatures outlive their model, but not its variables.
+            self._loaded = tf.saved_model.load(self.folder)
+            signatures = self._loaded.signatures
         # TensorFlow says in many ways that a file is damaged, IndexError for one.
         except Exception as error:
             raise LonghaulError(

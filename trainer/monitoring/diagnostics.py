@@ -14,6 +14,7 @@ from trainer.models.objective import Objective
 from trainer.models.protocol import Model
 from trainer.monitoring.figures import draw_signals
 from trainer.monitoring.gradient_reach import draw_reach, gradient_reach
+from trainer.run_dir.markdown import plain
 
 _TEXT_STEPS = 200
 
@@ -34,7 +35,8 @@ class Diagnostics:
     ) -> None:
         """Takes a fixed batch of the validation split."""
         self._model, self._batch, self._spec = model, batch, spec
-        self._names, self._writer, self._step = class_names, writer, global_step
+        self._names = [plain(name) for name in class_names]
+        self._writer, self._step = writer, global_step
         self._reach = tf.function(lambda: gradient_reach(objective, model, batch), autograph=False)
         self._probabilities = tf.function(self._classify, autograph=False)
 
@@ -77,7 +79,7 @@ class Diagnostics:
 
     def _text(self, row: np.ndarray) -> str:
         text = text_of(row[-_TEXT_STEPS:], self._spec)
-        return ' '.join(text.replace('|', '/').split())
+        return plain(' '.join(text.split()))
 
 
 class AnchorHistograms:

@@ -72,27 +72,46 @@ def draw_signals(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def draw_reconstructions(
-    inputs: np.ndarray, lengths: np.ndarray, starts: np.ndarray, outputs: np.ndarray
+    inputs: np.ndarray, lengths: np.ndarray, starts: np.ndarray, outputs: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Draws truth and reconstruction of each row's stretch of L_i - 1 steps.
+    """Draws the truth and the reconstructions of each row's stretch of L_i - 1 steps.
 
     Args:
       inputs: [B, T, C], right-aligned, as stored.
       lengths: int32 [B].
       starts: int32 [B], step s of each row.
-      outputs: float [L-1, B, C].
+      outputs: by caption, float [L-1, B, C].
+
+    Returns:
+      uint8 [B, height, width, 4].
+    """
+    pictures, longest = [], len(next(iter(outputs.values()))) + 1
+    for i, (row, length, start) in enumerate(zip(inputs, lengths, starts, strict=True)):
+        steps = int(shortened(longest, length)) - 1
+        truth = _values(row[-length:])[start + 1 : start + 1 + steps]
+        said = {caption: values[:steps, i] for caption, values in outputs.items()}
+        pictures.append(draw_curves({'truth': truth, **said}, first=start + 1))
+    return np.stack(pictures)
+
+
+def draw_side_by_side(panels: dict[str, np.ndarray]) -> np.ndarray:
+    """Draws pictures beside each other, each below its caption.
+
+    Args:
+      panels: by caption, float [B, side, side, 1 or 3] in 0..1.
 
     Returns:
       uint8 [B, height, width, 4].
     """
     pictures = []
-    for row, length, start, said in zip(
-        inputs, lengths, starts, outputs.swapaxes(0, 1), strict=True
-    ):
-        steps = int(shortened(len(said) + 1, length)) - 1
-        truth = _values(row[-length:])[start + 1 : start + 1 + steps]
-        curves = {'truth': truth, 'reconstruction': said[:steps]}
-        pictures.append(draw_curves(curves, first=start + 1))
+    for row in zip(*panels.values(), strict=True):
+        figure = new_figure(2 * len(panels), 2.3)
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, caption, picture in zip(axes, panels, row, strict=True):
+            axis.set_axis_off()
+            axis.set_title(caption, fontsize='medium')
+            axis.imshow(picture, cmap='gray', vmin=0, vmax=1, interpolation='nearest')
+        pictures.append(pixels_of(figure))
     return np.stack(pictures)
 
 

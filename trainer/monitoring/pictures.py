@@ -1,4 +1,7 @@
-"""TensorBoard pictures: the past as decoder or readout reconstructs it, beside the truth."""
+"""TensorBoard pictures: the past as decoder or readout reconstructs it, beside the truth.
+
+Each has its caption. A decoder is shown twice, fed the truth and on its own.
+"""
 
 from typing import Any, cast
 
@@ -16,76 +19,92 @@ from trainer.models.objective import Objective
 from trainer.models.protocol import Model
 from trainer.models.readout import Readout
 from trainer.models.reconstruction import Reconstruction
-from trainer.monitoring.figures import draw_reconstructions
+from trainer.monitoring.figures import draw_reconstructions, draw_side_by_side
 
 # The most steps of documents and signals that are shown.
 _READ_OUT_STEPS = 500
+_TRUTH = 'truth'
 
 
-def decode(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
-    """Decodes the stretch of each row's first anchor; of the truth, only its first step x_s is fed.
+def decode(
+    objective: Objective[Any], model: Model, batch: Batch, *, steps: int
+) -> dict[str, tf.Tensor]:
+    """Decodes the stretch of each row's first anchor, in the two ways that a decoder can be run.
+
+    A decoder that is fed the truth needs to know little: each step is like the one before it. What
+    it says on its own, it knows from the state.
 
     Returns:
-      The outputs for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32 [steps, B] ids.
+      By caption, the outputs for x_{s+1}..x_{s+steps}: float [steps, B, C] values, or int32
+      [steps, B] ids.
     """
     composition = cast(Composition, objective.compose(model, batch))
     rows, starts = batch.inputs.shape[0], composition.padded(batch.r_starts[:, :1])
     state = LSTMState(*(s[:rows] for s in composition.read()['reconstruction']))
-    first = gather_columns(composition.sequences, starts, 1)[0]
+    columns = gather_columns(composition.sequences, starts, steps + 1)
     decoder = cast(Reconstruction, model.reconstruction)
     start = decoder.start(state, batch.r_anchors[:, 0] - batch.r_starts[:, 0])
     embedding = tf.convert_to_tensor(model.embedding)
-    return decoder.free_run(start, first, tf.constant(steps), embedding)
+    fed = decoder.outputs(start, columns, embedding)
+    return {
+        'fed the truth': decoder.values(fed, columns.dtype),
+        'on its own': decoder.free_run(start, columns[0], tf.constant(steps), embedding),
+    }
 
 
-def read_out(objective: Objective[Any], model: Model, batch: Batch, *, steps: int) -> tf.Tensor:
+def read_out(
+    objective: Objective[Any], model: Model, batch: Batch, *, steps: int
+) -> dict[str, tf.Tensor]:
     """A readout's predictions of each row's last steps, from its last state; as in `decode`."""
     del objective
     hidden = model.encode(model.sequences(batch.inputs, batch.lengths))
     dtype = tf.int32 if batch.inputs.shape.rank == 2 else model.dtype
     said = cast(Readout, model.reconstruction).recall(hidden, tf.range(steps, 0, -1), dtype)
-    return tf.transpose(said, [1, 0, *range(2, said.shape.rank)])
+    return {'from the last state': tf.transpose(said, [1, 0, *range(2, said.shape.rank)])}
 
 
 def draw_images(
-    spec: SequenceSpec, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray
-) -> np.ndarray:
-    """Draws truth (left) and reconstruction (right), the rest of the picture dimmed.
+    spec: SequenceSpec, inputs: np.ndarray, starts: np.ndarray, outputs: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Draws the truth and each reconstruction, the rest of the picture dimmed.
 
     Args:
       spec: of the records; undoes the permutation.
       inputs: uint8 [B, T, C].
       starts: int32 [B], step s of each row.
-      outputs: float [L-1, B, C], in 0..1.
+      outputs: by caption, float [L-1, B, C], in 0..1.
 
     Returns:
-      float [B, side, 2 * side, 1 or 3] in 0..1.
+      By caption, the truth first: float [B, side, side, 1 or 3] in 0..1.
     """
-    steps, pairs = outputs.shape[0], []
-    for row, start, said in zip(inputs / 255.0, starts, outputs.swapaxes(0, 1), strict=True):
-        stretch = slice(start + 1, start + 1 + steps)
-        truth, guess = 0.3 * row, 0.3 * row
-        truth[stretch], guess[stretch] = row[stretch], said.clip(0, 1)
-        pairs.append(pictures_of(np.stack([truth, guess]), spec))
-    return np.concatenate(np.stack(pairs, axis=1), axis=2)
+    whole = inputs / 255.0
+    drawn = {}
+    for caption, said in {_TRUTH: None, **outputs}.items():
+        dimmed = 0.3 * whole
+        for i, start in enumerate(starts):
+            stretch = slice(start + 1, start + 1 + len(next(iter(outputs.values()))))
+            dimmed[i, stretch] = whole[i, stretch] if said is None else said[:, i].clip(0, 1)
+        drawn[caption] = pictures_of(dimmed, spec)
+    return drawn
 
 
 def draw_texts(
-    spec: SequenceSpec, inputs: np.ndarray, begins: np.ndarray, outputs: np.ndarray
+    spec: SequenceSpec, inputs: np.ndarray, begins: np.ndarray, outputs: dict[str, np.ndarray]
 ) -> list[str]:
-    """Writes truth and reconstruction of each row as Markdown.
+    """Writes the truth and the reconstructions of each row as Markdown.
 
     Args:
       spec: of the records; turns ids into text.
       inputs: ids [B, T].
       begins: int32 [B], column of x_s of each row.
-      outputs: ids [L-1, B].
+      outputs: by caption, ids [L-1, B].
     """
     texts = []
-    for row, begin, said in zip(inputs, begins, outputs.T, strict=True):
-        truth = row[begin + 1 : begin + 1 + len(said)]
-        pair = (text_of(v, spec) for v in (truth, said))
-        texts.append('\n\n'.join(f'    {t!r}' for t in pair))
+    for i, (row, begin) in enumerate(zip(inputs, begins, strict=True)):
+        said = {caption: ids[:, i] for caption, ids in outputs.items()}
+        steps = len(next(iter(said.values())))
+        parts = {_TRUTH: row[begin + 1 : begin + 1 + steps], **said}
+        texts.append('\n\n'.join(f'{k}:\n\n    {text_of(v, spec)!r}' for k, v in parts.items()))
     return texts
 
 
@@ -120,7 +139,7 @@ class ReconstructionPictures:
         del logs
         if self._steps < 1:
             return
-        outputs = self._reconstruct().numpy()
+        outputs = {caption: said.numpy() for caption, said in self._reconstruct().items()}
         inputs, starts = self._batch.inputs.numpy(), self._starts
         with self._writer.as_default(step=self._global_step):
             if self._spec.kind == 'text':
@@ -132,7 +151,9 @@ class ReconstructionPictures:
                 tf.summary.image('reconstruction', pictures, max_outputs=len(pictures))
         self._writer.flush()
 
-    def _draw(self, inputs: np.ndarray, starts: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def _draw(
+        self, inputs: np.ndarray, starts: np.ndarray, outputs: dict[str, np.ndarray]
+    ) -> np.ndarray:
         if self._spec.kind == 'image':
-            return draw_images(self._spec, inputs, starts, outputs)
+            return draw_side_by_side(draw_images(self._spec, inputs, starts, outputs))
         return draw_reconstructions(inputs, self._lengths, starts, outputs)

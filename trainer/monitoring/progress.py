@@ -13,13 +13,11 @@ from typing import Any, TextIO
 import tensorflow as tf
 
 from pipelines.status_line import StatusLine
+from trainer.monitoring.pace import Pace
 
 _SHORT = {
     'loss': 'loss',
     'supervised_loss': 'supervised',
-    'reconstruction_loss': 'reconstruction',
-    'prediction_loss': 'prediction',
-    'accuracy': 'accuracy',
 }
 _QUIET_SECONDS = 30.0
 
@@ -32,14 +30,26 @@ def duration(seconds: float) -> str:
 
 
 def describe(logs: dict[str, float]) -> str:
-    """The losses and the accuracy of a loop or an evaluation, in a fixed order."""
-    parts = []
-    for name, label in _SHORT.items():
-        if name not in logs:
-            continue
-        value = f'{logs[name]:6.1%}' if name == 'accuracy' else f'{logs[name]:.4f}'
-        parts.append(f'{label} {value}')
+    """The losses and the accuracy of a loop, in a fixed order, in the units of `summarize`."""
+    parts = [f'{label} {logs[name]:.4f}' for name, label in _SHORT.items() if name in logs]
+    parts += _auxiliary(logs)
+    if 'accuracy' in logs:
+        parts.append(f'accuracy {logs["accuracy"]:6.1%}')
     return '  '.join(parts)
+
+
+def _auxiliary(logs: dict[str, float]) -> list[str]:
+    """The auxiliary losses in the units of `LonghaulTask.auxiliary_units`, and their state use."""
+    parts = []
+    for name in ('reconstruction', 'prediction'):
+        for unit in ('bits_per_step', 'squared_error'):
+            if f'{name}_{unit}' in logs:
+                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
+        if f'{name}_explained' in logs:
+            parts.append(f'{name} {logs[f"{name}_explained"]:.1%} explained')
+        if f'{name}_state_use' in logs:
+            parts.append(f'{name} state use {logs[f"{name}_state_use"]:.1%}')
+    return parts
 
 
 def summarize(logs: dict[str, float]) -> str:
@@ -53,14 +63,7 @@ def summarize(logs: dict[str, float]) -> str:
         if 'top_5_accuracy' in logs:
             parts.append(f'top 5 {logs["top_5_accuracy"]:.2%}')
         parts.append(f'supervised {logs["supervised_loss"]:.4f}')
-    for name in ('reconstruction', 'prediction'):
-        for unit in ('bits_per_step', 'squared_error'):
-            if f'{name}_{unit}' in logs:
-                parts.append(f'{name} {logs[f"{name}_{unit}"]:.4f} {unit.replace("_", " ")}')
-        if f'{name}_explained' in logs:
-            parts.append(f'{name} {logs[f"{name}_explained"]:.1%} explained')
-        if f'{name}_state_use' in logs:
-            parts.append(f'{name} state use {logs[f"{name}_state_use"]:.1%}')
+    parts += _auxiliary(logs)
     if 'memory' in logs:
         parts.append(f'memory {logs["memory"]:.1%}')
     return '  '.join(parts)
@@ -91,19 +94,40 @@ class Reporter:
         """Writes a message of one line."""
         self._line(text, event='message', text=text)
 
+    def begin(self, text: str) -> None:
+        """Says what begins and may take a while; on a terminal until the next line."""
+        self._line(text, over=self._terminal, event='begin', text=text)
+
     def training(
-        self, *, phase: str, step: int, last_step: int, logs: dict[str, float], rate: float
+        self,
+        *,
+        phase: str,
+        step: int,
+        last_step: int,
+        logs: dict[str, float],
+        rate: float | None,
+        left: float | None,
     ) -> None:
-        """Reports a training loop: its means, and its `rate` in steps a second."""
-        left = (last_step - step) / rate if rate > 0 else None
+        """Reports a training loop.
+
+        Args:
+          phase: its name.
+          step: that the loop has ended with.
+          last_step: of the phase.
+          logs: means over the loop.
+          rate: in steps a second; None: unknown.
+          left: seconds until all is done; None: unknown.
+        """
         values = {'phase': phase, 'step': step, 'last_step': last_step, **logs}
-        values |= {'steps_per_second': round(rate, 4), 'seconds_left': left and round(left, 1)}
+        values |= {'steps_per_second': rate and round(rate, 4)}
+        values |= {'seconds_left': left and round(left, 1)}
         now = time.monotonic()
         if not self._json and now - self._said_at < self._pause and step < last_step:
             return
         self._said_at = now
         text = (
-            f'{phase}  step {step}/{last_step}  {describe(logs)}  {rate:.2f} steps/s  '
+            f'{phase}  step {step}/{last_step}  {describe(logs)}  '
+            f'{"?" if rate is None else f"{rate:.2f}"} steps/s  '
             f'{"?" if left is None else duration(left)} left'
         )
         self._line(text, over=self._terminal and step < last_step, event='training', **values)
@@ -144,16 +168,31 @@ class ProgressLine:
         first_step: int,
         last_step: int,
         reporter: Reporter,
+        pace: Pace | None = None,
     ) -> None:
+        """Prepares to report.
+
+        Args:
+          phase: its name.
+          global_step: scalar int64.
+          first_step: of the phase.
+          last_step: of the phase.
+          reporter: takes the lines.
+          pace: of the phase; None: it is measured here, and nothing but steps is left to do.
+        """
         self._phase, self._step, self._last = phase, global_step, last_step
-        self._reporter, self._before = reporter, (time.monotonic(), first_step)
+        self._reporter, self._pace = reporter, pace or Pace(last_step=last_step)
+        self._pace.start(first_step)
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Reports the loop's means; the first loop's speed includes tracing."""
-        now, step = time.monotonic(), int(self._step.numpy())
-        since, before = self._before
-        self._before = (now, step)
-        rate = (step - before) / max(now - since, 1e-9)
+        """Reports the loop's means."""
+        step = int(self._step.numpy())
+        rate = self._pace.rate(step)
         self._reporter.training(
-            phase=self._phase, step=step, last_step=self._last, logs=logs, rate=rate
+            phase=self._phase,
+            step=step,
+            last_step=self._last,
+            logs=logs,
+            rate=rate,
+            left=self._pace.left(step, rate),
         )

@@ -7,32 +7,43 @@ validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predicti
 result.json (the run in one line), export/<version>/ (SavedModels).
 """
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError, first_line
+from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
 from trainer.data import checks
+from trainer.data.record_files import other_splits
+from trainer.run_dir import small_files
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.healing import STEP, heal
 
 GIN_FILE = 'operative.gin'
 VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
 _COMMAND_FILE, _DATA_FILE = 'command.json', 'data.json'
 _STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
-_STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
 _SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
 _SKIPPED = 'skipped/.ATTRIBUTES/VARIABLE_VALUE'
 _AVERAGES = 'averages/'
+_WITHOUT_DATA = 'the next start of training writes it anew, and compares no records then'
 
 
 class ModelDir:
     """Names and reads the parts of a run's folder."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, *, flag: str = '--model_dir') -> None:
+        """Takes the folder, and the argument that names it.
+
+        Raises:
+          LonghaulError: if TensorFlow cannot keep checkpoints in a folder of this name.
+        """
+        refuse_pattern(path, flag=flag)
+        self.path, self._flag = path, flag
 
     def __truediv__(self, name: str) -> str:
         return tf.io.gfile.join(self.path, name)
@@ -66,9 +77,21 @@ class ModelDir:
             tf.io.gfile.remove(probe)
         except (tf.errors.OpError, OSError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: cannot be written to ({first_line(error)}); '
+                f'{self._flag}={self.path}: cannot be written to ({first_line(error)}); '
                 'name a folder that you may write to'
             ) from error
+
+    def heal(self, *, say: Callable[[str], None]) -> None:
+        """Makes the newest readable checkpoint the latest one, and that of best/ likewise.
+
+        Args:
+          say: takes a line for people, if something was wrong.
+
+        Raises:
+          LonghaulError: if there are checkpoints, and none can be read.
+        """
+        heal(self.checkpoints, without='start again', say=say)
+        heal(self.best, without='evaluate and export the latest weights', say=say)
 
     def copy_state(self, target: str) -> None:
         """Copies the files that a run reads from its folder: weights and small files, no logs."""
@@ -84,25 +107,25 @@ class ModelDir:
 
     def latest_step(self) -> int:
         """Global step of the latest checkpoint to resume from; 0 when there is none."""
-        path = tf.train.latest_checkpoint(self.checkpoints)
-        return 0 if path is None else int(tf.train.load_variable(path, _STEP))
+        return int(self._latest(STEP))
 
     def latest_skipped(self) -> int:
         """Batches left out up to the latest checkpoint; 0 without one."""
+        return int(self._latest(_SKIPPED))
+
+    def latest_seconds(self) -> float:
+        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
+        return float(self._latest(_SECONDS))
+
+    def _latest(self, name: str) -> Any:
         path = tf.train.latest_checkpoint(self.checkpoints)
-        if path is None or not tf.train.load_checkpoint(path).has_tensor(_SKIPPED):
-            return 0
-        return int(tf.train.load_variable(path, _SKIPPED))
+        reader = None if path is None else tf.train.load_checkpoint(path)
+        return reader.get_tensor(name) if reader and reader.has_tensor(name) else 0
 
     def has_averages(self) -> bool:
         """Whether the latest checkpoint holds moving averages of the weights."""
         path = tf.train.latest_checkpoint(self.checkpoints)
         return path is not None and _has_averages(path)
-
-    def latest_seconds(self) -> float:
-        """Seconds of training and validating that the latest checkpoint took; 0 without one."""
-        path = tf.train.latest_checkpoint(self.checkpoints)
-        return 0.0 if path is None else float(tf.train.load_variable(path, _SECONDS))
 
     def evaluated_checkpoint(self) -> str:
         """The best checkpoint, or the latest while there is no best one.
@@ -115,7 +138,7 @@ class ModelDir:
             if path is not None:
                 return path
         raise LonghaulError(
-            f'--model_dir={self.path}: holds no checkpoint; train first with --mode=train'
+            f'{self._flag}={self.path}: holds no checkpoint; train first with --mode=train'
         )
 
     def remember_command(
@@ -141,10 +164,11 @@ class ModelDir:
         return self._command().get('commits', [])
 
     def _command(self) -> dict[str, list[str]]:
-        if not tf.io.gfile.exists(self / _COMMAND_FILE):
+        path, without = self / _COMMAND_FILE, 'only the code that trained before is forgotten'
+        if not tf.io.gfile.exists(path):
             return {}
-        with tf.io.gfile.GFile(self / _COMMAND_FILE) as file:
-            return json.loads(file.read())
+        text = small_files.read_text(path, without=without)
+        return small_files.parse(text, path, _COMMAND_FILE, without=without)
 
     def read_weights(self, path: str, **objects: tf.Module | tf.Variable) -> None:
         """Reads some of a checkpoint's objects, `model` and `global_step` for example.
@@ -157,7 +181,7 @@ class ModelDir:
             checkpoint.read(path).assert_existing_objects_matched().expect_partial()
         except (AssertionError, ValueError) as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: holds another model than the configuration describes; '
+                f'{self._flag}={self.path}: holds another model than the configuration describes; '
                 'set ModelConfig and the weights in ObjectiveConfig as its operative.gin does, or '
                 'name another --model_dir'
             ) from error
@@ -173,12 +197,36 @@ class ModelDir:
         kind = 'averages' if _has_averages(path) else 'model'
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
-    def remember_data(self, spec: SequenceSpec, class_names: tuple[str, ...]) -> None:
-        """Saves what the run is trained on; if that is saved already, refuses other data."""
+    def remember_data(
+        self,
+        spec: SequenceSpec,
+        class_names: tuple[str, ...],
+        records: dict[str, str] | None = None,
+        *,
+        change: bool = False,
+    ) -> None:
+        """Saves what the run is trained on; refuses other data than are saved already.
+
+        Args:
+          spec: of the records.
+          class_names: by label.
+          records: their identity, see `trainer.data.record_files`. A run that is older than this
+            argument gets it now.
+          change: whether a run may go on with other examples of the same kind.
+
+        Raises:
+          LonghaulError: if the run was trained on other data.
+        """
         if tf.io.gfile.exists(self / _DATA_FILE):
             checks.check_same_data(*self.data(), spec, class_names)
-            return
-        content = {'spec': spec.to_json(), 'class_names': class_names}
+            other = other_splits(self.trained_records(), records or {})
+            if other and not change and self.latest_step() > 0:
+                raise LonghaulError(
+                    f'{self._flag}={self.path}: was trained on other records: those of '
+                    f'{", ".join(other)} are not the same; name its records with --records=DIR, or '
+                    'another --model_dir, or add --allow_changes to go on with these'
+                )
+        content = {'spec': spec.to_json(), 'class_names': class_names, 'records': records or {}}
         write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
 
     def data(self) -> tuple[SequenceSpec, tuple[str, ...]]:
@@ -187,39 +235,27 @@ class ModelDir:
         Raises:
           LonghaulError: if nothing was trained here.
         """
+        content = self._data()
         try:
-            with tf.io.gfile.GFile(self / _DATA_FILE) as file:
-                content = json.loads(file.read())
+            spec = SequenceSpec.from_json(content['spec'])
+        # It checks values, not their types.
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise small_files.damaged(self / _DATA_FILE, error, _WITHOUT_DATA) from error
+        return spec, tuple(content['class_names'])
+
+    def trained_records(self) -> dict[str, str]:
+        """The identity of the records that the run was trained on; {} if an older version did."""
+        return self._data().get('records', {})
+
+    def _data(self) -> dict[str, Any]:
+        path = self / _DATA_FILE
+        try:
+            text = small_files.read_text(path, without=_WITHOUT_DATA)
+            return small_files.parse(text, path, _DATA_FILE, without=_WITHOUT_DATA)
         except tf.errors.NotFoundError as error:
             raise LonghaulError(
-                f'--model_dir={self.path}: holds no run; train first with --mode=train'
+                f'{self._flag}={self.path}: holds no run; train first with --mode=train'
             ) from error
-        return SequenceSpec.from_json(content['spec']), tuple(content['class_names'])
-
-
-def write_atomically(path: str, content: str) -> None:
-    """Writes a file so that no reader ever sees half of it.
-
-    Raises:
-      LonghaulError: if it cannot be written.
-    """
-    temporary = f'{path}.partial'
-    with refusing(path):
-        with tf.io.gfile.GFile(temporary, 'w') as file:
-            file.write(content)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-
-
-@contextlib.contextmanager
-def refusing(path: str) -> Iterator[None]:
-    """Inside this context, an error of the file system becomes a refusal that names the file."""
-    try:
-        yield
-    except (tf.errors.OpError, OSError) as error:
-        raise LonghaulError(
-            f'{path}: cannot be written ({first_line(error)}); make room, or make it writable: the '
-            'same command goes on from the last checkpoint'
-        ) from error
 
 
 def _has_averages(path: str) -> bool:

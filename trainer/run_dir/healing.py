@@ -1,24 +1,69 @@
-"""Finds the newest readable checkpoint: a machine that loses power may leave an unreadable one."""
+"""Finds the newest readable checkpoint: a machine that loses power may leave an unreadable one.
 
+The file `checkpoint` names the checkpoints of a folder. It may be lost or damaged too: then the
+checkpoints that lie beside it count.
+"""
+
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
+from trainer.run_dir.files import write_atomically
+
+STATE_FILE = 'checkpoint'
+STEP = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
+_INDEX = re.compile(r'(ckpt-(\d+))\.index')
 
 
-def _is_whole(path: str) -> bool:
-    """Whether every tensor of a checkpoint can be read; their checksums are part of the format."""
+def is_whole(path: str, *, holding: str = STEP) -> bool:
+    """Whether all tensors of a checkpoint can be read, a certain one among them.
+
+    Their checksums are part of the format.
+    """
     try:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
+        return reader.has_tensor(holding)
     except Exception:  # TensorFlow's readers raise many types.
         return False
-    return True
 
 
-def heal(folder: str, *, say: Callable[[str], None]) -> None:
+def _named(folder: str) -> list[str]:
+    """The checkpoints that the file `checkpoint` names, the latest last; [] if it tells nothing."""
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except ValueError:  # It is no text.
+        return []
+    return [] if state is None else list(state.all_model_checkpoint_paths)
+
+
+def _found(folder: str) -> list[str]:
+    """The checkpoints that lie in a folder, by their numbers."""
+    matches = [_INDEX.fullmatch(name) for name in tf.io.gfile.listdir(folder)]
+    numbered = sorted((int(m[2]), m[1]) for m in matches if m)
+    return [tf.io.gfile.join(folder, name) for _, name in numbered]
+
+
+def _make_latest(folder: str, paths: list[str]) -> None:
+    """Names these checkpoints in the file `checkpoint`, relative to it, so that it can be moved."""
+    names = [path.rpartition('/')[2] for path in paths]
+    state = tf.compat.v1.train.generate_checkpoint_state_proto(
+        '/',
+        names[-1],
+        all_model_checkpoint_paths=names,
+        # Without times, the manager would never remove them.
+        all_model_checkpoint_timestamps=[
+            tf.io.gfile.stat(f'{path}.index').mtime_nsec * 1e-9 for path in paths
+        ],
+        last_preserved_timestamp=0.0,
+    )
+    write_atomically(tf.io.gfile.join(folder, STATE_FILE), str(state))
+
+
+def heal(folder: str, *, without: str, say: Callable[[str], None]) -> None:
     """Makes the newest readable checkpoint of a folder the latest one.
 
     A process that is killed leaves whole checkpoints behind. A machine that loses power may not,
@@ -26,22 +71,26 @@ def heal(folder: str, *, say: Callable[[str], None]) -> None:
 
     Args:
       folder: of checkpoints; nothing happens where there is none.
+      without: what happens if the folder is removed, as a verb for people: 'start again'.
       say: takes a line for people, if something was wrong.
 
     Raises:
       LonghaulError: if there are checkpoints, and none can be read.
     """
-    state = tf.train.get_checkpoint_state(folder)
-    if state is None or not state.all_model_checkpoint_paths:
+    if not tf.io.gfile.isdir(folder):
         return
-    paths = list(state.all_model_checkpoint_paths)
-    whole = next((path for path in reversed(paths) if _is_whole(path)), None)
-    if whole is None:
+    named = _named(folder)
+    if named and is_whole(named[-1]):
+        return
+    found = _found(folder)
+    whole = next((path for path in reversed(found) if is_whole(path)), None)
+    if whole is None and (named or found):
+        count = len({path.rpartition('/')[2] for path in named + found})
         raise LonghaulError(
-            f'{folder}: none of {len(paths)} checkpoints can be read; remove the folder to start '
-            'again, or bring one back from a copy'
+            f'{folder}: none of {count} checkpoints can be read; remove the folder to {without}, '
+            'or bring one back from a copy'
         )
-    if whole != paths[-1]:
-        say(f'{paths[-1]}: cannot be read; going on from {whole}')
-        kept = paths[: paths.index(whole) + 1]
-        tf.compat.v1.train.update_checkpoint_state(folder, whole, all_model_checkpoint_paths=kept)
+    if whole is not None:
+        lost = named[-1] if named else tf.io.gfile.join(folder, STATE_FILE)
+        say(f'{lost}: cannot be read; going on from {whole}')
+        _make_latest(folder, found[: found.index(whole) + 1])

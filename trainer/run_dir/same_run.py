@@ -8,9 +8,12 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
-from trainer.run_dir.folder import ModelDir, write_atomically
+from trainer.run_dir import small_files
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import ModelDir
 
 _FILE_NAME = 'config.json'
+_WITHOUT = 'the run goes on with the configuration of this command, whatever it was before'
 # Settings that may change from one start of a run to the next, such as lengths and intervals.
 _FREE = {
     'data.records',
@@ -69,8 +72,8 @@ def check_same_run(folder: ModelDir, config: Config, *, change: bool) -> None:
     """
     path, values = folder / _FILE_NAME, _flat(config)
     if folder.latest_step() > 0 and tf.io.gfile.exists(path) and not change:
-        with tf.io.gfile.GFile(path) as file:
-            before = json.loads(file.read())
+        text = small_files.read_text(path, without=_WITHOUT)
+        before = small_files.parse(text, path, _FILE_NAME, without=_WITHOUT)
         # An older version, which lacked a setting, behaved as its default does.
         before = _defaults(config) | before
         differ = [n for n in values if n not in _FREE and before[n] != values[n]]

@@ -6,7 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.run_dir.folder import VALIDATIONS_FILE, ModelDir, write_atomically
+from trainer.run_dir import small_files
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import VALIDATIONS_FILE, ModelDir
+
+_WITHOUT = 'the validations so far are forgotten, and the best one with them'
 
 
 class ValidationLog:
@@ -15,8 +19,12 @@ class ValidationLog:
     def __init__(self, folder: ModelDir) -> None:
         self._path, self._lines = folder / VALIDATIONS_FILE, []
         if tf.io.gfile.exists(self._path):
-            with tf.io.gfile.GFile(self._path) as file:
-                self._lines = [json.loads(line) for line in file.read().splitlines()]
+            text = small_files.read_text(self._path, without=_WITHOUT)
+            self._lines = [
+                small_files.parse(line, self._path, VALIDATIONS_FILE, without=_WITHOUT)
+                # An empty file has lost its lines.
+                for line in text.splitlines() or ['']
+            ]
         latest = folder.latest_step()
         self._lines = [line for line in self._lines if line['step'] <= latest]
 

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from trainer.devices.workers import count, gather, is_chief
-from trainer.run_dir.folder import ModelDir, write_atomically
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import ModelDir
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.format.errors import printable
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
+from trainer.run_dir import small_files
 from trainer.run_dir.folder import GIN_FILE, ModelDir
+from trainer.run_dir.markdown import plain
 
+_WITHOUT = 'the card does not have its numbers until --mode=eval is run again'
 _SPLITS = ('test', 'validation')
 _PLACES = ('DataConfig.records', 'DataConfig.service', 'RunConfig.warm_start', 'RECORDS')
 
@@ -43,7 +47,7 @@ def write_card(
     parts = [
         f'# {_title(config, spec)}',
         f'Version {version}: the weights after {version:,} steps of training '
-        f'(`{"/".join(checkpoint.split("/")[-2:])}`), written by Longhaul.',
+        f'({plain("/".join(checkpoint.split("/")[-2:]))}), written by Longhaul.',
         '## Data',
         _data(spec, class_names),
         '## How good it is',
@@ -94,7 +98,7 @@ def _data(spec: SequenceSpec, class_names: tuple[str, ...]) -> str:
     if spec.trailing_steps:
         what = {'blank': 'zeros', 'noise': 'noise'}[spec.trailing]
         lines.append(f'{spec.trailing_steps:,} steps of {what} are appended to each of them.')
-    shown = ', '.join(class_names[:20])
+    shown = ', '.join(plain(name) for name in class_names[:20])
     more = f' and {len(class_names) - 20} more' if len(class_names) > 20 else ''
     lines.append(f'{len(class_names)} classes: {shown}{more}.')
     return '\n'.join(lines)
@@ -106,8 +110,8 @@ def _accuracy(folder: ModelDir, version: int) -> str:
         path = folder / f'evaluation-{split}.json'
         if not tf.io.gfile.exists(path):
             continue
-        with tf.io.gfile.GFile(path) as file:
-            found = json.loads(file.read())
+        text = small_files.read_text(path, without=_WITHOUT)
+        found = small_files.parse(text, path, 'evaluation-*.json', without=_WITHOUT)
         # The numbers of another checkpoint do not hold for these weights.
         if found.get('global_step') == version and 'accuracy' in found:
             rows.append(_row(split, found))
@@ -146,7 +150,9 @@ def _call(spec: SequenceSpec) -> str:
     return (
         f'`serving_default` takes a batch of raw items, the bytes of {what} each:\n\n'
         '    import tensorflow as tf\n'
-        "    serve = tf.saved_model.load('.').signatures['serving_default']\n"
+        # A function outlives the model, but not its variables.
+        "    model = tf.saved_model.load('.')\n"
+        "    serve = model.signatures['serving_default']\n"
         "    answer = serve(data=tf.constant([open('FILE', 'rb').read()]))\n"
         "    answer['class_name'], answer['probabilities'], answer['readable']"
     )
@@ -166,12 +172,11 @@ def _type(spec: tf.TensorSpec) -> str:
 
 
 def _configuration(folder: ModelDir, config: Config) -> str:
-    commits = ', '.join(folder.commits()) or 'unknown'
+    commits = ', '.join(plain(commit) for commit in folder.commits()) or 'unknown'
     lines = [f'Code: {commits}. Seed {config.run.seed}.']
     if tf.io.gfile.exists(folder / GIN_FILE):
-        with tf.io.gfile.GFile(folder / GIN_FILE) as file:
-            text = file.read()
-        lines.append('    ' + '\n    '.join(_without_places(text)))
+        text = small_files.read_text(folder / GIN_FILE, without='name one with --gin_file')
+        lines.append('\n'.join(f'    {printable(line)}' for line in _without_places(text)))
     else:
         lines.append('    ' + json.dumps(dataclasses.asdict(config.model)))
     return '\n\n'.join(lines)

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from official.core import export_base
@@ -11,7 +11,8 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
 from trainer.models.architectures import make_model
-from trainer.run_dir.folder import ModelDir, refusing, versions, write_atomically
+from trainer.run_dir.files import refusing, write_atomically
+from trainer.run_dir.folder import ModelDir, versions
 from trainer.serving import lite, warmup
 from trainer.serving.card import write_card
 from trainer.serving.module import ServingModule
@@ -19,13 +20,20 @@ from trainer.serving.module import ServingModule
 EXTRA_FOLDER, ABOUT_FILE, CARD_FILE = 'assets.extra', 'longhaul.json', 'README.md'
 
 
-def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
+def export(
+    config: Config,
+    model_dir: str,
+    *,
+    tflite: bool = True,
+    say: Callable[[str], None] = print,
+) -> str:
     """Exports the weights that an evaluation of this run uses.
 
     Args:
       config: of the run.
       model_dir: its folder.
       tflite: whether a TFLite model is wanted beside it.
+      say: takes a line for people, if a checkpoint is damaged.
 
     Returns:
       The new folder export/VERSION, VERSION being the global step of the weights. It appears whole
@@ -42,6 +50,7 @@ def export(config: Config, model_dir: str, *, tflite: bool = True) -> str:
             f'--model_dir={model_dir}: was trained on records without classes, so it classifies '
             'nothing; start a run on labelled records from it with RunConfig.warm_start'
         )
+    folder.heal(say=say)
     checkpoint = folder.evaluated_checkpoint()
     model = make_model(config, spec, classes=len(class_names))
     step = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -1,4 +1,4 @@
-"""`--dry_run` describes what a command would do; `check_memory` refuses what cannot fit."""
+"""`--dry_run` describes what a command would do; what cannot fit into memory is refused."""
 
 import dataclasses
 import math
@@ -20,6 +20,21 @@ def size(count: float) -> str:
     return f'{count / 1e9:.1f} GB' if count >= 1e8 else f'{count / 1e6:.1f} MB'
 
 
+def check_model(config: Config, info: RecordsInfo, *, here: int) -> None:
+    """Refuses, before anything is built, a model whose weights alone do not fit into memory.
+
+    Args:
+      config: of the run.
+      info: of its records.
+      here: how many replicas share this machine's memory.
+
+    Raises:
+      LonghaulError: with the estimate, and the gin value to lower.
+    """
+    copies = 2 if config.optimizer.ema_decay else 1
+    _refuse_beyond_memory([memory.weights(config, info, copies=copies)], config, 'the model', here)
+
+
 def check_memory(
     config: Config,
     info: RecordsInfo,
@@ -28,8 +43,6 @@ def check_memory(
     here: int,
 ) -> None:
     """Refuses, before the first step, a run that cannot fit into this machine's memory.
-
-    Runs on an accelerator are not checked, since its memory is not known beforehand.
 
     Args:
       config: of the run.
@@ -40,25 +53,34 @@ def check_memory(
     Raises:
       LonghaulError: with the estimate, and the gin value to lower.
     """
+    parts = memory.estimate(config, info, replicas=replicas)
+    _refuse_beyond_memory(parts, config, 'a training step', here)
+
+
+def _refuse_beyond_memory(parts: list[Part], config: Config, what: str, here: int) -> None:
+    """Refuses what needs more than is free; an accelerator's memory is not known beforehand."""
     if any(tf.config.list_logical_devices(kind) for kind in ('GPU', 'TPU')):
         return
-    free = memory.available_bytes()
-    if free is None:
+    free, needed = memory.available_bytes(), sum(part.bytes for part in parts) * here
+    if free is None or needed <= free:
         return
-    parts = memory.estimate(config, info, replicas=replicas)
-    needed = sum(part.bytes for part in parts) * here
-    if needed > free:
-        largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in parts[:3])
-        raise LonghaulError(
-            f'a training step needs at least {size(needed)} of memory ({largest}), and '
-            f'{size(free)} are free: {_way_out(config, parts[0], needed=needed, free=free)}'
-        )
+    largest = ', '.join(f'{part.name} {size(part.bytes)}' for part in parts[:3])
+    # Without the weights, what is left is for the batch.
+    fixed = sum(part.bytes for part in parts if part.lower.startswith('ModelConfig.')) * here
+    fitting = _fitting_batch(config, needed=needed - fixed, free=free - fixed)
+    raise LonghaulError(
+        f'{what} needs at least {size(needed)} of memory ({largest}), and {size(free)} are free: '
+        f'{_way_out(config, parts[0], fitting)}'
+    )
 
 
-def _way_out(config: Config, largest: Part, *, needed: int, free: int) -> str:
+def _fitting_batch(config: Config, *, needed: int, free: int) -> int:
+    """A batch that is likely to fit: half of what the estimate, a lower bound, allows."""
+    return int(config.data.batch_size * free / needed / 2) if needed > 0 else 0
+
+
+def _way_out(config: Config, largest: Part, fitting: int) -> str:
     """Which values to lower."""
-    # The estimate is a lower bound: half of the batch that it allows is likely to fit.
-    fitting = int(config.data.batch_size * free / needed / 2)
     section, name = largest.lower.split('.')
     sections = {type(s).__name__: s for s in vars(config).values()}
     lower = f'{largest.lower}={getattr(sections[section], name)}'

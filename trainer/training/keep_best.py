@@ -4,7 +4,8 @@ import orbit
 import tensorflow as tf
 
 from trainer.models.protocol import Model
-from trainer.run_dir.folder import ModelDir, refusing
+from trainer.run_dir.files import refusing
+from trainer.run_dir.folder import ModelDir
 from trainer.run_dir.validations import ValidationLog
 
 

@@ -52,6 +52,7 @@ class PhaseTrainer(orbit.AbstractTrainer):
         skip: Callable[[list[int], int], None] | None = None,
         stop: StopRequest | None = None,
         after_step: Callable[[tf.Tensor], None] = lambda step: None,
+        after_first: Callable[[int], None] = lambda step: None,
     ) -> None:
         """Prepares to train.
 
@@ -66,10 +67,12 @@ class PhaseTrainer(orbit.AbstractTrainer):
             such a batch is an error.
           stop: whether to stop; checked after each step. None: never.
           after_step: traced into the step, outside of replicas; takes the new global step.
+          after_first: called once, after the step that is compiled; takes the new global step.
         """
         self._task, self._model, self._optimizer = task, model, optimizer
         self._global_step, self._position = global_step, position
         self._skip, self._after_step = skip or _refuse, after_step
+        self._after_first: Callable[[int], None] | None = after_first
         self._stop = stop or StopRequest()
         self._strategy = tf.distribute.get_strategy()
         self._metrics = task.build_metrics(training=True)
@@ -109,6 +112,9 @@ class PhaseTrainer(orbit.AbstractTrainer):
         taken: list[tf.Tensor] = []
         while len(taken) < count and not stopped:
             taken.append(self._step(next(self._batches)))
+            if self._after_first is not None:
+                self._after_first(int(self._global_step.numpy()))
+                self._after_first = None
             stopped = self._stop.is_made(self._strategy)
         self._position += len(taken)
         skipped = [first + i for i, good in enumerate(taken) if not good]

@@ -17,6 +17,13 @@ from trainer.config import Config
 from trainer.data.order import bucket_segments
 
 _FLOAT = 4
+_WIDTHS = (
+    'hidden_units',
+    'embedding_units',
+    'head_units',
+    'readout_units',
+    'transformer_inner_units',
+)
 # A step of an LSTM keeps its four gates, c before it and h after it, of U units each.
 _LSTM_KEPT = 6
 # Weights, their gradients, the sum of the gradients and a slot of the optimizer.
@@ -63,7 +70,7 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
     parts = [
         # The batch at hand, and two ahead.
         Part('input batches', 3 * stored, 'DataConfig.batch_size'),
-        Part('weights and slots', _weights(config, info), 'ModelConfig.hidden_units'),
+        weights(config, info),
     ]
     if config.model.architecture == 'transformer':
         parts.append(_attention(config, rows, steps))
@@ -79,14 +86,48 @@ def _outputs(config: Config, info: RecordsInfo) -> int:
     return spec.vocabulary_size or spec.channels * (config.objective.levels(spec) or 1)
 
 
-def _weights(config: Config, info: RecordsInfo) -> int:
-    model, objective = config.model, config.objective
-    units, head, rows = model.hidden_units, model.head_units, _outputs(config, info)
-    lstm = 4 * units * (units + model.embedding_units + 1)
-    count = rows * model.embedding_units + lstm + head * (units + head + len(info.class_names))
-    for weight in (objective.reconstruction_weight, objective.prediction_weight):
-        count += bool(weight) * head * (units + rows)
-    return (_COPIES + bool(config.optimizer.ema_decay)) * count * _FLOAT
+def weights(config: Config, info: RecordsInfo, *, copies: int | None = None) -> Part:
+    """The weights, and by default all that a training step keeps for each of them.
+
+    Args:
+      config: of the run.
+      info: of its records.
+      copies: numbers per weight; None: those of a training step.
+    """
+    copies = _COPIES + bool(config.optimizer.ema_decay) if copies is None else copies
+    sizes = {name: getattr(config.model, name) for name in _WIDTHS}
+    widest = max(sizes, key=lambda name: sizes[name])
+    count = _main(config, info) + _auxiliary(config, info)
+    return Part('weights and slots', copies * count * _FLOAT, f'ModelConfig.{widest}')
+
+
+def _main(config: Config, info: RecordsInfo) -> int:
+    """The weights of embedding, main network and classifier."""
+    model, embedding = config.model, config.model.embedding_units
+    if model.architecture == 'transformer':
+        width, inner = embedding, model.transformer_inner_units
+        layers = model.transformer_layers * embedding * (4 * embedding + 2 * inner)
+    else:
+        width, gates = model.hidden_units, 3 if model.architecture == 'gru' else 4
+        layers = gates * width * (width + embedding + 1)
+    head = model.head_units * (width + model.head_units + len(info.class_names))
+    return (info.spec.vocabulary_size or info.spec.channels) * embedding + layers + head
+
+
+def _auxiliary(config: Config, info: RecordsInfo) -> int:
+    """The weights of decoder, auxiliary LSTM and readouts."""
+    model, objective, outputs, count = config.model, config.objective, _outputs(config, info), 0
+    units, p = model.hidden_units, model.readout_units
+    lstm = 4 * units * (units + model.embedding_units)
+    for name in ('reconstruction', 'prediction'):
+        if not getattr(objective, f'{name}_weight'):
+            continue
+        if name in objective.readouts:
+            count += p * (units + 4 * p + outputs)
+        else:
+            top = 8 * units * units if name == 'reconstruction' else 0
+            count += lstm + top + model.head_units * (units + outputs)
+    return count
 
 
 def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Part]:

@@ -1,11 +1,12 @@
 """One phase of a run, put together for orbit's Controller: optimizer, checkpoints, actions."""
 
-import functools
+import time
 
 import orbit
 import tensorflow as tf
 
 from trainer.config import RunConfig
+from trainer.monitoring.pace import Pace
 from trainer.run_dir.checkpoints import CheckpointManager
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import averages
@@ -14,6 +15,7 @@ from trainer.training.optimizers import keep_learning_rate, make_optimizer
 from trainer.training.outlets import Outlets
 from trainer.training.phase_actions import PhaseActions
 from trainer.training.phases import Phase
+from trainer.training.result import Stopwatch
 from trainer.training.skipped import SkippedBatches
 from trainer.training.splits import Splits
 from trainer.training.state import TrainedState
@@ -38,6 +40,7 @@ class PhaseTraining:
         state: TrainedState,
         outlets: Outlets,
         stop: StopRequest,
+        watch: Stopwatch,
         validations: ValidationLog | None,
     ) -> None:
         """Prepares a phase of a run.
@@ -48,13 +51,38 @@ class PhaseTraining:
           state: the variables that it changes.
           outlets: where it writes.
           stop: whether to stop early.
+          watch: adds up the run's seconds.
           validations: of the run; None: the phase is not validated.
         """
         self._phase, self._splits, self._state, self._stop = phase, splits, state, stop
         self._folder, self._reporter, self._logs = outlets
         self._config, self._validations = splits.config, validations
         self._task = splits.task(supervised=phase.supervised)
-        self._actions = PhaseActions(phase, self._task, splits=splits, state=state, outlets=outlets)
+        self._pace = self._make_pace()
+        self._actions = PhaseActions(
+            phase,
+            self._task,
+            splits=splits,
+            state=state,
+            outlets=outlets,
+            pace=self._pace,
+            watch=watch,
+        )
+
+    def _make_pace(self) -> Pace:
+        run, counts = self._config.run, self._splits.info.counts['splits']
+        last, batch_size = self._phase.last_step, self._config.data.batch_size
+        if self._validations is None:
+            return Pace(last_step=last, batch_size=batch_size)
+        after = counts['validation'] + (counts.get('test', 0) if run.evaluate_test else 0)
+        return Pace(
+            last_step=last,
+            batch_size=batch_size,
+            first_step=self._phase.first_step,
+            interval=run.eval_interval,
+            validated=counts['validation'],
+            evaluated=after if last == run.total_steps else 0,
+        )
 
     def is_done(self, step: int) -> bool:
         """Whether a run that stands at a global step has nothing left to do in this phase."""
@@ -104,8 +132,15 @@ class PhaseTraining:
                 self._actions.close()
 
     def _alternate(self, controller: orbit.Controller) -> None:
-        train = functools.partial(controller.train, checkpoint_at_completion=False)
         log, config = self._validations, self._config.run
+
+        def train(step: int) -> None:
+            """Trains until a step."""
+            self._pace.start(int(self._state.global_step.numpy()))
+            controller.train(step, checkpoint_at_completion=False)
+
+        if int(self._state.global_step.numpy()) < self._phase.last_step:
+            self._reporter.begin(f'{self._phase.name}  compiling the first step')
         if log is None:
             if int(self._state.global_step.numpy()) < self._phase.last_step:
                 train(self._phase.last_step)
@@ -116,9 +151,16 @@ class PhaseTraining:
             step=int(self._state.global_step.numpy()),
             validated=log.steps,
             train=train,
-            validate=lambda: controller.evaluate(steps=-1),
+            validate=lambda: self._validate(controller),
             is_over=lambda: self._phase.supervised and is_over(config, log),
         )
+
+    def _validate(self, controller: orbit.Controller) -> None:
+        step, count = int(self._state.global_step.numpy()), self._splits.info.counts['splits']
+        self._reporter.begin(f'validating at step {step}: {count["validation"]:,} examples')
+        began = time.monotonic()
+        controller.evaluate(steps=-1)
+        self._pace.validation_took(time.monotonic() - began)
 
     def _controller(self, first_step: int) -> orbit.Controller:
         state, config = self._state, self._config.run
@@ -147,6 +189,7 @@ class PhaseTraining:
             skip=skipped.add,
             stop=self._stop,
             after_step=self._average,
+            after_first=self._pace.start,
         )
         validator, eval_actions = None, None
         if self._validations is not None:

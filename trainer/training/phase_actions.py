@@ -7,6 +7,7 @@ import tensorflow as tf
 from trainer.models.batch import Batch
 from trainer.monitoring.diagnostics import AnchorHistograms, Diagnostics, Profile
 from trainer.monitoring.measures import AuxiliaryMeasures, Measures
+from trainer.monitoring.pace import Pace
 from trainer.monitoring.pictures import ReconstructionPictures
 from trainer.monitoring.progress import ProgressLine
 from trainer.run_dir.validations import LogValidation, ValidationLog
@@ -34,8 +35,11 @@ class PhaseActions:
         splits: Splits,
         state: TrainedState,
         outlets: Outlets,
+        pace: Pace,
+        watch: result.Stopwatch,
     ) -> None:
         """Takes the objects that the actions use; see `PhaseTraining`."""
+        self._pace, self._watch = pace, watch
         self._phase, self._task, self._splits, self._state = phase, task, splits, state
         self._folder, self._reporter, self._logs = outlets
         self._config = splits.config
@@ -51,8 +55,14 @@ class PhaseActions:
         state, phase = self._state, self._phase
         place = {'global_step': state.global_step, 'last_step': phase.last_step}
         actions = [
-            ProgressLine(phase=phase.name, first_step=first_step, reporter=self._reporter, **place),
-            result.Stopwatch(state.seconds),
+            ProgressLine(
+                phase=phase.name,
+                first_step=first_step,
+                reporter=self._reporter,
+                pace=self._pace,
+                **place,
+            ),
+            self._watch,
         ]
         if not phase.supervised:
             actions.append(KeepPretrained(state.model, self._folder, **place))

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import orbit
 import tensorflow as tf
 
+from pipelines.format.records import RecordsInfo
 from trainer.config import Config
 
 FILE_NAME = 'result.json'
@@ -25,15 +27,27 @@ class Stopwatch(orbit.Action):
     Time after the last checkpoint of a killed process does not count, since its steps do not.
     """
 
-    def __init__(self, seconds: tf.Variable) -> None:
-        self._seconds, self._before = seconds, time.monotonic()
+    def __init__(self, seconds: tf.Variable, *, began: float | None = None) -> None:
+        """Starts.
+
+        Args:
+          seconds: scalar float64, of all starts.
+          began: time.monotonic() when the process began; None: now.
+        """
+        self._seconds, self._added = seconds, False
+        self._before = time.monotonic() if began is None else began
 
     def __call__(self, logs: dict[str, float]) -> None:
-        """Adds the time since the last call: training, and evaluation in between."""
+        """Adds the time since the last call, or since the process began."""
         del logs
         now = time.monotonic()
         self._seconds.assign_add(now - self._before)
-        self._before = now
+        self._before, self._added = now, True
+
+    def total(self, saved: float) -> float:
+        """Seconds of all starts up to now; `saved`: those of the checkpoint it started from."""
+        before = float(self._seconds.numpy()) if self._added else saved
+        return before + time.monotonic() - self._before
 
 
 def config_hash(config: Config) -> str:
@@ -91,7 +105,7 @@ def make_result(
       steps_per_epoch: of the training split.
       global_step: steps taken, both phases counted.
       over: whether the run has ended early, see `phase.is_over`.
-      seconds: time that the steps took.
+      seconds: wall time of all starts, evaluations included.
       evaluations: of 'validation' and 'test', where there are such splits.
       measured: the run's last validation, with what `trainer.monitoring.measures` has added.
 
@@ -117,6 +131,28 @@ def make_result(
         'recurrent_gradient': _by_loss(measured, 'recurrent_gradient'),
         'memory_curve': test.get('memory_curve') or validation.get('memory_curve'),
     }
+
+
+def ending(line: dict[str, Any], info: RecordsInfo, model_dir: str) -> list[str]:
+    """The last lines of a run: its test accuracy, or why it has none, and the next commands.
+
+    Args:
+      line: of `make_result`.
+      info: of the records.
+      model_dir: of the run.
+    """
+    accuracy, interval = line['test_accuracy'], line['test_interval']
+    if accuracy is not None:
+        low, high = interval
+        said = f'test accuracy {accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})'
+    elif not info.counts['splits'].get('test'):
+        said = 'no test accuracy: the records have no test split'
+    else:
+        said = 'no test accuracy: RunConfig.evaluate_test=False, or no test example has a label'
+    if not info.class_names:
+        return [said]
+    export = f'python -m trainer.main --mode=export --model_dir={shlex.quote(model_dir)}'
+    return [said, f'next: {export}; then python -m tools.predict on what it writes']
 
 
 def _by_loss(measured: dict[str, Any], suffix: str) -> dict[str, float]:

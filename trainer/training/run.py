@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -18,15 +19,16 @@ from pipelines import lock
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
-from trainer.data import checks
+from trainer.data import checks, record_files
 from trainer.data.replicas import local_parts
 from trainer.devices import workers
 from trainer.devices.execution import SCAN, Execution
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
 from trainer.monitoring.tensorboard import Logs
-from trainer.run_dir import healing, predictions
-from trainer.run_dir.folder import GIN_FILE, ModelDir, write_atomically
+from trainer.run_dir import predictions
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import dry_run, result
@@ -53,6 +55,8 @@ class Run:
         execution: Execution = SCAN,
         stop: StopRequest | None = None,
         log_format: str = 'auto',
+        check_shards: bool = False,
+        began: float | None = None,
     ) -> None:
         """Reads the records' description and builds the model.
 
@@ -63,6 +67,8 @@ class Run:
           execution: how a replica computes, from `execution.prepare`.
           stop: whether to stop early; None: never.
           log_format: see `trainer.monitoring.progress.Reporter`.
+          check_shards: whether all shards are compared with their checksums first.
+          began: time.monotonic() when the process began; None: now.
 
         Raises:
           LonghaulError: if records and configuration do not fit each other.
@@ -74,19 +80,24 @@ class Run:
             )
         self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
+        began = time.monotonic() if began is None else began
         # Read now, because the checkout may have other files by the end of the run.
         self._commit, self._said_how = result.commit(), False
-        if workers.is_chief(strategy):
-            healing.heal(self.dir.checkpoints, say=self._reporter.message)
+        # Each worker has a folder of its own, see `worker_folder`.
+        self.dir.heal(say=self._reporter.message)
         info = records.read_info(config.data.records)
+        say = self._reporter.message
+        record_files.check_files(config.data.records, info, all_shards=check_shards, say=say)
         checks.check(config, info)
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
+        dry_run.check_model(config, info, here=len(local_parts(strategy)))
         self._stop = stop or StopRequest()
         self._outlets = Outlets(self.dir, self._reporter, Logs(self._reporter.message))
         self._splits = Splits(config, info, strategy, execution)
         with strategy.scope():
             self._state = TrainedState.make(config, self._splits.task())
+        self._watch = result.Stopwatch(self._state.seconds, began=began)
 
     def _check_replicas(self) -> None:
         replicas, data = self._strategy.num_replicas_in_sync, self.config.data
@@ -143,19 +154,25 @@ class Run:
           gin_files: of the experiment, as the user named them; None if the run goes on with the
             configuration in its folder.
           gin_params: bindings that were added to the files.
-          allow_changes: whether a run may go on with another configuration than it began with.
+          allow_changes: whether a run may go on with another configuration, or other records,
+            than it began with.
 
         Raises:
           LonghaulError: if the run cannot be trained, or not in this model_dir.
           Stopped: if a stop was requested; the steps taken by then are saved.
         """
-        self._check_memory()
+        self.check_memory()
         with self._alone():
             self._prepare(allow_changes=allow_changes)
             self._remember(operative_config, gin_files, gin_params)
             self._train_phases(validate=validate)
 
-    def _check_memory(self) -> None:
+    def check_memory(self) -> None:
+        """Refuses a training step that cannot fit into memory.
+
+        Raises:
+          LonghaulError: with the value to lower.
+        """
         replicas, here = self._strategy.num_replicas_in_sync, len(local_parts(self._strategy))
         dry_run.check_memory(self.config, self._splits.info, replicas=replicas, here=here)
 
@@ -194,6 +211,7 @@ class Run:
                 state=self._state,
                 outlets=self._outlets,
                 stop=self._stop,
+                watch=self._watch,
                 validations=validations,
             )
             if not part.is_done(step := self.dir.latest_step()):
@@ -208,7 +226,9 @@ class Run:
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(model, source, info.spec)
-        self.dir.remember_data(info.spec, info.class_names)
+        self.dir.remember_data(
+            info.spec, info.class_names, record_files.identity(info), change=allow_changes
+        )
         check_same_run(self.dir, self.config, change=allow_changes)
         latest = tf.train.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
@@ -230,12 +250,21 @@ class Run:
             steps_per_epoch=self._splits.steps_per_epoch(),
             global_step=self.dir.latest_step(),
             over=is_over(self.config.run, validations),
-            seconds=self.dir.latest_seconds(),
+            seconds=self._watch.total(self.dir.latest_seconds()),
             evaluations=evaluations,
             measured=validations.last,
         )
         write_atomically(self.dir / result.FILE_NAME, json.dumps(line) + '\n')
         return line
+
+    def _check_evaluated(self) -> None:
+        """Refuses to evaluate on records of another kind; says if they are only others."""
+        info = self._splits.info
+        checks.check_same_data(*self.dir.data(), info.spec, info.class_names)
+        if record_files.other_splits(self.dir.trained_records(), record_files.identity(info)):
+            self._reporter.message(
+                f'{self.config.data.records}: these are other records than the run was trained on'
+            )
 
     def evaluate(self, split_name: str) -> dict[str, Any]:
         """Evaluates a split with the best weights (the latest while there are no best ones).
@@ -245,7 +274,7 @@ class Run:
         Returns:
           The content of evaluation-SPLIT.json.
         """
-        self.dir.data()
+        self._check_evaluated()
         splits, model, global_step = self._splits, self._state.model, self._state.global_step
         path = self.dir.evaluated_checkpoint()
         with self._strategy.scope():
@@ -253,6 +282,7 @@ class Run:
             workers.agree(self._strategy, {'evaluated checkpoint': global_step.numpy()})
             split = splits.split(split_name)
             self._say_how()
+            self._reporter.begin(f'evaluating {split_name}: {len(split.reader):,} examples')
             evaluator = SplitEvaluator(
                 splits.task(), model=model, dataset=splits.batches(InputRequest(split))
             )
@@ -270,4 +300,10 @@ class Run:
             lines = predictions.lines(found, split.ids(found['row']), splits.info.class_names)
             write_atomically(self.dir / f'predictions-{split_name}.jsonl', lines)
         write_atomically(self.dir / f'evaluation-{split_name}.json', json.dumps(logs) + '\n')
+        self._reporter.close()
         return logs
+
+    def say_ending(self, line: dict[str, Any]) -> None:
+        """Says what a run has come to, and what to do next; `line` is from `finish`."""
+        for text in result.ending(line, self._splits.info, self.dir.path):
+            self._reporter.message(text)

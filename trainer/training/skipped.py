@@ -11,7 +11,9 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from trainer.data.batches import SplitInput
 from trainer.data.order import TrainingOrder
-from trainer.run_dir.folder import SKIPPED_FILE, ModelDir, write_atomically
+from trainer.run_dir.files import write_atomically
+from trainer.run_dir.folder import SKIPPED_FILE, ModelDir
+from trainer.run_dir.small_files import read_text
 
 
 class SkippedBatches:
@@ -67,8 +69,8 @@ class SkippedBatches:
         """The lines up to the checkpoint that the run has resumed from, without later ones."""
         if not tf.io.gfile.exists(self._path):
             return []
-        with tf.io.gfile.GFile(self._path) as file:
-            return file.read().splitlines()[: int(self._count.numpy())]
+        text = read_text(self._path, without='it begins anew')
+        return text.splitlines()[: int(self._count.numpy())]
 
     def _line(self, position: int, step: int) -> str:
         ids = self._split.ids(self._order.at(position).rows)

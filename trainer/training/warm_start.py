@@ -10,7 +10,9 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from trainer.models.protocol import Model
-from trainer.run_dir.folder import ModelDir, refusing
+from trainer.run_dir.files import refusing
+from trainer.run_dir.folder import ModelDir
+from trainer.run_dir.healing import is_whole
 
 _PARTS = ('embedding', 'main', 'reconstruction', 'prediction')
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -60,7 +62,7 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
       LonghaulError: if the other run has not finished an auxiliary phase, read steps of another
         kind, or lacks parts or has them in other sizes.
     """
-    folder = ModelDir(source)
+    folder = ModelDir(source, flag='RunConfig.warm_start')
     other, _ = folder.data()
     for name in ('kind', 'dtype', 'channels', 'tokens', 'vocabulary_sha256'):
         theirs, ours = getattr(other, name), getattr(spec, name)
@@ -73,6 +75,11 @@ def warm_start(model: Model, source: str, spec: SequenceSpec) -> None:
         raise LonghaulError(
             f'RunConfig.warm_start={source!r}: its auxiliary phase has not ended, or it had none; '
             'name a run with RunConfig.pretrain_steps > 0 that has finished that phase'
+        )
+    if not is_whole(folder.pretrained, holding='_CHECKPOINTABLE_OBJECT_GRAPH'):
+        raise LonghaulError(
+            f'RunConfig.warm_start={source!r}: {folder.pretrained} is damaged; bring it back from '
+            'a copy, or name another run'
         )
     _check_shapes(model, source, folder.pretrained)
     _parts(model).read(folder.pretrained).assert_existing_objects_matched().expect_partial()

@@ -1,5 +1,7 @@
 """What TensorBoard shows beside the losses; how far gradients reach, against the equations."""
 
+import re
+
 import numpy as np
 import pytest
 import small_data
@@ -7,9 +9,11 @@ import tensorflow as tf
 from small_models import READOUTS, small
 from whole_runs import execute
 
+from pipelines.format.spec import text_spec
 from tools.curves.logs import read_values
 from trainer.bptt.cell import LSTMState
 from trainer.models.architectures import make_objective
+from trainer.monitoring.diagnostics import Diagnostics
 from trainer.monitoring.gradient_reach import gradient_reach
 
 
@@ -109,6 +113,31 @@ def test_a_model_without_truncation_has_none(digit_records):
     gru = ["ModelConfig.architecture='gru'", 'ObjectiveConfig.reconstruction_weight=0.0']
     config, model, batch = small(digit_records, *gru)
     assert gradient_reach(make_objective(config, 16), model, batch) == {}
+
+
+def test_the_table_of_predictions_shows_names_as_plain_text(text_records, tmp_path):
+    other = [
+        "ModelConfig.architecture='transformer'",
+        'ObjectiveConfig.reconstruction_weight=0.0',
+        'ModelConfig.embedding_units=8',
+    ]
+    config, model, batch = small(text_records, *other)
+    diagnostics = Diagnostics(
+        objective=make_objective(config, 16),
+        model=model,
+        batch=batch,
+        spec=text_spec(),
+        class_names=('a|<b>', 'c\nd'),
+        writer=tf.summary.create_file_writer(str(tmp_path)),
+        global_step=tf.Variable(3, dtype=tf.int64),
+    )
+    diagnostics({})
+    table = read_values(tmp_path)['predictions_table'][3].item().decode()
+    rows = table.splitlines()[2:]
+    assert len(rows) == 8
+    assert all(len(re.findall(r'(?<!\\)[|]', row)) == 5 for row in rows)
+    assert '<' not in table
+    assert 'a\\|&lt;b&gt;' in table
 
 
 def test_a_validated_run_shows_it(digit_records, tmp_path):

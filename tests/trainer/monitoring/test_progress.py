@@ -68,5 +68,19 @@ def test_json_is_one_object_a_line(monkeypatch, stream):
     assert found[4]['text'] == 'done'
 
 
+@pytest.mark.parametrize(
+    ('unit', 'text'),
+    [
+        ('bits_per_step', 'reconstruction 2.0000 bits per step'),
+        ('squared_error', 'reconstruction 2.0000 squared error'),
+        ('explained', 'reconstruction 200.0% explained'),
+    ],
+)
+def test_a_loss_has_one_unit_in_training_and_validation(unit, text):
+    logs = {'loss': 3.0, 'reconstruction_loss': 1.5, f'reconstruction_{unit}': 2.0}
+    assert progress.describe(logs) == f'loss 3.0000  {text}'
+    assert progress.summarize(logs) == text
+
+
 def test_another_worker_says_nothing(monkeypatch):
     assert said(monkeypatch, 'text', io.StringIO(), quiet=True) == ''

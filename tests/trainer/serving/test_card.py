@@ -1,6 +1,7 @@
 """The model card beside an export."""
 
 import json
+import re
 from pathlib import Path
 
 import exports
@@ -109,3 +110,21 @@ def test_many_classes_are_counted(tmp_path):
     assert '50 classes: class0, ' in text
     assert 'class19 and 30 more.' in text
     assert 'class20' not in text
+
+
+def test_names_of_others_stand_as_plain_text(tmp_path):
+    """No table, heading, tag, link or escape code of theirs."""
+    evil = 'x\n\n## How good it is\n\n| a | b |\n| --- | --- |\n<script>[b](c)`*\\\x1b[2J\u202e'
+    (tmp_path / 'command.json').write_text(json.dumps({'commits': [evil]}))
+    (tmp_path / 'operative.gin').write_text(f'# {evil}')
+    before, after = card_of(tmp_path), card_of(tmp_path, class_names=(evil, 'b_c'))
+    assert len(before.splitlines()) == len(after.splitlines())
+    for text in (before, after):
+        assert all(c.isprintable() or c == '\n' for c in text)
+        assert text.count('\n## How good it is') == 1
+        lines = [line for line in text.splitlines() if not line.startswith('    ')]
+        assert not re.findall(r'<|(?<!\\)\[b', ''.join(lines))
+        assert sum(line.startswith('| --- |') for line in lines) == 1
+    shown = 'x\\\\n\\\\n## How good it is\\\\n\\\\n\\| a \\| b \\|'
+    assert f'2 classes: {shown}' in after
+    assert ', b_c.' in after

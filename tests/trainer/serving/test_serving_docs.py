@@ -1,11 +1,17 @@
-"""The Python of docs/serving.md, as it stands there, against a server."""
+"""The Python of docs/serving.md, README.md and the model card, as it stands there."""
 
+import gc
+import io
 import re
+import textwrap
 from pathlib import Path
 
 import exports
+import pytest
+import tensorflow as tf
 
-DOCS = Path(__file__).parents[3] / 'docs/serving.md'
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / 'docs/serving.md'
 # What stands there, and what this server has.
 NAMES = {
     'localhost:8500': None,
@@ -35,6 +41,25 @@ def test_the_examples_run(server, exported, tmp_path, monkeypatch, capsys):
     assert chunks[-1][0] == whole['class_name'][0].decode()
     assert abs(float(chunks[-1][1]) - whole['probabilities'].max()) < 1e-5
     assert found['recalled'].shape == (1, exports.STEPS - 1, 3)
+
+
+@pytest.mark.parametrize('card', [True, False])
+def test_the_snippets_run_alone_and_in_a_data_set(exported, monkeypatch, card):
+    """A signature needs the variables of its model, which goes with the object that was loaded."""
+    export = Path(exported('transformer'))
+    text = (export / 'README.md' if card else ROOT / 'README.md').read_text()
+    begin = text.index('    import tensorflow as tf\n')
+    code = re.match(r'(?:    .*\n)+', text[begin:] + '\n')[0]
+    for said, ours in (('runs/photos/export/10000', '.'), ('dog.jpg', 'FILE')):
+        assert card or said in code
+        code = code.replace(said, ours)
+    monkeypatch.chdir(export)
+    found = {'open': lambda *_: io.BytesIO(b'a')}
+    exec(textwrap.dedent(code), found)
+    gc.collect()
+    items = tf.data.Dataset.from_tensors(tf.constant([b'a']))
+    (answer,) = items.map(lambda data: found['serve'](data=data))
+    assert answer['class_name'].numpy()[0].decode() in exports.CLASSES
 
 
 def test_every_signature_is_documented():

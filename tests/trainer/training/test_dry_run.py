@@ -6,7 +6,7 @@ import pytest
 import small_data
 from whole_runs import execute
 
-from trainer.training import memory
+from trainer.training import memory, task
 
 
 @pytest.fixture(scope='module')
@@ -59,6 +59,30 @@ def test_refuses_what_cannot_fit(
     for word in words:
         assert word in error
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('width', ['hidden_units', 'embedding_units', 'head_units'])
+@pytest.mark.parametrize('dry_run', [True, False])
+def test_a_model_that_cannot_fit_is_refused_before_it_is_built(
+    gin_file, digit_records, tmp_path, capsys, monkeypatch, width, dry_run
+):
+    monkeypatch.setattr(task.LonghaulTask, 'build_model', None)
+    wide = f'ModelConfig.{width}={1 << 31}'
+    assert train(gin_file, tmp_path / 'run', digit_records, wide, dry_run=dry_run) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert 'error: the model needs at least' in error
+    assert f'lower {wide}; no batch is small enough' in error
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_dry_run_shows_what_does_not_fit_and_refuses_it(
+    gin_file, digit_records, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
+    assert train(gin_file, tmp_path / 'run', digit_records, dry_run=True) == 2
+    said = capsys.readouterr()
+    assert 'free here: 0.1 MB' in said.out
+    assert 'error: a training step needs at least' in said.err
 
 
 def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):

@@ -1,10 +1,13 @@
 """The one line that a run comes to."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gin
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 import small_data
 
+from pipelines.format import records
 from trainer import bindings, commands
 from trainer.commands import Command
 from trainer.training import result
@@ -61,11 +65,38 @@ def finished(digit_records, tmp_path_factory):
     gin_file.write_text('\n'.join(['STEPS = 3', 'RunConfig.train_steps = %STEPS']))
     command = Command('train_and_eval', str(folder / 'run'), [str(gin_file)], [], digit_records)
     params = [*small_data.TINY_RUN, "ObjectiveConfig.pixel_loss='cross_entropy'"]
-    for steps in (3, 6):
-        this = dataclasses.replace(command, gin_params=[*params, f'STEPS={steps}'])
-        assert commands.execute(this) == 0
-    assert commands.execute(Command('train_and_eval', command.model_dir, [], [])) == 0
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        for steps in (3, 6):
+            this = dataclasses.replace(command, gin_params=[*params, f'STEPS={steps}'])
+            assert commands.execute(this) == 0
+        # Its process has been at work for a while.
+        began = time.monotonic() - 1000
+        again = Command('train_and_eval', command.model_dir, [], [], began=began)
+        assert commands.execute(again) == 0
+    (folder / 'said').write_text(said.getvalue())
     return folder
+
+
+def test_a_run_says_what_begins_and_how_it_ended(finished):
+    said, test = (finished / 'said').read_text().splitlines(), 'evaluating test: 200 examples'
+    begun = ['joint  compiling the first step', 'validating at step 6: 138 examples', test]
+    places = [len(said) - 1 - said[::-1].index(line) for line in begun]
+    assert places == sorted(places)
+    assert said[-2].startswith('test accuracy ')
+    run = finished / 'run'
+    assert f'next: python -m trainer.main --mode=export --model_dir={run}; then' in said[-1]
+
+
+def test_a_run_without_a_test_accuracy_says_why(digit_records):
+    info = records.read_info(digit_records)
+    line = {'test_accuracy': None, 'test_interval': None}
+    (why, after) = result.ending(line, info, 'my run')
+    assert 'RunConfig.evaluate_test=False' in why
+    assert "--model_dir='my run'" in after
+    splits = {'train': 9, 'validation': 1, 'test': 0}
+    none = dataclasses.replace(info, counts={'splits': splits}, class_names=())
+    assert result.ending(line, none, 'run') == ['no test accuracy: the records have no test split']
 
 
 def test_a_finished_run_is_one_line(finished, digit_records):
@@ -77,7 +108,7 @@ def test_a_finished_run_is_one_line(finished, digit_records):
     assert result['params'][-1] == 'STEPS=6'
     assert (result['steps'], result['seed'], result['finished']) == (6, 0, True)
     assert result['epochs'] == pytest.approx(6 / (200 // 16), abs=0.001)
-    assert result['seconds'] > 0
+    assert 1000 < result['seconds'] < 2000
     assert result['test_accuracy'] == test['accuracy']
     assert result['test_interval'] == [test['accuracy_low'], test['accuracy_high']]
     assert 0 <= result['validation_accuracy'] <= 1

@@ -1,5 +1,7 @@
 """Whole runs of a tiny model through the command: train, resume, evaluate, export, refuse."""
 
+import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import tensorflow as tf
 from quick import quick_or_long
 from whole_runs import execute, killed_after, variables
 
+from pipelines.format import records
 from pipelines.job.sources.builtin.digits import raw_items
 from trainer.devices.cluster import ClusterFlags
 from trainer.run_dir.folder import ModelDir
@@ -202,6 +205,7 @@ def test_documents_train_evaluate_and_export(trained_on_text):
         ),
         (['RunConfg.train_steps=3'], ['RunConfg', 'did you mean RunConfig']),
         (['RunConfig.train_steps=-3'], ['RunConfig.train_steps=-3', '>= 0']),
+        ([f'RunConfig.train_steps={1 << 70}'], [f'RunConfig.train_steps={1 << 70}', '<= 90071']),
         (["RunConfig.train_steps='a'"], ["RunConfig.train_steps='a'", 'whole number']),
         (["OptimizerConfig.name='sdg'"], ["OptimizerConfig.name='sdg'", 'rmsprop']),
         (['ObjectiveConfig.auxiliary_steps=64'], ['auxiliary_steps=64', '64 steps']),
@@ -270,6 +274,49 @@ def test_refuses_records_of_another_format_version(gin_file, digit_records, tmp_
         path.write_text(text)
     assert '99' in error
     assert 'version 1' in error
+
+
+def rewrite(folder, **changes):
+    """Changes a description as another job would write it, with a checksum that fits."""
+    info = dataclasses.replace(records.read_info(str(folder)), **changes)
+    whole = dataclasses.replace(info, sha256=info.content_sha256())
+    (folder / 'records.json').write_text(whole.to_json())
+
+
+def test_other_records_of_the_same_shape(trained, gin_file, digit_records, tmp_path, capsys):
+    """Refused unless asked for; an evaluation says it; so do shards that do not fit."""
+    other, data = tmp_path / 'other', trained / 'data.json'
+    shutil.copytree(digit_records, other)
+    shards = copy.deepcopy(records.read_info(digit_records).shards)
+    shards['train'][0]['sha256'] = 'f' * 64
+    rewrite(other, shards=shards)
+    before = data.read_text()
+    assert execute(gin_file, trained, 'train', *STEPS, records=str(other)) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert f'{other}/train-00000-of-00001.tfrecord: its sha256 is not that' in said[0]
+    assert f'--model_dir={trained}: was trained on other records: those of train are' in said[-1]
+    assert data.read_text() == before
+    assert execute(gin_file, trained, 'eval', records=str(other), split='validation') == 0
+    assert f'{other}: these are other records than the run was' in capsys.readouterr().err
+    again = {'records': str(other), 'allow_changes': True}
+    assert execute(gin_file, trained, 'train', *STEPS, **again) == 0
+    assert execute(gin_file, trained, 'train', *STEPS, records=digit_records) == 2
+    # A run of an older version takes what it finds.
+    data.write_text(json.dumps({k: v for k, v in json.loads(before).items() if k != 'records'}))
+    assert execute(gin_file, trained, 'train', *STEPS, records=digit_records) == 0
+    assert data.read_text() == before
+    capsys.readouterr()
+
+    def refused(mode, **flags):
+        return refusal(capsys, gin_file, trained, mode, *STEPS, records=str(other), **flags)
+
+    assert 'tfrecord: its sha256 is not that in records.json' in refused('train', check_shards=True)
+    sound = records.read_info(digit_records)
+    rewrite(other, class_names=sound.class_names[::-1], shards=sound.shards)
+    assert 'use the same records' in refused('eval')
+    path = other / 'records.json'
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert 'records.json: its own sha256 does not fit' in refused('train')
 
 
 def test_a_damaged_record_is_named(gin_file, digit_records, tmp_path, capsys):

@@ -1,6 +1,8 @@
 """A run that starts from another run's auxiliary phase, on other sequences and other classes."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -105,5 +107,9 @@ def test_refusals(gin_file, pretrained, one_bucket_texts, digit_records, tmp_pat
     assert 'prediction/head/hidden/bias' in more
     assert 'missing there' in more
     assert 'holds no run' in refused(one_bucket_texts, f'RunConfig.warm_start={str(tmp_path)!r}')
+    broken = shutil.copytree(pretrained, tmp_path / 'broken')
+    os.truncate(broken / 'pretrained/weights.data-00000-of-00001', 99)
+    damaged = refused(one_bucket_texts, f'RunConfig.warm_start={str(broken)!r}')
+    assert 'pretrained/weights is damaged' in damaged
     alone = ('RunConfig.pretrain_steps=3', 'ObjectiveConfig.reconstruction_weight=0.0')
     assert 'RunConfig.pretrain_steps=3' in refused(one_bucket_texts, *alone)
