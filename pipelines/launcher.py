@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 
+import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
@@ -15,6 +16,7 @@ from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
+from pipelines.job.mark import mark_of
 from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
 from pipelines.progress import Progress
@@ -64,18 +66,25 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | Non
     plan = make_plan(options)
     pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
     build(pipeline, plan, workers.threads_each(beam_options))
-    output.prepare(options.output, overwrite=options.overwrite)
+    mark = mark_of(plan.job, plan.splits, plan.shards)
+    with output.held(options.output):
+        output.prepare(options.output, mark, overwrite=options.overwrite)
+        if not _finish(pipeline, plan, beam_options):
+            return None
+        return output.read_info(options.output)
+
+
+def _finish(pipeline: beam.Pipeline, plan: Plan, beam_options: PipelineOptions) -> bool:
+    """Runs a pipeline; returns whether it has ended, and not only begun."""
     try:
         with _progress(plan, beam_options):
             result = remote.submit(pipeline, beam_options)
-            if not remote.wait(result, beam_options):
-                return None
+            return remote.wait(result, beam_options)
     except Exception as error:
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
-    return output.read_info(options.output)
 
 
 def _progress(plan: Plan, beam_options: PipelineOptions) -> Progress:
