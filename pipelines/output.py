@@ -65,7 +65,7 @@ def prepare(folder: str, mark: Mark, *, overwrite: bool) -> None:
     try:
         if not _local(folder) and not FileSystems.exists(folder):
             FileSystems.mkdirs(folder)
-        names = _names(folder)
+        names = names_in(folder)
         shards = _own_shards(folder)
         own = set() if shards is None else marks.names_of(shards) & set(names)
         _refuse_others(folder, names, own)
@@ -193,8 +193,8 @@ def _local(folder: str) -> bool:
     return FileSystems.get_scheme(folder) is None
 
 
-def _names(folder: str) -> list[str]:
-    """The names of files and folders directly in a folder."""
+def names_in(folder: str) -> list[str]:
+    """The names of files and folders directly in a folder, local or not."""
     # Beam would list all folders below as well.
     if _local(folder):
         return os.listdir(folder)

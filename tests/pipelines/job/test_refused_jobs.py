@@ -17,7 +17,7 @@ from watchdog import watchdog
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from pipelines.job import finish, shards
+from pipelines.job import shards, writing
 
 TEXT_FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 TABLE = source_data.csv_bytes(documents(8))
@@ -60,6 +60,13 @@ JOBS = {
         ['labels that occur in the test split alone: fog; no model can learn them: mend the '],
     ),
     'test-alone': ('csv', 'in', {'in/test.csv': TABLE}, (), ['holds neither train.csv nor']),
+    'column-of-splits': (
+        'csv',
+        't.csv',
+        {'t.csv': b'label,text,split\na,b,test\n'},
+        (),
+        ['--source=csv:{}/t.csv: has a column split, which this source does not read: '],
+    ),
     'all-rows-bad': (
         'csv', 't.csv', {'t.csv': b'label,text\na\nb\n'}, (), ['2 of 2 items cannot be used (2 x '],
     ),
@@ -201,10 +208,10 @@ class FullDisk:
     ('module', 'name', 'room'),
     [
         pytest.param(shards, 'tfrecord', 50_000, id='records'),
-        pytest.param(finish, 'records.json', 100, id='description'),
+        pytest.param(writing, 'records.json', 100, id='description'),
         pytest.param(shards, 'tfrecord', 0, marks=pytest.mark.long, id='first-byte'),
         pytest.param(shards, 'index', 0, marks=pytest.mark.long, id='index'),
-        pytest.param(finish, 'stats.json', 0, marks=pytest.mark.long, id='stats'),
+        pytest.param(writing, 'stats.json', 0, marks=pytest.mark.long, id='stats'),
     ],
 )
 def test_a_full_disk(tmp_path, capsys, monkeypatch, module, name, room):

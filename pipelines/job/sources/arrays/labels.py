@@ -12,6 +12,7 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Rejected
 from pipelines.job.sources.files.paths import is_file_name
+from pipelines.job.sources.splits import split_named
 from pipelines.job.sources.tables.describing import format_of, read_rows
 from pipelines.job.sources.tables.rows import parse_label, shown
 
@@ -63,14 +64,15 @@ def read_labels(folder: str) -> dict[str, Entry]:
 def _parse(row: dict[str, Any] | Rejected, *, by_column: bool) -> tuple[str, Entry]:
     if isinstance(row, Rejected):
         raise row
-    file, split = row.get('file'), row.get('split')
+    file, said = row.get('file'), row.get('split')
+    split = split_named(said)
     if not isinstance(file, str) or not file.strip() or not is_file_name(file):
         raise Rejected('the file has no name')
     name = posixpath.normpath(file)
     if name.startswith(('/', '../')) or name in ('.', '..'):
         raise Rejected('the file lies outside of the folder', file)
-    if (by_column or 'split' in row) and split not in SPLITS:
-        raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{split!r}')
+    if (by_column or 'split' in row) and split is None:
+        raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{said!r}')
     if split is not None and not by_column:
         raise Rejected('the row has a split, and the first one has none')
     label = parse_label(row.get('label'))

@@ -23,8 +23,10 @@ from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.arrays.header import Header, read_header
 from pipelines.job.sources.arrays.labels import Entry, read_labels
 from pipelines.job.sources.arrays.values import check_floats
+from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
+from pipelines.job.sources.splits import refuse_twice, split_named, told
 
 _UNLABELLED = Entry(None, None)
 # The number of shards is estimated as if all sequences had so many steps.
@@ -68,6 +70,14 @@ class Npy:
                 'some the split train'
             )
         return [Group(self.path, split) for split in SPLITS if split in found]
+
+    def told(self) -> list[str]:
+        """What is taken for which split, if the names of folders say it."""
+        if any(entry.split is not None for entry in read_labels(self.path).values()):
+            return []
+        tops = sorted({item.place.name.partition('/')[0] for item in _list(self.path)})
+        found = [(top, split) for top in tops if (split := split_named(top)) is not None]
+        return [told(found)] if found else []
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists arrays by name, and files that the label file alone names."""
@@ -181,19 +191,27 @@ def _list(folder: str) -> Iterator[Item[Place]]:
     """All arrays by name. Links to folders are listed too, and rejected when they are read."""
     labels = read_labels(folder)
     linked: set[str] = set()
-    own = os.path.isdir(os.path.join(folder, 'train'))
+    own = _has_splits(folder)
     by_column = any(entry.split is not None for entry in labels.values())
     for name in sorted({*_names(folder, linked), *labels}):
         entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
-        inside = own and top in SPLITS
-        split = entry.split or (top if inside else 'train')
+        inside = split_named(top) if own else None
+        split = entry.split or inside or 'train'
         reason, label = LINKED_FOLDER if name in linked else '', entry.label
         if own and not by_column:
-            if not inside:
+            if inside is None:
                 reason, label = f'outside of the folders {", ".join(SPLITS)}', None
             yield Item(name, split, label, folder, Place(name, reason))
         else:
             yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
+
+
+def _has_splits(folder: str) -> bool:
+    """Whether folders of splits lie in a folder."""
+    names = [n for n in os.listdir(folder) if os.path.isdir(os.path.join(folder, n))]
+    found = [(name, split) for name in sorted(names) if (split := split_named(name)) is not None]
+    refuse_twice(f'npy:{folder}', found)
+    return bool(found)
 
 
 def _names(folder: str, linked: set[str]) -> Iterator[str]:
@@ -202,8 +220,7 @@ def _names(folder: str, linked: set[str]) -> Iterator[str]:
         links = {name for name in folders if os.path.islink(os.path.join(below, name))}
         for file in (*files, *links):
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
-            # Left by desktop programs: ._a.npy, __MACOSX/.
-            if any(part.startswith(('.', '__MACOSX')) for part in name.split('/')):
+            if is_clutter(name):
                 continue
             if file in links:
                 linked.add(name)

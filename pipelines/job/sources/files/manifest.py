@@ -31,8 +31,10 @@ from pipelines.job.sources.files.paths import (
     locate,
     read_file,
 )
+from pipelines.job.sources.splits import find_tables, split_named, told
 from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
 from pipelines.job.sources.tables.rows import parse_label, require_columns
+from pipelines.output import names_in
 
 _SPLIT = 'split'
 # Images that are fetched from a remote store while others are decoded. More would not be faster:
@@ -75,6 +77,12 @@ class Manifest:
         """The tables and their splits. A table is there once for each split of its rows."""
         return [Group(table, split) for table, split, _ in self.parts]
 
+    def told(self) -> list[str]:
+        """What is taken for which split, if the names of tables say it."""
+        named = self.by_column or self.parts[0][0] == self.path
+        found = [(posixpath.basename(table), split) for table, split, _ in self.parts]
+        return [] if named else [told(found)]
+
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists rows in order."""
         folder = posixpath.dirname(group.path)
@@ -96,7 +104,7 @@ class Manifest:
         """(path as written, label, path below the folder of the table or None)."""
         if isinstance(row, Rejected):
             raise row
-        if self.by_column and row.get(_SPLIT) not in SPLITS:
+        if self.by_column and split_named(row.get(_SPLIT)) is None:
             raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{row.get(_SPLIT)!r}')
         if not self.by_column and _SPLIT in row:
             raise Rejected('the row has a split, and the first one has none')
@@ -140,8 +148,7 @@ class Manifest:
 
 def _split_of(row: dict[str, Any] | Rejected) -> str:
     """The split of a row. A row without a split is rejected later, and counts as train here."""
-    split = None if isinstance(row, Rejected) else row.get(_SPLIT)
-    return split if split in SPLITS else 'train'
+    return split_named(None if isinstance(row, Rejected) else row.get(_SPLIT)) or 'train'
 
 
 def _read(place: Place, folder: str) -> Payload | Rejected:
@@ -204,11 +211,10 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
             if not is_remote(path):
                 check_regular(path)
             return [(path, None)]
+        names = names_in(path) if is_remote(path) or os.path.isdir(path) else []
         found: list[tuple[str, str | None]] = [
-            (table, split)
-            for split in SPLITS
-            for suffix in SUFFIXES
-            if FileSystems.exists(table := posixpath.join(path, split + suffix))
+            (posixpath.join(path, name), split)
+            for name, split in find_tables(f'manifest:{path}', names, SUFFIXES)
         ]
     except LonghaulError:
         raise
@@ -221,11 +227,7 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
             f'{source}: cannot be looked at ({reason}); mend the path, and for gs:// install '
             'longhaul[gcp]'
         ) from error
-    splits = [split for _, split in found]
-    if len(set(splits)) < len(splits):
-        names = ', '.join(posixpath.basename(table) for table, _ in found)
-        raise LonghaulError(f'{source}: holds {names}, one split more than once; keep one of each')
-    if 'train' not in splits:
+    if not any(split == 'train' for _, split in found):
         raise LonghaulError(
             f'{source}: neither a table NAME{" or NAME".join(SUFFIXES)} nor a folder with a '
             f'train{SUFFIXES[0]} of these suffixes; name one'

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources import splits
 from pipelines.job.sources.tables.csv_rows import Csv
 from pipelines.job.sources.tables.json_rows import JsonLines
-from pipelines.job.sources.tables.opening import is_gzip, open_table
+from pipelines.job.sources.tables.opening import is_gzip, open_table, suffixes_of
 from pipelines.job.sources.tables.rows import Format, Row, require_columns
 from pipelines.job.text_encoding import check_encoding
 
@@ -47,8 +47,19 @@ class Documents:
         found = _find_tables(self.prefix, self.path)
         wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
         for group in found:
-            require_columns(group.path, self.table, wanted)
+            columns = require_columns(group.path, self.table, wanted)
+            if os.path.isfile(self.path) and 'split' in columns:
+                raise LonghaulError(
+                    f'--source={self.prefix}:{self.path}: has a column split, which this source '
+                    f'does not read: put the rows of each split into train.{self.prefix}, '
+                    f'validation.{self.prefix} and test.{self.prefix} in a folder, or rename it'
+                )
         return found
+
+    def told(self) -> list[str]:
+        """What is taken for which split."""
+        found = [(os.path.basename(g.path), g.split) for g in _find_tables(self.prefix, self.path)]
+        return [splits.told(found)] if os.path.isdir(self.path) else []
 
     def items(self, group: Group) -> Iterator[Item[int]]:
         """Lists rows in order; ids are SPLIT/ROW, from 0, without the header and blank lines."""
@@ -140,10 +151,11 @@ def _find_tables(prefix: str, path: str) -> list[Group]:
         raise LonghaulError(
             f'--source={source}: no regular file, and a table is read several times; save it as one'
         )
-    found = find_splits(source, path, (f'.{prefix}', f'.{prefix}.gz'))
-    if not any(group.split == 'train' for group in found):
+    others = ({'csv', 'jsonl'} - {prefix}).pop()
+    found = splits.find_tables(source, os.listdir(path), suffixes_of(prefix), suffixes_of(others))
+    if not any(split == 'train' for _, split in found):
         raise LonghaulError(
             f'--source={source}: holds neither train.{prefix} nor train.{prefix}.gz; name the file '
             'itself, or rename it'
         )
-    return found
+    return [Group(os.path.join(path, name), split) for name, split in found]

@@ -11,6 +11,11 @@ from pipelines.format.errors import LonghaulError
 from pipelines.job.text_encoding import mark_of
 
 
+def suffixes_of(*kinds: str) -> tuple[str, ...]:
+    """The endings of tables of some kinds, such as 'csv': plain and packed, in small letters."""
+    return tuple(f'.{kind}{packed}' for packed in ('', '.gz') for kind in kinds)
+
+
 def is_gzip(path: str) -> bool:
     """Whether the name of a table says that it is packed."""
     return path.endswith('.gz')
