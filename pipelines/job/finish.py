@@ -31,7 +31,7 @@ _NOT_CONTENT = (
 )
 # Options that are younger than the format. They are left out of records.json where they are not
 # used.
-_LATER = ('trailing_steps', 'trailing', 'labels')
+_LATER = ('trailing_steps', 'trailing', 'labels', 'delimiter')
 _DECIDING = ('tensorflow', 'numpy')
 
 

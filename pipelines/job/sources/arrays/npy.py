@@ -21,12 +21,13 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.arrays.header import Header, read_header
-from pipelines.job.sources.arrays.labels import Entry, read_labels
+from pipelines.job.sources.arrays.labels import LABEL_FILES, Entry, read_labels
 from pipelines.job.sources.arrays.values import check_floats
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
 from pipelines.job.sources.splits import refuse_twice, split_named, told
+from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
 _UNLABELLED = Entry(None, None)
 # The number of shards is estimated as if all sequences had so many steps.
@@ -51,6 +52,7 @@ class Npy:
       width: bytes of a value in the file of the first array.
       first: name of the array that decides about type and channels.
       names: names of the classes, see `labels.resolve`; None: as found.
+      seen: the label file as it was before it was read.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Npy:
     width: int
     first: str
     names: tuple[str, ...] | None = None
+    seen: Seen = NOTHING
     kind: str = 'signal'
 
     def groups(self) -> list[Group]:
@@ -81,7 +84,10 @@ class Npy:
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists arrays by name, and files that the label file alone names."""
-        return (item for item in _list(self.path) if item.split == group.split)
+        found = [item for item in _list(self.path) if item.split == group.split]
+        for name in LABEL_FILES:
+            self.seen.check(os.path.join(self.path, name))
+        return iter(found)
 
     def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """Reads array files."""
@@ -145,7 +151,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
     """
     if not os.path.isdir(path):
         raise LonghaulError(f'--source=npy:{path}: no such folder; name one with .npy files')
-    fault = 'it holds none'
+    fault, seen = 'it holds none', see(*(os.path.join(path, name) for name in LABEL_FILES))
     for item in _list(path):
         try:
             header = _header(path, item.place)
@@ -160,6 +166,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
             width=header.dtype.itemsize,
             first=item.place.name,
             names=class_names,
+            seen=seen,
         )
     raise LonghaulError(
         f'--source=npy:{path}: no usable .npy file below it ({fault}); save arrays of shape '
