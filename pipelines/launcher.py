@@ -84,6 +84,8 @@ def _finish(pipeline: beam.Pipeline, plan: Plan, beam_options: PipelineOptions) 
             result = remote.submit(pipeline, beam_options)
             return remote.wait(result, beam_options)
     except Exception as error:
+        if errors.is_interrupt(error):
+            raise KeyboardInterrupt from None
         ours = errors.wrapped(error)
         if ours is None:
             raise

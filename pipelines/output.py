@@ -173,7 +173,8 @@ def sizes(folder: str) -> dict[str, int]:
 def _require_file_system(folder: str) -> None:
     try:
         FileSystems.get_filesystem(folder)
-    except ValueError as error:
+    except Exception as error:
+        # File systems raise many kinds of errors.
         scheme = FileSystems.get_scheme(folder)
         how = 'pip install "longhaul[gcp]"' if scheme == 'gs' else 'write to a disk or to gs://'
         raise LonghaulError(

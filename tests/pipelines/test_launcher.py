@@ -299,6 +299,16 @@ def test_a_failed_job_leaves_nothing_that_passes_for_finished(tmp_path, table, m
     assert source_data.contents(out) == before
 
 
+def test_an_interrupt_while_a_shard_is_written(tmp_path, table, capsys, monkeypatch):
+    def write_shard(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(graph, 'write_shard', write_shard)
+    assert run_job(table, *TEXT_FLAGS, f'--output={tmp_path / "out"}') == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ['stopped; the output is unfinished: run the same command again']
+
+
 def test_nothing_to_train_on_is_refused(tmp_path, table, capsys):
     message = refusal(
         capsys, table, *TEXT_FLAGS, f'--output={tmp_path / "out"}', '--validation_share=1'

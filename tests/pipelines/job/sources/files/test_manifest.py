@@ -169,6 +169,10 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
             'no file system for the path (gs:// needs longhaul[gcp])',
             None,
         ),
+        *(
+            ({'path': p}, 'no file system for the path (gs:// needs longhaul[gcp])', None)
+            for p in ('s3://b/x.png', 'hdfs://h/x.png', 'azfs://a/b/x.png')
+        ),
         (
             {'path': 'cat/00.png', 'label': 1.5},
             'the label is neither a string nor a whole number',
