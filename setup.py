@@ -10,6 +10,7 @@ BASE = [
     'apache-beam>=2.77,<2.78',
     'gin-config==0.5.0',
     'google-crc32c>=1.5',
+    'jsonschema>=4.18',
     # tensorflow-datasets imports it without asking for it.
     'importlib_resources>=6.0',
     'numpy',

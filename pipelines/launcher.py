@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 
+import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, create_runner
@@ -12,9 +13,11 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 from pipelines import options as job_options
 from pipelines import output, remote, workers
 from pipelines.format import errors
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, printable
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
+from pipelines.job.items import Telling
+from pipelines.job.mark import mark_of
 from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
 from pipelines.progress import Progress
@@ -30,7 +33,7 @@ def main(argv: list[str]) -> int:
     try:
         options, beam_options = job_options.parse(argv)
         started = time.monotonic()
-        info = run(options, beam_options)
+        info, told = run(options, beam_options)
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
@@ -41,11 +44,11 @@ def main(argv: list[str]) -> int:
     if info is None:
         print(f'not waiting for its end: {options.output} is finished when it holds records.json')
         return 0
-    print(_summary(info, options.output, time.monotonic() - started))
+    print(_summary(info, told, options.output, time.monotonic() - started))
     return 0
 
 
-def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | None:
+def run(options: JobOptions, beam_options: PipelineOptions) -> tuple[RecordsInfo | None, list[str]]:
     """Runs the job to its end.
 
     Args:
@@ -53,7 +56,8 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | Non
       beam_options: Beam's own options, such as the runner.
 
     Returns:
-      The description of the finished data set; None if the job still runs and is not waited for.
+      (the description of the finished data set, or None if the job still runs and is not waited
+      for; what the source has taken for what, see `Telling`).
 
     Raises:
       LonghaulError: for any error that the user can put right.
@@ -64,18 +68,28 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> RecordsInfo | Non
     plan = make_plan(options)
     pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
     build(pipeline, plan, workers.threads_each(beam_options))
-    output.prepare(options.output, overwrite=options.overwrite)
+    mark = mark_of(plan.job, plan.splits, plan.shards)
+    with output.held(options.output):
+        output.prepare(options.output, mark, overwrite=options.overwrite)
+        if not _finish(pipeline, plan, beam_options):
+            return None, []
+        told = plan.source.told() if isinstance(plan.source, Telling) else []
+        return output.read_info(options.output), told
+
+
+def _finish(pipeline: beam.Pipeline, plan: Plan, beam_options: PipelineOptions) -> bool:
+    """Runs a pipeline; returns whether it has ended, and not only begun."""
     try:
         with _progress(plan, beam_options):
             result = remote.submit(pipeline, beam_options)
-            if not remote.wait(result, beam_options):
-                return None
+            return remote.wait(result, beam_options)
     except Exception as error:
+        if errors.is_interrupt(error):
+            raise KeyboardInterrupt from None
         ours = errors.wrapped(error)
         if ours is None:
             raise
         raise ours from None
-    return output.read_info(options.output)
 
 
 def _progress(plan: Plan, beam_options: PipelineOptions) -> Progress:
@@ -99,8 +113,8 @@ def _make_runner(beam_options: PipelineOptions) -> PipelineRunner:
         ) from error
 
 
-def _summary(info: RecordsInfo, folder: str, seconds: float) -> str:
-    rows = []
+def _summary(info: RecordsInfo, told: list[str], folder: str, seconds: float) -> str:
+    rows = [f'  {printable(line)}' for line in told]
     for split, count in info.counts['splits'].items():
         shards = info.shards[split]
         size = sum(s['bytes'] for s in shards) / 1e6

@@ -46,6 +46,7 @@ class JobOptions:
     label_column: str | None = None
     path_column: str | None = None
     csv_columns: str | None = None
+    delimiter: str | None = None
     class_names: str | None = None
     encoding: str | None = None
     data_dir: str | None = None
@@ -153,6 +154,8 @@ _HELP = {
     'there is one); tfds: ClassLabel feature',
     'path_column': "manifest: column (key) of the image's path (default: path)",
     'csv_columns': 'csv: names of the columns, comma-separated, for a file without a header row',
+    'delimiter': "csv, manifest: the sign between cells, such as ';' or tab (default: a comma; a "
+    'tab in .tsv)',
     'class_names': 'csv, jsonl, manifest, npy: file with one class name a line; integer labels '
     'stand for them',
     'encoding': 'encoding of texts that are not UTF-8 and have no byte order mark: cp1252, '

@@ -4,44 +4,119 @@ The job uses Beam's file systems for all that it writes and reads here, with the
 Only the trainer uses TensorFlow's file systems.
 """
 
+import contextlib
+import functools
+import json
 import os
 import posixpath
-import re
+import sys
+from collections.abc import Iterator
 
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines import lock
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.records import RecordsInfo
+from pipelines.job import mark as marks
+from pipelines.job.mark import Mark
 
 _PROBE = '.writable.partial'
 
 
-def prepare(folder: str, *, overwrite: bool) -> None:
-    """Removes files of earlier runs, and checks that the folder can be written to.
+@contextlib.contextmanager
+def held(folder: str) -> Iterator[None]:
+    """Makes the folder of the records, and locks it against other jobs of this machine.
+
+    A folder that is not local has no lock: there a job finds out at its end, by its mark.
 
     Args:
       folder: of the records.
+
+    Raises:
+      LonghaulError: if another job holds the folder, or the folder cannot be made or written to.
+    """
+    _require_file_system(folder)
+    if not _local(folder):
+        yield
+        return
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise _not_writable('output', folder, error) from error
+    say = functools.partial(print, file=sys.stderr)
+    with lock.held(folder, flag='--output', doing='writes records there', say=say):
+        yield
+
+
+def prepare(folder: str, mark: Mark, *, overwrite: bool) -> None:
+    """Removes files of earlier jobs, and leaves the mark of a new one.
+
+    Args:
+      folder: of the records, see `held`.
+      mark: of the new job, see `marks.mark_of`.
       overwrite: whether finished records may be removed.
 
     Raises:
-      LonghaulError: for finished records, or a folder that cannot be written to.
+      LonghaulError: for finished records, for files of the same names that no job has marked as its
+        own, or for a folder that cannot be written to.
     """
-    _require_file_system(folder)
     try:
-        finished = posixpath.join(folder, records.FILE_NAME)
-        if FileSystems.exists(finished) and not overwrite:
+        if not _local(folder) and not FileSystems.exists(folder):
+            FileSystems.mkdirs(folder)
+        names = names_in(folder)
+        shards = _own_shards(folder)
+        own = set() if shards is None else marks.names_of(shards) & set(names)
+        _refuse_others(folder, names, own)
+        if records.FILE_NAME in own and not overwrite:
             raise LonghaulError(
                 f'--output={folder}: holds finished records; add --overwrite to replace them, or '
                 'name another folder'
             )
-        _clear(folder)
+        if own:
+            # If this job is killed while it removes them, the next one knows the rest by this mark.
+            mark._replace(shards=(*mark.shards, *(shards or ()))).write(folder)
+            _clear(folder, own)
+        mark.write(folder)
     except LonghaulError:
         raise
     except Exception as error:
         raise _not_writable('output', folder, error) from error
-    require_writable('output', folder)
+
+
+def _own_shards(folder: str) -> list[str] | None:
+    """The shards of earlier jobs, by their mark and by their records; None if no job was there."""
+    found = marks.read(folder)
+    marked = None if found is None else [*found.shards]
+    path = posixpath.join(folder, records.FILE_NAME)
+    if not FileSystems.exists(path):
+        return marked
+    with FileSystems.open(path) as file:
+        described = _shards(file.read())
+    return marked if described is None else [*(marked or ()), *described]
+
+
+def _shards(description: bytes) -> list[str] | None:
+    """The shards of records of any format version; None if these are no records of this job."""
+    try:
+        values = json.loads(description)
+        if not isinstance(values['format_version'], int):
+            return None
+        return [str(shard['name']) for shards in values['shards'].values() for shard in shards]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _refuse_others(folder: str, names: list[str], own: set[str]) -> None:
+    kept = (records.FILE_NAME, records.STATS_NAME)
+    others = sorted(n for n in names if n not in own and (n in kept or records.is_part(n)))
+    if others:
+        shown = ', '.join(others[:3]) + (f' and {len(others) - 3} more' if others[3:] else '')
+        raise LonghaulError(
+            f'--output={folder}: holds {shown}, and nothing there says that this job has written '
+            'it, so it stays; name another folder, or move such files away'
+        )
 
 
 def require_writable(flag: str, folder: str) -> None:
@@ -98,7 +173,8 @@ def sizes(folder: str) -> dict[str, int]:
 def _require_file_system(folder: str) -> None:
     try:
         FileSystems.get_filesystem(folder)
-    except ValueError as error:
+    except Exception as error:
+        # File systems raise many kinds of errors.
         scheme = FileSystems.get_scheme(folder)
         how = 'pip install "longhaul[gcp]"' if scheme == 'gs' else 'write to a disk or to gs://'
         raise LonghaulError(
@@ -106,24 +182,20 @@ def _require_file_system(folder: str) -> None:
         ) from error
 
 
-def _clear(folder: str) -> None:
-    if not FileSystems.exists(folder):
-        FileSystems.mkdirs(folder)
-    names = _names(folder)
+def _clear(folder: str, own: set[str]) -> None:
     # These two go first: without them, no half-replaced data set passes for finished.
-    for name in (records.FILE_NAME, records.STATS_NAME):
-        if name in names:
-            _remove(folder, [name])
-    # Other files in the folder are not ours, and stay.
-    _remove(folder, [name for name in names if records.is_part(name) or name == _PROBE])
+    first = [name for name in (records.FILE_NAME, records.STATS_NAME) if name in own]
+    for name in first:
+        _remove(folder, [name])
+    _remove(folder, sorted(own.difference(first)))
 
 
 def _local(folder: str) -> bool:
     return FileSystems.get_scheme(folder) is None
 
 
-def _names(folder: str) -> list[str]:
-    """The names of files and folders directly in a folder."""
+def names_in(folder: str) -> list[str]:
+    """The names of files and folders directly in a folder, local or not."""
     # Beam would list all folders below as well.
     if _local(folder):
         return os.listdir(folder)
@@ -132,7 +204,7 @@ def _names(folder: str) -> list[str]:
 
 def _listed(folder: str) -> dict[str, FileMetadata]:
     """The files directly in a folder that is not local, by name."""
-    found = FileSystems.match([posixpath.join(_literal(folder), '*')])[0].metadata_list
+    found = FileSystems.match([posixpath.join(marks.literal(folder), '*')])[0].metadata_list
     # An object store has no folders, only names that begin alike.
     named = {file.path.removeprefix(folder.rstrip('/') + '/'): file for file in found}
     return {name: file for name, file in named.items() if '/' not in name}
@@ -143,9 +215,4 @@ def _remove(folder: str, names: list[str]) -> None:
         for name in names:
             os.remove(os.path.join(folder, name))
     elif names:
-        FileSystems.delete([_literal(posixpath.join(folder, name)) for name in names])
-
-
-def _literal(path: str) -> str:
-    """The pattern that matches one path alone: Beam reads every path as a pattern."""
-    return re.sub(r'[*?[]', r'[\g<0>]', path)
+        FileSystems.delete([marks.literal(posixpath.join(folder, name)) for name in names])

@@ -4,11 +4,15 @@ import argparse
 import contextlib
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 from pipelines.format.errors import LonghaulError
+
+# What a shell says of a command that was ended by SIGPIPE.
+_UNREAD = 128 + 13
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,12 +34,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def code_of(command: Callable[[], int], *, refused: int = 2) -> int:
-    """Calls a command; returns its exit code, or prints why it refuses and returns `refused`."""
+    """Calls a command; returns its exit code, or prints why it refuses and returns `refused`.
+
+    It ends quietly if nobody reads its output any more, as with `| head`.
+    """
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+        return code
     except LonghaulError as error:
         print(f'error: {error}', file=sys.stderr)
         return refused
+    except BrokenPipeError:
+        # Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
 
 
 def at_least(least: int, **values: int) -> None:

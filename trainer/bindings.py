@@ -28,6 +28,7 @@ _MISTAKES = (
     ImportError,
     MemoryError,
 )
+_PYTHON_WORDS = {'true': 'True', 'false': 'False', 'none': 'None', 'null': 'None'}
 _HOW_TO_GIVE = {'RECORDS': '--records=DIR (the --output of python -m pipelines.main)'}
 
 
@@ -63,6 +64,7 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
     try:
         gin.parse_config_files_and_bindings(gin_files, [], finalize_config=False)
         _check_macros(gin_params)
+        _refuse_bare_words(gin_params)
         bindings = list(gin_params)
         if records is not None:
             bindings += [f'RECORDS = {records!r}', 'DataConfig.records = %RECORDS']
@@ -125,3 +127,16 @@ def _explain(error: Exception) -> str:
         nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0)
     hint = f'; did you mean {nearest[0]}?' if nearest else ''
     return f'gin configuration: {text}{hint}'
+
+
+def _refuse_bare_words(gin_params: list[str]) -> None:
+    """Refuses a text without quotes, which gin cannot parse."""
+    for param in gin_params:
+        name, _, value = (part.strip() for part in param.partition('='))
+        if not re.fullmatch(r'[A-Za-z][\w./-]*', value) or value in ('True', 'False', 'None'):
+            continue
+        word = _PYTHON_WORDS.get(value.lower(), f"'{value}'")
+        raise LonghaulError(
+            f'--gin_param={param}: {value} is a text without quotes; give '
+            f'--gin_param="{name}={word}"'
+        )

@@ -34,6 +34,15 @@ def _escaped(character: str) -> str:
     return character.encode('unicode_escape').decode('ascii')
 
 
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is a Ctrl-C that Beam's runners have wrapped."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or re.match(r'KeyboardInterrupt\b', str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def wrapped(error: BaseException) -> LonghaulError | None:
     """Finds the LonghaulError that a worker has raised; None if the error is another one.
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format import schema
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
 
 FORMAT_VERSION = 1
@@ -130,17 +131,20 @@ def parse_info(text: str | bytes, path: str) -> RecordsInfo:
         values = json.loads(text)
         version = values['format_version']
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
+        raise LonghaulError(f'{path}: damaged ({first_line(error)}); {damaged}') from error
     if version != FORMAT_VERSION:
         raise LonghaulError(
             f'{path}: format version {version}, this trainer reads version {FORMAT_VERSION}; write '
             'the records again with this version of pipelines.main, or use the matching trainer'
         )
+    fault = schema.fault_of(values)
+    if fault is not None:
+        raise LonghaulError(f'{path}: damaged ({fault}); {damaged}')
     try:
         values['spec'] = SequenceSpec.from_json(values['spec'])
         values['class_names'] = tuple(values['class_names'])
         return RecordsInfo(**values)
     except LonghaulError as error:
         raise LonghaulError(f'{path}: {error}') from error
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise LonghaulError(f'{path}: damaged ({first_line(error)}); {damaged}') from error

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from pipelines.format.errors import LonghaulError
 
 # What trailing steps hold: zeros, or random values.
@@ -85,14 +87,27 @@ class SequenceSpec:
                 f'SequenceSpec.image_size={self.image_size}: images need one, {self.kind} has none'
             )
         self._check_channels()
-        if self.permutation is not None and len(self.permutation) != (self.image_size or 0) ** 2:
-            raise LonghaulError(
-                f'SequenceSpec.permutation: {len(self.permutation)} places, '
-                f'{(self.image_size or 0) ** 2} are needed'
-            )
+        if self.permutation is not None:
+            self._check_permutation(self.permutation)
         if self.vocabulary is not None:
             self._check_vocabulary(self.vocabulary)
         self._check_trailing()
+
+    def _check_permutation(self, permutation: tuple[int, ...]) -> None:
+        needed = (self.image_size or 0) ** 2
+        if len(permutation) != needed:
+            raise LonghaulError(
+                f'SequenceSpec.permutation: {len(permutation)} places, {needed} are needed'
+            )
+        places = np.array(permutation, object)
+        if (
+            not all(type(place) is int for place in permutation)
+            or (np.sort(places) != np.arange(needed)).any()
+        ):
+            raise LonghaulError(
+                'SequenceSpec.permutation: damaged, each place must be there once; run '
+                'python -m pipelines.main again with --overwrite'
+            )
 
     def _check_channels(self) -> None:
         allowed = {'image': (1, 3), 'text': (1,)}.get(self.kind)

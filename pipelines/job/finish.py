@@ -1,7 +1,6 @@
 """The last step of the job: adds up the shards, and writes stats.json and then records.json."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import posixpath
@@ -9,14 +8,15 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.histograms import entropies_of, levels_of
 from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
 from pipelines.format.values import add_up
+from pipelines.job import mark
 from pipelines.job.plan import Plan
 from pipelines.job.tally import histogram_from, sums_from
+from pipelines.job.writing import write_text
 from pipelines.options import JobOptions
 
 # Options that say where and how to run. They must not change a byte of the output.
@@ -31,7 +31,7 @@ _NOT_CONTENT = (
 )
 # Options that are younger than the format. They are left out of records.json where they are not
 # used.
-_LATER = ('trailing_steps', 'trailing', 'labels')
+_LATER = ('trailing_steps', 'trailing', 'labels', 'delimiter')
 _DECIDING = ('tensorflow', 'numpy')
 
 
@@ -47,7 +47,8 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
       Path of records.json.
 
     Raises:
-      LonghaulError: if too many items were rejected, or nothing is left to train on.
+      LonghaulError: if too many items were rejected, nothing is left to train on, or another job
+        writes into the same folder.
     """
     shards = sorted(shards, key=lambda s: s['shard']['name'])
     rejected = _add(s['rejected'] for s in shards)
@@ -77,6 +78,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     )
     info = dataclasses.replace(info, sha256=info.content_sha256())
     path = posixpath.join(options.output, FILE_NAME)
+    mark.refuse_another(options.output, plan.job)
     write_text(path, info.to_json())
     return path
 
@@ -139,14 +141,6 @@ def _counts(by_split: _BySplit, plan: Plan, class_names: tuple[str, ...]) -> dic
             'unknown': {k: sum(s['unknown'] for s in v) for k, v in by_split.items()},
         }
     return counts
-
-
-def write_text(path: str, text: str) -> str:
-    """Writes a text file that appears when it is complete; returns its sha256."""
-    with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
-        file.write(text.encode())
-    FileSystems.rename([f'{path}.partial'], [path])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _add(counts: Any) -> dict[str, int]:

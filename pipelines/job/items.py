@@ -63,10 +63,14 @@ class Rejected(Exception):  # noqa: N818 - a verdict about an item, not an error
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A part of a source that one worker lists: a file, a zip or a folder, and its split."""
+    """A part of a source that one worker lists: a file, a zip or a folder, and its split.
+
+    `inside`: the folder in a zip that counts, with '/' at its end; '' for all of the zip.
+    """
 
     path: str
     split: str
+    inside: str = ''
 
 
 class Source(Protocol[Place]):
@@ -113,3 +117,11 @@ class SignalSource(Source[Place], Protocol):
     @property
     def dtype(self) -> str:
         """The type that values are stored as: 'uint8' or 'float16'."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A source that has found out by itself what is what."""
+
+    def told(self) -> list[str]:
+        """Lines for users: what it takes for what, and what it does not read."""

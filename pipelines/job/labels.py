@@ -8,6 +8,7 @@ from pipelines.format.errors import LonghaulError
 
 # Longer numbers count as names: Python refuses to convert thousands of digits.
 _INTEGER = re.compile('-?[0-9]{1,100}')
+_WHOLE = re.compile(r'-?[0-9]{1,100}(\.0+)?')
 
 
 class Labels(NamedTuple):
@@ -24,7 +25,7 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
     """Finds the classes and their order.
 
     The order is that of `names`. Without names, it is by value if all labels are integers, else by
-    name.
+    name. '1.0' is the label '1', if all labels are whole numbers.
 
     With names, a label is one of them. If no label is, labels are integers that stand for the
     names: they count from 0 if label 0 occurs, from 1 if the number of names occurs. Other labels
@@ -38,8 +39,10 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
     Raises:
       LonghaulError: for labels that occur in test alone, or integers that could count from 0 or 1.
     """
-    trained = {label for split, label in pairs if split != 'test'}
-    tested = {label for split, label in pairs if split == 'test'}
+    pairs = list(pairs)
+    plain = _without_point({label for _, label in pairs}, names or ())
+    trained = {plain[label] for split, label in pairs if split != 'test'}
+    tested = {plain[label] for split, label in pairs if split == 'test'}
     if names is None:
         found = trained | tested
         integers = all(_INTEGER.fullmatch(label) for label in found)
@@ -55,7 +58,16 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
             f'labels that occur in the test split alone: {_some(untrained)}; no model can learn '
             'them: mend the labels or the split (or raise --limit)'
         )
-    return labels
+    numbers = labels.numbers
+    asked = {label: numbers[whole] for label, whole in plain.items() if whole in numbers}
+    return Labels(labels.names, numbers | asked)
+
+
+def _without_point(found: set[str], names: tuple[str, ...]) -> dict[str, str]:
+    """'1' for '1.0', which pandas writes where a label is missing, if all labels are numbers."""
+    if found & set(names) or not all(_WHOLE.fullmatch(label) for label in found):
+        return {label: label for label in found}
+    return {label: label.partition('.')[0] for label in found}
 
 
 def _numbers_of_named(found: set[str], names: tuple[str, ...]) -> dict[str, int]:

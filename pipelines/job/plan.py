@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import secrets
 import sys
 
 import numpy as np
@@ -38,6 +39,7 @@ class Plan:
       vocabulary_size: the greatest number of characters that get an id; None for all other steps.
       last_label_key: the greatest key whose item keeps its label, see `few_labels`; None while it
         is not known, and if all items keep their labels.
+      job: a text that no other job has, see `mark`.
     """
 
     options: JobOptions
@@ -49,6 +51,7 @@ class Plan:
     test_share: float
     vocabulary_size: int | None = None
     last_label_key: int | None = None
+    job: str = ''
 
     def resolved(self, vocabulary: str | None, last_label_key: int | None = None) -> 'Plan':
         """The plan with the vocabulary and the last key that the job has found; None for none."""
@@ -99,6 +102,7 @@ def make_plan(options: JobOptions) -> Plan:
         splits=tuple(splits),
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
+        job=secrets.token_hex(8),
     )
 
 

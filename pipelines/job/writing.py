@@ -1,15 +1,25 @@
-"""Turns the errors of a full disk into a refusal in one line."""
+"""Writes small files, and turns the errors of a full disk into a refusal in one line."""
 
 import contextlib
 import errno
+import hashlib
 from collections.abc import Iterator
 
 from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 
 # Only writing raises these.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def write_text(path: str, text: str) -> str:
+    """Writes a text file that appears when it is complete; returns its sha256."""
+    with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
+        file.write(text.encode())
+    FileSystems.rename([f'{path}.partial'], [path])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

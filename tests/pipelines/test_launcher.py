@@ -1,6 +1,8 @@
 """A run from its flags to its end: the output folder, rejected items, limits and failures."""
 
 import json
+import os
+import re
 
 import image_data
 import numpy as np
@@ -8,9 +10,11 @@ import pytest
 import source_data
 from source_data import IMAGE_FLAGS, documents, encode_image, pixels, refusal, run_job
 
+from pipelines import output
 from pipelines.format import anchors, records
 from pipelines.format.errors import LonghaulError
 from pipelines.job import graph
+from pipelines.job.mark import mark_of
 
 TEXT_FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 
@@ -171,22 +175,78 @@ def test_a_finished_output_is_kept_unless_told(tmp_path, table, capsys):
     }
 
 
-def test_leftovers_go_and_strangers_stay(tmp_path, table):
-    out = tmp_path / 'out'
-    leftovers = [
-        'train-00007-of-00009.index',
-        'test-00000-of-00001.tfrecord.partial',
-        'rejected-train-00007-of-00009.jsonl',
-        'records.json.partial',
-        'stats.json',
-    ]
-    strangers = ['notes.txt', 'a.partial', 'rejected-x.jsonl', 'a-list-of-mine.index']
-    source_data.write_folder(out, dict.fromkeys([*leftovers, *strangers], b'mine'))
-    job(out, table, *TEXT_FLAGS)
+def test_leftovers_of_a_job_go_and_other_files_stay(tmp_path, table, monkeypatch):
+    """A job of three shards breaks off; the next one has two."""
+    out, others = tmp_path / 'out', ['notes.txt', 'a.partial', 'rejected-x.jsonl', 'mine.index']
+    source_data.write_folder(out, dict.fromkeys(others, b'mine'))
+    with monkeypatch.context() as patch:
+        patch.setattr(graph, 'finish', lambda *_: (_ for _ in ()).throw(LonghaulError('ends')))
+        assert run_job(table, *TEXT_FLAGS, '--shards=3', f'--output={out}') == 2
+    (out / 'test-00000-of-00003.index').write_text('of another tool')
+    (out / 'stats.json.partial').write_text('of the job')
+    assert len(source_data.contents(out)) == 18
+    message = f'--output={out}: holds test-00000-of-00003.index, and nothing there says that this '
+    before = source_data.contents(out)
+    with pytest.raises(LonghaulError, match=re.escape(message)):
+        output.prepare(str(out), mark_of('b', ['train'], 2), overwrite=True)
+    assert source_data.contents(out) == before
+    (out / 'test-00000-of-00003.index').unlink()
+    job(out, table, *TEXT_FLAGS, '--shards=2')
     found = source_data.contents(out)
-    assert [found.get(name) for name in strangers] == [b'mine'] * 4
-    assert not set(leftovers[:4]) & set(found)
-    assert found['stats.json'] != b'mine'
+    assert [found.get(name) for name in others] == [b'mine'] * 4
+    assert len(found) == 4 + 8 + 2
+
+
+@pytest.mark.parametrize('flags', [(), ('--overwrite',)])
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('train-00000-of-00010.tfrecord', b'of another tool'),
+        ('validation-00003-of-00010.index', b''),
+        ('stats.json', b'{"mine": 1}'),
+        ('rejected-train-00000-of-00001.jsonl.partial', b''),
+        ('records.json', b'{"format_version": "b", "shards": {}}'),
+        ('records.json', b'[1'),
+    ],
+)
+def test_files_of_other_tools_are_never_removed(tmp_path, table, capsys, name, content, flags):
+    out = source_data.write_folder(tmp_path / 'out', {name: content, 'notes.txt': b'hi'})
+    message = refusal(capsys, table, *TEXT_FLAGS, f'--output={out}', *flags)
+    assert message.startswith(f'--output={out}: holds {name}, and nothing there says that this job')
+    assert message.endswith('; name another folder, or move such files away')
+    assert source_data.contents(out) == {name: content, 'notes.txt': b'hi'}
+
+
+def test_records_of_a_job_without_marks_are_replaced(tmp_path, table, monkeypatch):
+    """Older jobs left none. A kill while the old files go leaves nothing that is in the way."""
+    out = job(tmp_path / 'out', table, *TEXT_FLAGS, '--shards=3')
+    (out / '.job.json').unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(output, '_clear', lambda *_: (out / 'records.json').unlink() or 1 / 0)
+        assert run_job(table, *TEXT_FLAGS, f'--output={out}', '--overwrite') == 2
+    job(out, table, *TEXT_FLAGS)
+    assert len(source_data.contents(out)) == 6
+
+
+def test_one_job_at_a_time_writes_into_a_folder(tmp_path, table, capsys, monkeypatch):
+    out, flags = tmp_path / 'out', (table, *TEXT_FLAGS, f'--output={tmp_path / "out"}')
+    with output.held(str(out)):
+        message = refusal(capsys, *flags)
+    assert message.startswith(f'--output={out}: process {os.getpid()} on ')
+    assert 'writes records there; wait for it, end it, or name another --output' in message
+    assert source_data.contents(out) == {}
+    # Where there is no lock, the job whose mark is gone says so, and finishes nothing.
+    with monkeypatch.context() as patch:
+        original = graph.write_shard
+        patch.setattr(
+            graph,
+            'write_shard',
+            lambda *a: mark_of('b', ['train', 'validation'], 1).write(str(out)) or original(*a),
+        )
+        message = refusal(capsys, *flags)
+    assert message.startswith(f'--output={out}: another job has begun to write there')
+    assert not (out / 'records.json').exists()
+    job(out, *flags)
 
 
 @pytest.mark.parametrize('name', ['with space', 'größe', 'a[1]*?'])
@@ -237,6 +297,16 @@ def test_a_failed_job_leaves_nothing_that_passes_for_finished(tmp_path, table, m
     # Without --overwrite: there is nothing finished to lose.
     job(out, table, *TEXT_FLAGS)
     assert source_data.contents(out) == before
+
+
+def test_an_interrupt_while_a_shard_is_written(tmp_path, table, capsys, monkeypatch):
+    def write_shard(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(graph, 'write_shard', write_shard)
+    assert run_job(table, *TEXT_FLAGS, f'--output={tmp_path / "out"}') == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ['stopped; the output is unfinished: run the same command again']
 
 
 def test_nothing_to_train_on_is_refused(tmp_path, table, capsys):

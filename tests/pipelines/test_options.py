@@ -49,6 +49,7 @@ def test_defaults():
         'label_column': None,
         'path_column': None,
         'csv_columns': None,
+        'delimiter': None,
         'class_names': None,
         'encoding': None,
         'data_dir': None,

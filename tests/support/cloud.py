@@ -65,8 +65,9 @@ def bucket() -> Iterator[str]:
 
 
 def objects(address: str, prefix: str) -> dict[str, bytes]:
-    """Name below gs://BUCKET/PREFIX -> bytes, read by Google's own client."""
-    found = {b.name: b.download_as_bytes() for b in _bucket(address).list_blobs(prefix=prefix)}
+    """Name below gs://BUCKET/PREFIX -> bytes, by Google's own client; leaves marks of jobs out."""
+    blobs = [b for b in _bucket(address).list_blobs(prefix=prefix) if '.job.json' not in b.name]
+    found = {b.name: b.download_as_bytes() for b in blobs}
     return {name.removeprefix(prefix): data for name, data in sorted(found.items())}
 
 

@@ -171,8 +171,9 @@ def rejected(folder: Path) -> list[dict[str, str]]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, hidden ones too."""
-    return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}
+    """Every file of a folder, hidden ones too, but for the lock and the mark of its job."""
+    paths = sorted(Path(folder).iterdir())
+    return {p.name: p.read_bytes() for p in paths if p.name not in ('.lock', '.job.json')}
 
 
 def description(folder: Path) -> dict:

@@ -1,6 +1,8 @@
 """Flags from dataclasses, and refusals in one line."""
 
 import dataclasses
+import os
+import sys
 
 import pytest
 
@@ -25,6 +27,15 @@ def parse(*arguments, without=()):
     parser = flags.Parser('prog', doc='What it does.\n\nMore.')
     flags.add_flags(parser, Options, without=without)
     return vars(parser.parse_args(arguments))
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly(monkeypatch, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, 'w') as gone:
+        monkeypatch.setattr(sys, 'stdout', gone)
+        assert flags.code_of(lambda: print('x' * 10) or 0) == 141
+    assert capfd.readouterr() == ('', '')
 
 
 def test_what_was_typed_is_given_and_nothing_else():

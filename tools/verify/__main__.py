@@ -3,7 +3,7 @@
   python -m tools.verify records/photos
 
 Prints one line per fault, with the file and the offset. Exit code 0 without faults, 1 with some,
-2 if there are no finished records to look at.
+2 if the records cannot be looked at: unfinished, unreadable, or with a damaged records.json.
 """
 
 import os
@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     def look() -> int:
         report = folder.verify(flags.folder)
-        for fault in report.faults:
-            print(fault)
+        for line in report.lines():
+            print(line)
         print(report.summary())
         return 1 if report.faults else 0
 

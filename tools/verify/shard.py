@@ -37,21 +37,24 @@ def verify_shard(
     path = posixpath.join(folder, data)
     if not tf.io.gfile.exists(path):
         report.add(data, 'missing, though records.json lists it')
+        report.unread += shard['examples']
         return
     report.files += 1
     found, size = _sha256(path)
     report.bytes += size
     if size != shard['bytes']:
         report.add(data, f'has {size} bytes, records.json says {shard["bytes"]}')
-    if found != shard['sha256']:
-        report.add(data, f'sha256 is {found}, records.json says {shard["sha256"]}')
-    count = 0
-    for offset, payload in _frames(path, data, report):
-        entry = rows[count] if rows is not None and count < len(rows) else None
-        count += 1
+    before, read = len(report.faults), 0
+    for number, offset, payload in _frames(path, data, rows, shard['examples'], report):
+        entry = rows[number] if rows is not None and number < len(rows) else None
+        read += 1
         _verify_record(data, split, offset, payload, entry, info, report=report, tally=tally)
-    if count != shard['examples']:
-        report.add(data, f'{count} records can be read, records.json says {shard["examples"]}')
+    report.unread += max(0, shard['examples'] - read)
+    # A fault that has been named explains the checksum, and the number of records.
+    if found != shard['sha256'] and len(report.faults) == before:
+        report.add(data, f'sha256 is {found}, records.json says {shard["sha256"]}')
+    if read != shard['examples'] and len(report.faults) == before:
+        report.add(data, f'{read} records can be read, records.json says {shard["examples"]}')
 
 
 def _verify_record(
@@ -109,25 +112,46 @@ def _sha256(path: str) -> tuple[str, int]:
     return total.hexdigest(), size
 
 
-def _frames(path: str, name: str, report: Report) -> Iterator[tuple[int, bytes]]:
-    """Gives offset and payload of each whole record; damaged records become faults.
+def _frames(
+    path: str, name: str, rows: np.ndarray | None, examples: int, report: Report
+) -> Iterator[tuple[int, int, bytes]]:
+    """Gives number, offset and payload of each whole record; damaged records become faults.
 
-    A damaged length ends the shard: nobody knows where the next record begins.
+    Behind a record whose length is damaged, the index says where the next one begins. Without it
+    nobody knows, and the rest of the shard is unread.
     """
-    offset = 0
+    number = offset = 0
     with tf.io.gfile.GFile(path, 'rb') as file:
         while head := file.read(_HEADER):
             length = struct.unpack('<Q', head[:8])[0] if len(head) == _HEADER else _LARGEST
             crc = struct.unpack('<I', head[8:])[0] if len(head) == _HEADER else None
             if length >= _LARGEST or crc != masked_crc(head[:8]):
-                report.add(name, 'the length of a record is damaged, the rest is unread', offset)
-                return
+                following = _offset_of(rows, number + 1, offset)
+                rest = max(0, examples - number - 1)
+                what = 'a damaged record: its length does not fit'
+                if following is None and rest:
+                    what += f'; the {rest:,} records behind it are unread'
+                report.add(name, what, offset)
+                if following is None:
+                    return
+                number, offset = number + 1, following
+                file.seek(offset)
+                continue
             payload, foot = file.read(length), file.read(_FOOTER)
             if len(foot) < _FOOTER:
-                report.add(name, 'the file ends within a record', offset)
+                unread = max(1, examples - number)
+                report.add(name, f'the file ends here; {unread:,} records are unread', offset)
                 return
             if struct.unpack('<I', foot)[0] != masked_crc(payload):
                 report.add(name, 'a damaged record: its checksum does not fit', offset)
             else:
-                yield offset, payload
+                yield number, offset, payload
+            number += 1
             offset += _HEADER + length + _FOOTER
+
+
+def _offset_of(rows: np.ndarray | None, number: int, behind: int) -> int | None:
+    """Where a record begins, as the index says; None if it does not say so."""
+    if rows is None or number >= len(rows) or int(rows['offset'][number]) <= behind:
+        return None
+    return int(rows['offset'][number])

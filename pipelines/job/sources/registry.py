@@ -8,7 +8,7 @@ from pipelines.job.items import Source
 from pipelines.job.sources.arrays.npy import make_npy
 from pipelines.job.sources.builtin.digits import Digits
 from pipelines.job.sources.builtin.stdlib import Stdlib
-from pipelines.job.sources.files.idx import Idx
+from pipelines.job.sources.files.idx import make_idx
 from pipelines.job.sources.files.images import Images
 from pipelines.job.sources.files.manifest import make_manifest
 from pipelines.job.sources.files.texts import make_texts
@@ -37,11 +37,16 @@ _COLUMNS = ('text_column', 'label_column')
 SOURCES = {
     'images': Entry(Images, 'DIR_OR_ZIP'),
     'texts': Entry(make_texts, 'DIR_OR_ZIP', ('encoding',)),
-    'idx': Entry(Idx, 'DIR'),
-    'csv': Entry(make_csv, 'FILE_OR_DIR', (*_COLUMNS, 'csv_columns', 'class_names', 'encoding')),
+    'idx': Entry(make_idx, 'DIR'),
+    'csv': Entry(
+        make_csv, 'FILE_OR_DIR', (*_COLUMNS, 'csv_columns', 'delimiter', 'class_names', 'encoding')
+    ),
     'jsonl': Entry(make_json_lines, 'FILE_OR_DIR', (*_COLUMNS, 'class_names', 'encoding')),
     'manifest': Entry(
-        make_manifest, 'FILE_OR_DIR', ('path_column', 'label_column', 'class_names'), remote=True
+        make_manifest,
+        'FILE_OR_DIR',
+        ('path_column', 'label_column', 'delimiter', 'class_names'),
+        remote=True,
     ),
     'npy': Entry(make_npy, 'DIR', ('class_names',)),
     'tfds': Entry(make_tfds, 'NAME', (*_COLUMNS, 'encoding', 'data_dir', 'manual_dir')),
@@ -113,8 +118,19 @@ def _read_names(path: str) -> tuple[str, ...]:
     return names
 
 
+def _delimiter(text: str) -> str:
+    sign = {'tab': '\t', '\\t': '\t'}.get(text, text)
+    if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0':
+        raise LonghaulError(
+            f"--delimiter={text}: one sign is needed, such as ';', or the word tab; letters, "
+            'digits, quotes and line ends part no cells'
+        )
+    return sign
+
+
 # Flags whose sources take something else than their text.
 _PARSERS: dict[str, Callable[[str], Any]] = {
     'class_names': _read_names,
+    'delimiter': _delimiter,
     'csv_columns': lambda text: tuple(text.split(',')),
 }

@@ -1,33 +1,112 @@
-"""Finds the splits of a source in a folder: train, validation and test."""
+"""The names of splits, for folders, zips, tables and columns: train, validation and test.
 
-import os
+Other usual names are taken for these three, in small or capital letters: Training, val, dev_set.
+"""
+
+import re
+from collections.abc import Iterable
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
-from pipelines.job.items import Group
+from pipelines.job.sources.clutter import is_clutter
+
+_WORDS = {
+    'train': ('train', 'training', 'trn'),
+    'validation': ('validation', 'valid', 'val', 'dev', 'devel', 'development'),
+    'test': ('test', 'testing', 'tst'),
+}
+_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+# These say nothing about which split it is.
+_FILLERS = ('set', 'split', 'data', 'dataset', 'images', 'texts', 'files')
+_SET = re.compile(r'(.*?)(set|data)')
+_MOST_SHOWN = 5
 
 
-def find_splits(source: str, folder: str, suffixes: tuple[str, ...]) -> list[Group]:
-    """The files and folders SPLIT + suffix in a folder, train first.
+def split_named(name: object) -> str | None:
+    """The split that a name means, such as 'validation' for 'Val'; None for any other name."""
+    if not isinstance(name, str):
+        return None
+    words = [word for word in _words(name) if word not in _FILLERS]
+    if len(words) != 1:
+        return None
+    whole = _SET.fullmatch(words[0])
+    return _SPLIT_OF.get(words[0]) or (_SPLIT_OF.get(whole[1]) if whole else None)
+
+
+def resembles_a_split(name: str) -> bool:
+    """Whether the name of a split is a part of this name, as in seg_train or test2017."""
+    return split_named(name) is not None or any(w in _SPLIT_OF for w in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.findall('[a-z]+', name.strip().lower())
+
+
+def refuse_twice(source: str, found: Iterable[tuple[str, str]]) -> None:
+    """Refuses two names of one split.
 
     Args:
-      source: the value of --source, for refusals.
-      folder: the folder to look in.
-      suffixes: suffixes that a split may have; '' for a folder.
+      source: the value of --source.
+      found: (name, split) pairs.
 
     Raises:
-      LonghaulError: if a split is there twice.
+      LonghaulError: if a split is there more than once.
     """
-    found = [
-        Group(path, split)
-        for split in SPLITS
-        for suffix in suffixes
-        if os.path.exists(path := os.path.join(folder, split + suffix))
-    ]
-    splits = [group.split for group in found]
+    pairs = list(found)
+    splits = [split for _, split in pairs]
     if len(set(splits)) < len(splits):
-        names = ', '.join(os.path.basename(group.path) for group in found)
+        names = ', '.join(name for name, _ in pairs)
         raise LonghaulError(
             f'--source={source}: holds {names}, one split more than once; keep one of each'
         )
+
+
+def find_tables(
+    source: str, names: Iterable[str], suffixes: tuple[str, ...], others: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
+    """The tables SPLIT + suffix among the names of a folder, as (name, split), train first.
+
+    Args:
+      source: the value of --source.
+      names: of the files in the folder.
+      suffixes: of tables that the source reads, such as '.csv.gz'; in small letters.
+      others: of tables that it does not read.
+
+    Raises:
+      LonghaulError: if a split is there twice, if a table beside train has another name, or if one
+        that is a split cannot be read.
+    """
+    found, unread = [], []
+    for name in sorted(name for name in names if not is_clutter(name)):
+        stem, ending = _parts(name, (*suffixes, *others))
+        split = split_named(stem)
+        if ending in suffixes and split is not None:
+            found.append((name, split))
+        elif ending in suffixes or (ending and split is not None):
+            unread.append(name)
+    found.sort(key=lambda pair: SPLITS.index(pair[1]))
+    refuse_twice(source, found)
+    if unread and any(split == 'train' for _, split in found):
+        raise LonghaulError(
+            f'--source={source}: holds {shown(unread)} beside {found[0][0]}, which says no split '
+            f'that is read; name it train, validation or test with {suffixes[0]}, or move it away'
+        )
     return found
+
+
+def _parts(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
+    """(stem, suffix) of a file's name, with the longest suffix that fits; '' for none."""
+    fits = [suffix for suffix in suffixes if name.lower().endswith(suffix)]
+    ending = max(fits, key=len, default='')
+    return name[: len(name) - len(ending)], ending
+
+
+def told(found: Iterable[tuple[str, str]]) -> str:
+    """Says what is taken for which split, for the last lines of a job."""
+    return 'read as splits: ' + ', '.join(f'{split} from {name}' for name, split in found)
+
+
+def shown(names: list[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - _MOST_SHOWN
+    return ', '.join(names[:_MOST_SHOWN]) + (f' and {more} more' if more > 0 else '')

@@ -15,6 +15,7 @@ CHARACTERS = character_spec(max_steps=9).with_vocabulary('e 漢😀"\n\u2028\0')
 
 def info(spec=IMAGE, **changed):
     shard = {'name': 'train-00000-of-00001', 'examples': 3, 'bytes': 9, 'sha256': 'a'}
+    shard['index_sha256'] = 'b'
     values = {
         'spec': spec,
         'segment_steps': 3,

@@ -17,7 +17,7 @@ from pipelines.format.errors import LonghaulError
 ROOT = Path(__file__).parents[3]
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8', '--shards=2', '--max_rejected_share=0.2')
 MOMENTS = (
-    'create:.writable',
+    'create:.job.json',
     'created:train-00000',
     'rename:train-00000',
     'renamed:train-00000',

@@ -29,6 +29,18 @@ def test_orders_the_classes(found, names):
         assert labels.numbers == {name: i for i, name in enumerate(names)}
 
 
+def test_whole_numbers_with_a_point_are_those_without():
+    """pandas writes them so beside a missing label."""
+    labels = resolve(pairs('10.0', '2.0', '2') + pairs('2.00', split='test'), None)
+    assert labels.names == ('2', '10')
+    found = {'2': 0, '2.0': 0, '2.00': 0, '10': 1, '10.0': 1}
+    assert labels.numbers == found
+    assert resolve(pairs('1.0', '2.0'), ('a', 'b')).numbers == {'1': 0, '1.0': 0, '2': 1, '2.0': 1}
+    for other in ('1.5', 'x', '1.'):
+        assert resolve(pairs('1.0', other), None).names == tuple(sorted(['1.0', other]))
+    assert resolve(pairs('1.0'), ('1.0', '2.0')).numbers == {'1.0': 0, '2.0': 1}
+
+
 def test_validation_counts_as_training():
     labels = resolve(pairs('a', split='validation') + pairs('a', 'b', split='train'), None)
     assert labels.names == ('a', 'b')

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import lzma
 import os
 import resource
 import struct
@@ -17,7 +18,7 @@ from watchdog import watchdog
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
-from pipelines.job import finish, shards
+from pipelines.job import shards, writing
 
 TEXT_FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 TABLE = source_data.csv_bytes(documents(8))
@@ -60,6 +61,13 @@ JOBS = {
         ['labels that occur in the test split alone: fog; no model can learn them: mend the '],
     ),
     'test-alone': ('csv', 'in', {'in/test.csv': TABLE}, (), ['holds neither train.csv nor']),
+    'column-of-splits': (
+        'csv',
+        't.csv',
+        {'t.csv': b'label,text,split\na,b,test\n'},
+        (),
+        ['--source=csv:{}/t.csv: has a column \'split\', which this source does not read: '],
+    ),
     'all-rows-bad': (
         'csv', 't.csv', {'t.csv': b'label,text\na\nb\n'}, (), ['2 of 2 items cannot be used (2 x '],
     ),
@@ -69,7 +77,39 @@ JOBS = {
     'old-mac-table': (
         'csv', 't.csv', {'t.csv': TABLE.replace(b'\r\n', b'\r')}, (), ['the first row of', 'tr '],
     ),
-    'no-gzip': ('csv', 't.csv.gz', {'t.csv.gz': TABLE}, (), ['cannot be read (Not a gzip']),
+    'zip-by-name': (
+        'csv', 't.csv', {'t.csv': ZIP}, (), ['{}/t.csv is a zip or a workbook, by its first bytes'],
+    ),
+    'cut-xz': ('csv', 't.csv', {'t.csv': lzma.compress(TABLE)[:-9]}, (), ['cannot be read (']),
+    'columns-of-one-name': (
+        'csv', 't.csv', {'t.csv': b'text,label,text\na,b,c\n'}, (), ["2 columns named 'text'; re"],
+    ),
+    'names-of-one-name': (
+        'csv',
+        't.csv',
+        {'t.csv': b'a,b,c\n'},
+        ('--csv_columns=label,text,label',),
+        ["has 2 columns named 'label'; rename all but one"],
+    ),
+    'other-delimiter': (
+        'csv', 't.csv', {'t.csv': b'text;label\na;b\n'}, (), ["add --delimiter=';'"],
+    ),
+    'tabs': ('csv', 't.csv', {'t.csv': b'text\tlabel\na\tb\n'}, (), ['add --delimiter=tab']),
+    'no-delimiter': ('csv', 't.csv', {'t.csv': TABLE}, ('--delimiter=ab',), ['one sign is needed']),
+    'label-with-a-space': (
+        'csv',
+        't.csv',
+        {'t.csv': b'text, label\na,b\n'},
+        (),
+        ["has no column 'label', but one named ' label'; add --label_column=\" label\", or"],
+    ),
+    'labels': (
+        'jsonl',
+        't.jsonl',
+        {'t.jsonl': b'{"text": "a", "Labels": "b"}\n'},
+        (),
+        ["has no column 'label', but one named 'Labels'; add --label_column=\"Labels\", or"],
+    ),
     'cut-gzip': (
         'csv', 't.csv.gz', {'t.csv.gz': gzip.compress(TABLE)[:-9]}, (), ['cannot be read ('],
     ),
@@ -201,10 +241,10 @@ class FullDisk:
     ('module', 'name', 'room'),
     [
         pytest.param(shards, 'tfrecord', 50_000, id='records'),
-        pytest.param(finish, 'records.json', 100, id='description'),
+        pytest.param(writing, 'records.json', 100, id='description'),
         pytest.param(shards, 'tfrecord', 0, marks=pytest.mark.long, id='first-byte'),
         pytest.param(shards, 'index', 0, marks=pytest.mark.long, id='index'),
-        pytest.param(finish, 'stats.json', 0, marks=pytest.mark.long, id='stats'),
+        pytest.param(writing, 'stats.json', 0, marks=pytest.mark.long, id='stats'),
     ],
 )
 def test_a_full_disk(tmp_path, capsys, monkeypatch, module, name, room):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -77,10 +78,18 @@ def utf8(text):
         return None
 
 
+def unclear(header):
+    """Two columns of one name, or a column that is almost one that counts."""
+    named = [name for name in header if name.strip()]
+    plain = {re.sub('[^a-z]', '', name.lower()) for name in header}
+    near = [n for n in ('label', 'split') if n not in header and plain & {n, f'{n}s'}]
+    return len(set(named)) < len(named) or near or 'split' in header
+
+
 def csv_expected(data):
     """What the source is to make of a table with a header row; None: a refusal."""
     header, *rows = csv_rows(data) or [None]
-    if is_wide(data) or header is None or 'text' not in header:
+    if is_wide(data) or header is None or 'text' not in header or unclear(header):
         return None
     place = header.index('label') if 'label' in header else None
     found = []

@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from pipelines import launcher
 from pipelines.format import anchors, examples, records
+from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
 from pipelines.format.spec import signal_spec
 from tools.verify import __main__ as command
+from tools.verify import faults
 from tools.verify.example import Example
 
 
@@ -98,7 +100,7 @@ def test_a_value_that_is_no_number_is_found():
 
 def test_a_flipped_byte_anywhere_is_found(sound, tmp_path, capsys):
     """In every file, at its ends and at places in between."""
-    files = sorted(path for path in sound.iterdir())
+    files = sorted(path for path in sound.iterdir() if not path.name.startswith('.'))
     kinds = {path.stem.split('-')[0] + path.suffix for path in files}
     assert kinds >= {'records.json', 'stats.json', 'rejected.jsonl', 'train.index', 'test.tfrecord'}
     for number, path in enumerate(files):
@@ -115,16 +117,100 @@ def test_a_flipped_byte_anywhere_is_found(sound, tmp_path, capsys):
             shutil.rmtree(folder)
 
 
-def test_a_damaged_record_is_named_with_its_offset(copy, capsys):
+@pytest.mark.parametrize(
+    ('place', 'what'),
+    [
+        (30, 'a damaged record: its checksum does not fit'),
+        (3, 'a damaged record: its length does not fit'),
+        (9, 'a damaged record: its length does not fit'),
+        (-1, 'a damaged record: its checksum does not fit'),
+    ],
+)
+def test_a_flipped_byte_of_a_record_is_one_line(copy, capsys, place, what):
     shard = sorted(copy.glob('train-*.tfrecord'))[0]
     rows = np.frombuffer(shard.with_suffix('.index').read_bytes(), INDEX_DTYPE)
     data = bytearray(shard.read_bytes())
     offset = int(rows['offset'][3])
-    data[offset + 30] ^= 1
+    data[(int(rows['offset'][4]) if place < 0 else offset) + place] ^= 1
     shard.write_bytes(data)
     code, lines = verify(copy, capsys)
-    assert code == 1
-    assert f'{shard.name}, offset {offset}: a damaged record: its checksum does not fit' in lines
+    assert (code, len(lines)) == (1, 2)
+    assert lines[0] == f'{shard.name}, offset {offset}: {what}'
+    assert lines[1].endswith(': 1 fault; 1 records unread, counts not compared')
+    if place == 3:
+        # Without a whole index nobody knows where the next record begins.
+        path = shard.with_suffix('.index')
+        path.write_bytes(path.read_bytes()[:-1])
+        code, lines = verify(copy, capsys)
+        assert lines[2].endswith(f'; the {len(rows) - 4} records behind it are unread')
+        assert lines[-1].endswith(
+            f': 3 faults; {len(rows) - 3} records unread, counts not compared'
+        )
+
+
+def test_one_wrong_number_of_the_description_is_one_line(copy, capsys):
+    path = copy / 'records.json'
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    code, lines = verify(copy, capsys)
+    assert (code, len(lines)) == (1, 2)
+    assert lines[0].startswith('records.json: its own sha256 does not fit')
+
+
+def test_a_file_full_of_faults_shows_some(copy, capsys, monkeypatch):
+    monkeypatch.setattr(faults, '_MOST_SHOWN', 5)
+
+    def change(examples, rows):
+        for example in examples:
+            example.features.feature['label'].int64_list.value[0] = 9
+
+    rewrite(copy, change)
+    code, lines = verify(copy, capsys)
+    shard = sorted(copy.glob('train-*.tfrecord'))[0].name
+    own = [line for line in lines if line.startswith(shard)]
+    count = len(np.frombuffer((copy / shard).with_suffix('.index').read_bytes(), INDEX_DTYPE))
+    assert (code, len(own), own[-1]) == (1, 6, f'{shard}: {count - 5} more faults')
+
+
+def edited(values, places, change):
+    """A copy of JSON values with one place changed."""
+    found = json.loads(json.dumps(values))
+    *way, last = places
+    inner = found
+    for key in way:
+        inner = inner[key]
+    inner[last] = change
+    return found
+
+
+def places_of(values, before=()):
+    """The keys that lead to each part of JSON values."""
+    for key in values if isinstance(values, dict) else range(len(values)):
+        yield (*before, key)
+        if isinstance(values[key], dict | list):
+            yield from places_of(values[key], (*before, key))
+
+
+def test_a_damaged_description_is_refused_in_one_line(sound, tmp_path, capsys):
+    """Any single edit, its checksum made to fit: faults, or a refusal; never an error of Python."""
+    values = json.loads((sound / 'records.json').read_text())
+    places = [p for p in places_of(values) if p != ('format_version',)]
+    shutil.copytree(sound, tmp_path / 'records')
+    refused = 0
+    for number, place in enumerate(places):
+        change = (None, 'x', -1, [], {}, 1.5, True)[number % 7]
+        changed = edited(values, place, change)
+        path = tmp_path / 'records' / 'records.json'
+        path.write_text(json.dumps(changed))
+        try:
+            info = records.read_info(str(path.parent))
+            path.write_text(dataclasses.replace(info, sha256='').to_json())
+        except LonghaulError:
+            refused += 1
+        if number % 5 == 0:
+            code, lines = verify(path.parent, capsys)
+            assert code == (2 if lines[-1].startswith('error: ') else 1), (place, change)
+            assert code == 1 or (len(lines), lines[0][:7]) == (1, 'error: '), (place, change)
+    assert refused > len(places) / 2
 
 
 def rewrite(folder, change):
@@ -287,6 +373,7 @@ def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys)
     shutil.copytree(text_records, tmp_path / 'copy')
     info = json.loads((tmp_path / 'copy' / 'records.json').read_text())
     info['counts']['encodings']['train']['utf-16'] = 1
+    info['sha256'] = ''
     (tmp_path / 'copy' / 'records.json').write_text(json.dumps(info))
     _, lines = verify(tmp_path / 'copy', capsys)
     assert [line for line in lines if line.startswith('records.json: encodings of train: ')]
@@ -295,6 +382,7 @@ def test_a_count_of_encodings_that_lies_is_found(text_records, tmp_path, capsys)
 def test_a_count_of_unknown_characters_that_lies_is_found(copy, capsys):
     info = json.loads((copy / 'records.json').read_text())
     info['counts']['vocabulary']['unknown']['train'] += 1
+    info['sha256'] = ''
     (copy / 'records.json').write_text(json.dumps(info))
     _, lines = verify(copy, capsys)
     expected = "records.json: steps outside of the vocabulary: 1 of 'train', 0 are there"

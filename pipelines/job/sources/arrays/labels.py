@@ -12,10 +12,11 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Rejected
 from pipelines.job.sources.files.paths import is_file_name
+from pipelines.job.sources.splits import split_named
 from pipelines.job.sources.tables.describing import format_of, read_rows
-from pipelines.job.sources.tables.rows import parse_label, shown
+from pipelines.job.sources.tables.rows import parse_label, refuse_resembling, shown
 
-_NAMES = ('labels.csv', 'labels.jsonl')
+LABEL_FILES = ('labels.csv', 'labels.jsonl')
 
 
 class Entry(NamedTuple):
@@ -31,12 +32,12 @@ def read_labels(folder: str) -> dict[str, Entry]:
     Raises:
       LonghaulError: for two label files, missing columns, or a row that cannot be understood.
     """
-    paths = [p for name in _NAMES if os.path.exists(p := os.path.join(folder, name))]
+    paths = [p for name in LABEL_FILES if os.path.exists(p := os.path.join(folder, name))]
     if not paths:
         return {}
     if len(paths) > 1:
         raise LonghaulError(
-            f'--source=npy:{folder}: holds {" and ".join(_NAMES)}; keep the one that counts'
+            f'--source=npy:{folder}: holds {" and ".join(LABEL_FILES)}; keep the one that counts'
         )
     columns = format_of(paths[0]).columns(paths[0])
     if 'file' not in columns:
@@ -44,6 +45,8 @@ def read_labels(folder: str) -> dict[str, Entry]:
             f'--source=npy: {paths[0]} has no column file; its columns are: {shown(columns)}; '
             'file, label and perhaps split are needed'
         )
+    for name in ('label', 'split'):
+        refuse_resembling(paths[0], columns, name)
     entries: dict[str, Entry] = {}
     for number, row in enumerate(read_rows(paths[0])):
         try:
@@ -63,14 +66,15 @@ def read_labels(folder: str) -> dict[str, Entry]:
 def _parse(row: dict[str, Any] | Rejected, *, by_column: bool) -> tuple[str, Entry]:
     if isinstance(row, Rejected):
         raise row
-    file, split = row.get('file'), row.get('split')
+    file, said = row.get('file'), row.get('split')
+    split = split_named(said)
     if not isinstance(file, str) or not file.strip() or not is_file_name(file):
         raise Rejected('the file has no name')
     name = posixpath.normpath(file)
     if name.startswith(('/', '../')) or name in ('.', '..'):
         raise Rejected('the file lies outside of the folder', file)
-    if (by_column or 'split' in row) and split not in SPLITS:
-        raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{split!r}')
+    if (by_column or 'split' in row) and split is None:
+        raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{said!r}')
     if split is not None and not by_column:
         raise Rejected('the row has a split, and the first one has none')
     label = parse_label(row.get('label'))

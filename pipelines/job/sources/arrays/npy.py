@@ -21,10 +21,13 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.arrays.header import Header, read_header
-from pipelines.job.sources.arrays.labels import Entry, read_labels
+from pipelines.job.sources.arrays.labels import LABEL_FILES, Entry, read_labels
 from pipelines.job.sources.arrays.values import check_floats
+from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
+from pipelines.job.sources.splits import refuse_twice, split_named, told
+from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
 _UNLABELLED = Entry(None, None)
 # The number of shards is estimated as if all sequences had so many steps.
@@ -49,6 +52,7 @@ class Npy:
       width: bytes of a value in the file of the first array.
       first: name of the array that decides about type and channels.
       names: names of the classes, see `labels.resolve`; None: as found.
+      seen: the label file as it was before it was read.
     """
 
     path: str
@@ -57,6 +61,7 @@ class Npy:
     width: int
     first: str
     names: tuple[str, ...] | None = None
+    seen: Seen = NOTHING
     kind: str = 'signal'
 
     def groups(self) -> list[Group]:
@@ -69,9 +74,20 @@ class Npy:
             )
         return [Group(self.path, split) for split in SPLITS if split in found]
 
+    def told(self) -> list[str]:
+        """What is taken for which split, if the names of folders say it."""
+        if any(entry.split is not None for entry in read_labels(self.path).values()):
+            return []
+        tops = sorted({item.place.name.partition('/')[0] for item in _list(self.path)})
+        found = [(top, split) for top in tops if (split := split_named(top)) is not None]
+        return [told(found)] if found else []
+
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists arrays by name, and files that the label file alone names."""
-        return (item for item in _list(self.path) if item.split == group.split)
+        found = [item for item in _list(self.path) if item.split == group.split]
+        for name in LABEL_FILES:
+            self.seen.check(os.path.join(self.path, name))
+        return iter(found)
 
     def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """Reads array files."""
@@ -135,7 +151,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
     """
     if not os.path.isdir(path):
         raise LonghaulError(f'--source=npy:{path}: no such folder; name one with .npy files')
-    fault = 'it holds none'
+    fault, seen = 'it holds none', see(*(os.path.join(path, name) for name in LABEL_FILES))
     for item in _list(path):
         try:
             header = _header(path, item.place)
@@ -150,6 +166,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
             width=header.dtype.itemsize,
             first=item.place.name,
             names=class_names,
+            seen=seen,
         )
     raise LonghaulError(
         f'--source=npy:{path}: no usable .npy file below it ({fault}); save arrays of shape '
@@ -181,19 +198,27 @@ def _list(folder: str) -> Iterator[Item[Place]]:
     """All arrays by name. Links to folders are listed too, and rejected when they are read."""
     labels = read_labels(folder)
     linked: set[str] = set()
-    own = os.path.isdir(os.path.join(folder, 'train'))
+    own = _has_splits(folder)
     by_column = any(entry.split is not None for entry in labels.values())
     for name in sorted({*_names(folder, linked), *labels}):
         entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
-        inside = own and top in SPLITS
-        split = entry.split or (top if inside else 'train')
+        inside = split_named(top) if own else None
+        split = entry.split or inside or 'train'
         reason, label = LINKED_FOLDER if name in linked else '', entry.label
         if own and not by_column:
-            if not inside:
+            if inside is None:
                 reason, label = f'outside of the folders {", ".join(SPLITS)}', None
             yield Item(name, split, label, folder, Place(name, reason))
         else:
             yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
+
+
+def _has_splits(folder: str) -> bool:
+    """Whether folders of splits lie in a folder."""
+    names = [n for n in os.listdir(folder) if os.path.isdir(os.path.join(folder, n))]
+    found = [(name, split) for name in sorted(names) if (split := split_named(name)) is not None]
+    refuse_twice(f'npy:{folder}', found)
+    return bool(found)
 
 
 def _names(folder: str, linked: set[str]) -> Iterator[str]:
@@ -202,8 +227,7 @@ def _names(folder: str, linked: set[str]) -> Iterator[str]:
         links = {name for name in folders if os.path.islink(os.path.join(below, name))}
         for file in (*files, *links):
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
-            # Left by desktop programs: ._a.npy, __MACOSX/.
-            if any(part.startswith(('.', '__MACOSX')) for part in name.split('/')):
+            if is_clutter(name):
                 continue
             if file in links:
                 linked.add(name)

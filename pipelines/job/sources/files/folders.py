@@ -1,8 +1,7 @@
 """`ClassFolders`, the base of images: and texts:. Files lie in one folder per class.
 
-These folders lie in a folder or a zip. The folder may hold train/, validation/ and test/ (or
-train.zip and so on). These are then the splits of the source, and nothing else in the folder is
-read.
+These folders lie in a folder or a zip, and perhaps in train/, validation/ and test/ there (or in
+train.zip and so on), which are then the splits of the source; see `layout`.
 """
 
 import dataclasses
@@ -14,9 +13,10 @@ from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources import limits
+from pipelines.job.sources import limits, splits
+from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files import zips
-from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources.files.layout import Layout, find_layout
 from pipelines.job.text_encoding import is_utf8
 
 LINKED_FOLDER = 'a link to a folder, which is not followed'
@@ -45,17 +45,38 @@ class ClassFolders:
             raise LonghaulError(
                 f'--source={source}: no such folder or zip; name one with a folder per class'
             )
-        if os.path.isfile(self.path):
-            return [Group(self.path, 'train')]
-        if not os.path.isdir(self.path):
+        if not os.path.isfile(self.path) and not os.path.isdir(self.path):
             raise LonghaulError(
                 f'--source={source}: no regular file, and a zip is read in many places; name a '
                 'folder or a zip'
             )
-        found = find_splits(source, self.path, ('', '.zip'))
-        if any(g.split == 'train' for g in found):
-            return found
-        return [Group(self.path, 'train')]
+        return self._layout().groups
+
+    def _layout(self) -> Layout:
+        return find_layout(f'{self.prefix}:{self.path}', self.path, self.suffixes)
+
+    def told(self) -> list[str]:
+        """What is taken for which split, and what is not read."""
+        found = self._layout()
+        lines = []
+        if len(found.groups) > 1:
+            pairs = zip(found.names, (group.split for group in found.groups), strict=True)
+            lines.append(splits.told(pairs))
+        elif found.names[0]:
+            lines.append(f'read below {found.names[0]}')
+        if found.unread:
+            lines.append(f'not read: {splits.shown(found.unread)}')
+        clutter = [name for name in self._all_names(found) if is_clutter(name)]
+        if clutter:
+            lines.append(f'passed over, left by systems: {len(clutter):,} files, as {clutter[0]}')
+        return lines
+
+    def _all_names(self, found: Layout) -> Iterator[str]:
+        """The names of all files below the source, and of those in the zips that it holds."""
+        for path in dict.fromkeys([self.path, *(g.path for g in found.groups if _is_zip(g.path))]):
+            for name, _, usable in _names(path):
+                if usable:
+                    yield name
 
     def items(self, group: Group) -> Iterator[Item[str]]:
         """Lists all files CLASS/NAME. A file in a deeper folder belongs to the first one's class.
@@ -65,14 +86,16 @@ class ClassFolders:
         label, and is listed only with one of `suffixes`.
         """
         found = False
-        names = zips.names if _is_zip(group.path) else _folder_names
-        for name, place, usable in names(group.path):
-            if not usable:  # `read` rejects it. It must not add a class.
-                yield Item(f'{group.split}/{name}', group.split, None, group.path, place)
+        for whole, place, usable in _names(group.path):
+            if is_clutter(whole):
                 continue
+            # `read` rejects such a name. It must not add a class, and belongs to one group alone.
+            if not usable and (not group.inside or group.split == 'train'):
+                yield Item(f'{group.split}/{whole}', group.split, None, group.path, place)
+            if not usable or not whole.startswith(group.inside):
+                continue
+            name = whole.removeprefix(group.inside)
             label = _class_of(name)
-            if _hidden(name):
-                continue
             if label is None and not name.lower().endswith(self.suffixes):
                 continue
             found = found or label is not None
@@ -121,7 +144,7 @@ class ClassFolders:
 
     def count(self) -> int:
         """The number of all files, also of those that are not listed."""
-        return sum(_count(group.path) for group in self.groups())
+        return sum(_count(path) for path in {group.path for group in self.groups()})
 
     def sizes(self) -> Iterator[int]:
         """The bytes of each file that is listed."""
@@ -145,6 +168,11 @@ def _count(path: str) -> int:
 
 def _is_zip(path: str) -> bool:
     return not os.path.isdir(path)
+
+
+def _names(path: str) -> Iterator[tuple[str, str, bool]]:
+    """See `zips.names` and `_folder_names`."""
+    return zips.names(path) if _is_zip(path) else _folder_names(path)
 
 
 def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
@@ -177,12 +205,6 @@ def refuse_folder(error: OSError) -> None:
 def _folder_size(root: str, place: str) -> int:
     path = os.path.join(root, place)
     return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-def _hidden(name: str) -> bool:
-    """Whether desktops have left a file behind: .DS_Store, ._photo.jpg, __MACOSX/, Thumbs.db."""
-    parts = name.split('/')
-    return any(p.startswith('.') or p == '__MACOSX' for p in parts) or parts[-1] == 'Thumbs.db'
 
 
 def _read_file(path: str) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import limits
+from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
 _PREFIX = {'train': 'train', 'test': 't10k'}
 
@@ -75,9 +76,13 @@ def _shape(header: bytes, dimensions: int, path: str) -> tuple[int, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Idx:
-    """Images and labels of MNIST, or of another data set in the same files."""
+    """Images and labels of MNIST, or of another data set in the same files.
+
+    `seen`: the files as they were before they were read.
+    """
 
     path: str
+    seen: Seen = NOTHING
     kind: str = 'image'
     channels: int = 1
 
@@ -105,7 +110,10 @@ class Idx:
     def _arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         images = _find(self.path, f'{_PREFIX[split]}-images-idx3-ubyte')
         labels = _find(self.path, f'{_PREFIX[split]}-labels-idx1-ubyte')
-        return _load(images, 3), _load(labels, 1)
+        found = _load(images, 3), _load(labels, 1)
+        for path in (images, labels):
+            self.seen.check(path)
+        return found
 
     def items(self, group: Group) -> Iterator[Item[int]]:
         """Lists images in order."""
@@ -134,3 +142,8 @@ class Idx:
     def estimated_items(self) -> int:
         """The number of images."""
         return sum(len(self._arrays(s)[1]) for s in _PREFIX)
+
+
+def make_idx(path: str) -> Idx:
+    """Makes the source idx:DIR."""
+    return Idx(path, see(path))

@@ -1,6 +1,6 @@
 """manifest:FILE_OR_DIR - image files that the rows of a table name, local or on gs:// and the like.
 
-The table is CSV or JSON lines, gzipped or not. It has a column with paths, and may have columns
+The table is CSV, TSV or JSON lines, packed or not. It has a column with paths, and may have columns
 `label` and `split` (train, validation, test). A folder holds train.csv, and may hold validation.csv
 and test.csv (or other suffixes); the names say the splits. Tables and images are read through
 Beam's file systems, so that the job can run wherever Beam runs. An image is read when its shard is
@@ -31,8 +31,11 @@ from pipelines.job.sources.files.paths import (
     locate,
     read_file,
 )
+from pipelines.job.sources.splits import find_tables, split_named, told
 from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
-from pipelines.job.sources.tables.rows import parse_label, require_columns
+from pipelines.job.sources.tables.rows import parse_label, refuse_resembling, require_columns
+from pipelines.job.sources.unchanged import NOTHING, Seen, see
+from pipelines.output import names_in
 
 _SPLIT = 'split'
 # Images that are fetched from a remote store while others are decoded. More would not be faster:
@@ -60,6 +63,8 @@ class Manifest:
       by_column: whether a column says the split of each row; else the table has one split.
       parts: (table, split, number of rows).
       names: names of the classes, see `labels.resolve`; None: as found.
+      delimiter: of CSV, see `Csv`.
+      seen: the tables as they were before they were read.
     """
 
     path: str
@@ -68,6 +73,8 @@ class Manifest:
     by_column: bool
     parts: tuple[tuple[str, str, int], ...]
     names: tuple[str, ...] | None = None
+    delimiter: str | None = None
+    seen: Seen = NOTHING
     kind: str = 'image'
     channels: int = 3
 
@@ -75,10 +82,16 @@ class Manifest:
         """The tables and their splits. A table is there once for each split of its rows."""
         return [Group(table, split) for table, split, _ in self.parts]
 
+    def told(self) -> list[str]:
+        """What is taken for which split, if the names of tables say it."""
+        named = self.by_column or self.parts[0][0] == self.path
+        found = [(posixpath.basename(table), split) for table, split, _ in self.parts]
+        return [] if named else [told(found)]
+
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists rows in order."""
         folder = posixpath.dirname(group.path)
-        for number, row in enumerate(read_rows(group.path)):
+        for number, row in enumerate(read_rows(group.path, self.delimiter)):
             if self.by_column and _split_of(row) != group.split:
                 continue
             try:
@@ -89,6 +102,7 @@ class Manifest:
                 place = Place(number, self._written(row), fault.reason, fault.detail)
             ending = f'{number:06}' if name is None else name
             yield Item(f'{group.split}/{ending}', group.split, label, group.path, place)
+        self.seen.check(group.path)
 
     def _parse(
         self, row: dict[str, Any] | Rejected, folder: str
@@ -96,7 +110,7 @@ class Manifest:
         """(path as written, label, path below the folder of the table or None)."""
         if isinstance(row, Rejected):
             raise row
-        if self.by_column and row.get(_SPLIT) not in SPLITS:
+        if self.by_column and split_named(row.get(_SPLIT)) is None:
             raise Rejected(f'the split is none of {", ".join(SPLITS)}', f'{row.get(_SPLIT)!r}')
         if not self.by_column and _SPLIT in row:
             raise Rejected('the row has a split, and the first one has none')
@@ -140,8 +154,7 @@ class Manifest:
 
 def _split_of(row: dict[str, Any] | Rejected) -> str:
     """The split of a row. A row without a split is rejected later, and counts as train here."""
-    split = None if isinstance(row, Rejected) else row.get(_SPLIT)
-    return split if split in SPLITS else 'train'
+    return split_named(None if isinstance(row, Rejected) else row.get(_SPLIT)) or 'train'
 
 
 def _read(place: Place, folder: str) -> Payload | Rejected:
@@ -159,6 +172,7 @@ def make_manifest(
     path_column: str | None = None,
     label_column: str | None = None,
     class_names: tuple[str, ...] | None = None,
+    delimiter: str | None = None,
 ) -> Manifest:
     """Makes the source. Reads the tables once, for their columns and the rows of each split.
 
@@ -167,12 +181,14 @@ def make_manifest(
       path_column: column of the path; None: 'path'.
       label_column: column of the label; None: 'label', if there is one.
       class_names: names of the classes by number; None: as found.
+      delimiter: of CSV, see `Csv`.
 
     Raises:
       LonghaulError: for missing tables or columns, or nothing to train on.
     """
     tables = _find_tables(path)
-    splits = [_check_columns(table, path_column, label_column) for table, _ in tables]
+    seen = see(*(table for table, _ in tables if not is_remote(table)))
+    splits = [_check_columns(table, path_column, label_column, delimiter) for table, _ in tables]
     by_column = any(splits)
     if by_column and tables[0][1] is not None:
         raise LonghaulError(
@@ -182,7 +198,7 @@ def make_manifest(
     columns = path_column or 'path', label_column or 'label'
     counts: Counter[tuple[str, str]] = Counter()
     for table, split in tables:
-        for row in read_rows(table):
+        for row in read_rows(table, delimiter):
             counts[table, _split_of(row) if by_column else split or 'train'] += 1
     parts = sorted(counts.items(), key=lambda part: SPLITS.index(part[0][1]))
     if not any(split == 'train' for _, split in counts):
@@ -191,24 +207,23 @@ def make_manifest(
             'of its rows the split train'
         )
     counted = tuple((*key, rows) for key, rows in parts)
-    return Manifest(path, *columns, by_column, counted, class_names)
+    return Manifest(path, *columns, by_column, counted, class_names, delimiter, seen)
 
 
 def _find_tables(path: str) -> list[tuple[str, str | None]]:
     """(table, split that its name says; None for a file that the user has named)."""
     source = f'--source=manifest:{path}'
     try:
-        if path.endswith(SUFFIXES) and not os.path.isdir(path):
+        if path.lower().endswith(SUFFIXES) and not os.path.isdir(path):
             if not FileSystems.exists(path):
                 raise LonghaulError(f'{source}: no such file; name a table')
             if not is_remote(path):
                 check_regular(path)
             return [(path, None)]
+        names = names_in(path) if is_remote(path) or os.path.isdir(path) else []
         found: list[tuple[str, str | None]] = [
-            (table, split)
-            for split in SPLITS
-            for suffix in SUFFIXES
-            if FileSystems.exists(table := posixpath.join(path, split + suffix))
+            (posixpath.join(path, name), split)
+            for name, split in find_tables(f'manifest:{path}', names, SUFFIXES)
         ]
     except LonghaulError:
         raise
@@ -221,19 +236,21 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
             f'{source}: cannot be looked at ({reason}); mend the path, and for gs:// install '
             'longhaul[gcp]'
         ) from error
-    splits = [split for _, split in found]
-    if len(set(splits)) < len(splits):
-        names = ', '.join(posixpath.basename(table) for table, _ in found)
-        raise LonghaulError(f'{source}: holds {names}, one split more than once; keep one of each')
-    if 'train' not in splits:
+    if not any(split == 'train' for _, split in found):
         raise LonghaulError(
-            f'{source}: neither a table NAME{" or NAME".join(SUFFIXES)} nor a folder with a '
-            f'train{SUFFIXES[0]} of these suffixes; name one'
+            f'{source}: neither a table whose name ends in .csv, .tsv or .jsonl (or these with '
+            '.gz, .bz2 or .xz) nor a folder with such a table train; name one'
         )
     return found
 
 
-def _check_columns(table: str, path_column: str | None, label_column: str | None) -> bool:
+def _check_columns(
+    table: str, path_column: str | None, label_column: str | None, delimiter: str | None
+) -> bool:
     """Checks that wanted columns are there; returns whether the table has a column of splits."""
     wanted = {'path_column': path_column or 'path', 'label_column': label_column}
-    return _SPLIT in require_columns(table, format_of(table), wanted)
+    columns = require_columns(table, format_of(table, delimiter), wanted)
+    if label_column is None:
+        refuse_resembling(table, columns, 'label', flag='label_column')
+    refuse_resembling(table, columns, _SPLIT)
+    return _SPLIT in columns

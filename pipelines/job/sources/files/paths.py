@@ -14,6 +14,8 @@ from pipelines.job.text_encoding import is_utf8
 
 # Codes of HTTP: the errors of all remote file systems of Beam have them.
 _MISSING, _FORBIDDEN = (404,), (401, 403)
+# What Beam raises for a scheme whose libraries or options are missing; which one, depends on it.
+_NOT_INSTALLED = (ValueError, ImportError, AssertionError, NameError)
 
 
 class Located(NamedTuple):
@@ -121,6 +123,12 @@ def errno_text(error: Exception) -> str:
     return os.strerror(number) if number else type(error).__name__
 
 
+def _causes(error: Exception) -> list[BaseException]:
+    """The error, and those that Beam has wrapped."""
+    details = getattr(error, 'exception_details', None) or {}
+    return [error, *(e for e in details.values() if isinstance(e, BaseException))]
+
+
 def _verdict(error: Exception, *, remote: bool) -> Rejected | None:
     """The verdict about a file; None if another attempt to read it may succeed."""
     code = getattr(error, 'code', None)
@@ -128,7 +136,7 @@ def _verdict(error: Exception, *, remote: bool) -> Rejected | None:
         return Rejected('no such file')
     if isinstance(error, PermissionError) or code in _FORBIDDEN:
         return Rejected('the file may not be read')
-    if remote and isinstance(error, ValueError):
+    if remote and any(isinstance(cause, _NOT_INSTALLED) for cause in _causes(error)):
         return Rejected('no file system for the path (gs:// needs longhaul[gcp])')
     # Beam raises NotImplementedError for objects that are compressed twice, which is about the
     # file. Any other error of a remote file system is an outage.

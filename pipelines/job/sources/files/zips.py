@@ -67,8 +67,14 @@ def read(path: str, place: str) -> bytes:
     Raises:
       Rejected: for damage, for a link, and for an entry that is too large or not of its stated
         size.
+      LonghaulError: if the entry is gone since it was listed.
     """
-    entry = _open(path)[place]
+    entry = _open(path).get(place)
+    if entry is None:
+        raise LonghaulError(
+            f'--source: {path} has changed while the job reads it: {place!r} is gone; run the job '
+            'again when nothing writes to the file any more'
+        )
     fault = _fault_of_name(place) or _fault_of_entry(entry)
     if fault:
         raise Rejected(fault)

@@ -13,7 +13,7 @@ from io import BufferedIOBase
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Payload, Rejected
 from pipelines.job.sources import limits
-from pipelines.job.sources.tables.opening import open_table
+from pipelines.job.sources.tables.opening import kind_of, open_table
 from pipelines.job.sources.tables.rows import Row
 from pipelines.job.text_encoding import cell_to_utf8, not_readable
 
@@ -32,10 +32,12 @@ class Csv:
     Attributes:
       names: of the columns, for a table without a header row; None: it has one.
       encoding: of cells that are not UTF-8; None: such cells are rejected.
+      delimiter: between cells; None: a comma, or a tab where the name of the table ends in .tsv.
     """
 
     names: tuple[str, ...] | None = None
     encoding: str | None = None
+    delimiter: str | None = None
     noun: str = 'row'
     lacking: str = (
         '{path} has no such column; its columns are: {columns}. For a file without a header row '
@@ -45,7 +47,10 @@ class Csv:
     def columns(self, path: str) -> tuple[str, ...]:
         """See `rows.Format`; also refuses a header row that --csv_columns repeats."""
         with open_table(path) as file:
-            return self._columns(next(_parse(_Lines(file)), None), path)
+            return self._columns(next(_parse(_Lines(file), self._delimiter(path)), None), path)
+
+    def _delimiter(self, path: str) -> str:
+        return self.delimiter or ('\t' if kind_of(path) == 'tsv' else ',')
 
     def _columns(self, first: tuple[int, _Cells] | None, path: str) -> tuple[str, ...]:
         if first is None:
@@ -61,12 +66,20 @@ class Csv:
                 f'--csv_columns={",".join(cells)}: {path} has this very header row; leave the '
                 'flag out'
             )
-        return self.names or tuple(cells)
+        columns = self.names or tuple(cells)
+        # Spreadsheets write empty names where a table has no more columns.
+        twice = [name for name in columns if name.strip() and columns.count(name) > 1]
+        if twice:
+            raise LonghaulError(
+                f'--source: {path} has {columns.count(twice[0])} columns named {twice[0]!r}; '
+                'rename all but one'
+            )
+        return columns
 
     def rows(self, path: str) -> Iterator[tuple[int, Row | Rejected]]:
         """See `rows.Format`."""
         with open_table(path) as file:
-            found = _parse(_Lines(file))
+            found = _parse(_Lines(file), self._delimiter(path))
             first = next(found, None)
             columns = self._columns(first, path)
             if first is not None and self.names is not None:
@@ -74,10 +87,12 @@ class Csv:
             for offset, cells in found:
                 yield offset, _row(cells, columns)
 
-    def row_at(self, file: BufferedIOBase, offset: int, columns: tuple[str, ...]) -> Row | Rejected:
+    def row_at(
+        self, file: BufferedIOBase, offset: int, *, path: str, columns: tuple[str, ...]
+    ) -> Row | Rejected:
         """See `rows.Format`."""
         file.seek(offset)
-        return _row(next(_parse(_Lines(file, offset)))[1], columns)
+        return _row(next(_parse(_Lines(file, offset), self._delimiter(path)))[1], columns)
 
     def label(self, row: Row, column: str) -> str | None | Rejected:
         """See `rows.Format`; None also where the table has no such column."""
@@ -104,8 +119,7 @@ def _row(cells: _Cells, columns: tuple[str, ...]) -> Row | Rejected:
             'the row has another number of columns than the table',
             f'{len(cells)} and not {len(columns)}',
         )
-    # In reverse: of columns with one name, the first one counts.
-    return Row(dict(zip(reversed(columns), reversed(cells), strict=True)))
+    return Row(dict(zip(columns, cells, strict=True)))
 
 
 class _Lines:
@@ -132,14 +146,14 @@ class _Lines:
         self.ended = True
 
 
-def _parse(lines: _Lines) -> Iterator[tuple[int, _Cells]]:
+def _parse(lines: _Lines, delimiter: str) -> Iterator[tuple[int, _Cells]]:
     """(offset, cells) of each row from the next line on; blank lines are left out.
 
     Raises:
       csv.Error: for a line or a cell beyond the limit: nobody knows where the next row begins.
     """
     csv.field_size_limit(limits.MOST_BYTES)
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
         begin, first = lines.position, reader.line_num
         try:

@@ -1,7 +1,7 @@
-"""csv:FILE_OR_DIR and jsonl:FILE_OR_DIR - documents as rows of a table, gzipped or not.
+"""csv:FILE_OR_DIR and jsonl:FILE_OR_DIR - documents as rows of a table, packed or not.
 
 A folder holds train.csv, validation.csv and test.csv (or .csv.gz; likewise .jsonl). A row's place
-is its byte offset, so that a shard's writer reads its own rows alone. A gzipped table has no
+is its byte offset, so that a shard's writer reads its own rows alone. A packed table has no
 offsets to go to: each shard's writer unpacks all of it once (work: shards x table; memory: one
 shard). Unpack large ones first.
 """
@@ -12,11 +12,18 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
-from pipelines.job.sources.splits import find_splits
+from pipelines.job.sources import splits
 from pipelines.job.sources.tables.csv_rows import Csv
 from pipelines.job.sources.tables.json_rows import JsonLines
-from pipelines.job.sources.tables.opening import is_gzip, open_table
-from pipelines.job.sources.tables.rows import Format, Row, require_columns
+from pipelines.job.sources.tables.opening import is_packed, open_table, suffixes_of
+from pipelines.job.sources.tables.rows import (
+    Format,
+    Row,
+    refuse_resembling,
+    require_columns,
+    resembling,
+)
+from pipelines.job.sources.unchanged import NOTHING, Seen, see
 from pipelines.job.text_encoding import check_encoding
 
 
@@ -31,6 +38,7 @@ class Documents:
       text_column: name of the column; None: 'text'.
       label_column: name of the column; None: 'label', if the table or object has it.
       names: names of the classes, see `labels.resolve`; None: as found.
+      seen: the tables as they were before they were read.
     """
 
     prefix: str
@@ -39,6 +47,7 @@ class Documents:
     text_column: str | None = None
     label_column: str | None = None
     names: tuple[str, ...] | None = None
+    seen: Seen = NOTHING
     kind: str = 'text'
     channels: int = 1
 
@@ -47,31 +56,49 @@ class Documents:
         found = _find_tables(self.prefix, self.path)
         wanted = {'text_column': self.text_column or 'text', 'label_column': self.label_column}
         for group in found:
-            require_columns(group.path, self.table, wanted)
+            columns = require_columns(group.path, self.table, wanted)
+            if self.label_column is None:
+                refuse_resembling(group.path, columns, 'label', flag='label_column')
+            split = 'split' if 'split' in columns else resembling(columns, 'split')
+            if os.path.isfile(self.path) and split is not None:
+                raise LonghaulError(
+                    f'--source={self.prefix}:{self.path}: has a column {split!r}, which this '
+                    f'source does not read: put the rows of each split into train.{self.prefix}, '
+                    f'validation.{self.prefix} and test.{self.prefix} in a folder, or rename it'
+                )
         return found
+
+    def told(self) -> list[str]:
+        """What is taken for which split."""
+        found = [(os.path.basename(g.path), g.split) for g in _find_tables(self.prefix, self.path)]
+        return [splits.told(found)] if os.path.isdir(self.path) else []
 
     def items(self, group: Group) -> Iterator[Item[int]]:
         """Lists rows in order; ids are SPLIT/ROW, from 0, without the header and blank lines."""
-        packed = is_gzip(group.path)
+        packed = is_packed(group.path)
         for number, (offset, row) in enumerate(self.table.rows(group.path)):
             label = row if isinstance(row, Rejected) else self._label(row)
             # `read` rejects a row that cannot be used. Such a row must not add a class.
             known = None if isinstance(label, Rejected) else label
             place = number if packed else offset
             yield Item(f'{group.split}/{number:06}', group.split, known, group.path, place)
+        self.seen.check(group.path)
 
     def read(self, group: str, items: Sequence[Item[int]]) -> Iterator[Payload | Rejected]:
         """Reads texts as UTF-8."""
-        if is_gzip(group):
+        if is_packed(group):
             places = {item.place for item in items}
             rows = enumerate(row for _, row in self.table.rows(group))
             found = {number: self._payload(row) for number, row in rows if number in places}
+            self.seen.check(group)
             yield from (found[item.place] for item in items)
             return
         columns = self.table.columns(group)
         with open_table(group) as file:
             for item in items:
-                yield self._payload(self.table.row_at(file, item.place, columns))
+                row = self.table.row_at(file, item.place, path=group, columns=columns)
+                self.seen.check(group)
+                yield self._payload(row)
 
     def _label(self, row: Row) -> str | None | Rejected:
         return self.table.label(row, self.label_column or 'label')
@@ -99,7 +126,7 @@ class Documents:
     def estimated_items(self) -> int:
         """A number by size: a row is taken to have 300 bytes, and a third of that when packed."""
         paths = [group.path for group in self.groups()]
-        return sum(os.path.getsize(p) * (3 if is_gzip(p) else 1) for p in paths) // 300 + 1
+        return sum(os.path.getsize(p) * (3 if is_packed(p) else 1) for p in paths) // 300 + 1
 
 
 def make_csv(
@@ -108,12 +135,13 @@ def make_csv(
     text_column: str | None = None,
     label_column: str | None = None,
     csv_columns: tuple[str, ...] | None = None,
+    delimiter: str | None = None,
     class_names: tuple[str, ...] | None = None,
     encoding: str | None = None,
 ) -> Documents:
     """Makes the source csv:FILE_OR_DIR; the other arguments are the flags of these names."""
-    table = Csv(csv_columns, check_encoding(encoding, table=True))
-    return Documents('csv', path, table, text_column, label_column, class_names)
+    table = Csv(csv_columns, check_encoding(encoding, table=True), delimiter)
+    return Documents('csv', path, table, text_column, label_column, class_names, see(path))
 
 
 def make_json_lines(
@@ -126,7 +154,11 @@ def make_json_lines(
 ) -> Documents:
     """Makes the source jsonl:FILE_OR_DIR; the other arguments are the flags of these names."""
     table = JsonLines(check_encoding(encoding, table=True))
-    return Documents('jsonl', path, table, text_column, label_column, class_names)
+    return Documents('jsonl', path, table, text_column, label_column, class_names, see(path))
+
+
+# By prefix: endings of the tables that are read, and of those that are not.
+_KINDS = {'csv': (('csv', 'tsv'), ('jsonl',)), 'jsonl': (('jsonl',), ('csv', 'tsv'))}
 
 
 def _find_tables(prefix: str, path: str) -> list[Group]:
@@ -140,10 +172,11 @@ def _find_tables(prefix: str, path: str) -> list[Group]:
         raise LonghaulError(
             f'--source={source}: no regular file, and a table is read several times; save it as one'
         )
-    found = find_splits(source, path, (f'.{prefix}', f'.{prefix}.gz'))
-    if not any(group.split == 'train' for group in found):
+    own, others = _KINDS[prefix]
+    found = splits.find_tables(source, os.listdir(path), suffixes_of(*own), suffixes_of(*others))
+    if not any(split == 'train' for _, split in found):
         raise LonghaulError(
             f'--source={source}: holds neither train.{prefix} nor train.{prefix}.gz; name the file '
             'itself, or rename it'
         )
-    return found
+    return [Group(os.path.join(path, name), split) for name, split in found]

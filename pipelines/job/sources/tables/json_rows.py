@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from io import BufferedIOBase
+from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Payload, Rejected
@@ -47,9 +48,11 @@ class JsonLines:
                     yield offset, self._row(line)
                 offset += size
 
-    def row_at(self, file: BufferedIOBase, offset: int, columns: tuple[str, ...]) -> Row | Rejected:
+    def row_at(
+        self, file: BufferedIOBase, offset: int, *, path: str, columns: tuple[str, ...]
+    ) -> Row | Rejected:
         """See `rows.Format`."""
-        del columns
+        del path, columns
         file.seek(offset)
         return self._row(limits.read_line(file)[0])
 
@@ -63,7 +66,9 @@ class JsonLines:
             return not_readable('the line', self.encoding)
         try:
             # As a string: among bytes, zeros would make it UTF-16.
-            values = json.loads(converted[0].decode('utf-8'))
+            values = json.loads(converted[0].decode('utf-8'), object_pairs_hook=_unique)
+        except Rejected as verdict:
+            return verdict
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
@@ -82,3 +87,13 @@ class JsonLines:
         if not is_utf8(text):
             return Rejected('the text is not UTF-8')
         return Payload(text.encode('utf-8'), encoding=row.encoding)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; rejects a key that is there twice. Python would take the last one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Rejected('the object has a key more than once', repr(twice[:80]))
+    return found

@@ -111,15 +111,17 @@ def test_one_channel_may_have_no_axis_and_max_steps_cuts(tmp_path):
     assert_stored(out, {'train/a.npy': (None, a[-9:].astype(half)), 'train/b.npy': (None, b)})
 
 
-def test_splits_by_folder(tmp_path):
-    arrays = {f'{s}/{i}.npy': values(i) for s in ('train', 'test') for i in range(4)}
+def test_splits_by_folder(tmp_path, capsys):
+    arrays = {f'{s}/{i}.npy': values(i) for s in ('Training', 'test') for i in range(4)}
     rows = [['file', 'label'], *([k, f'c{k[-5]}'] for k in arrays)]
-    root = write(tmp_path / 'in', arrays | {'other/9.npy': values(9)}, rows)
+    more = {'other/9.npy': values(9), '@eaDir/test/9.npy': values(9)}
+    root = write(tmp_path / 'in', arrays | more, rows)
     out = job(root, tmp_path / 'out', '--max_rejected_share=.2')
-    for split in ('train', 'test'):
+    for split, folder in (('train', 'Training'), ('test', 'test')):
         assert {k: label for k, (label, _) in stored(out, split).items()} == {
-            f'{split}/{i}.npy': f'c{i}' for i in range(4)
+            f'{folder}/{i}.npy': f'c{i}' for i in range(4)
         }
+    assert 'read as splits: train from Training, test from test\n' in capsys.readouterr().out
     assert rejected(out) == [
         {
             'id': 'other/9.npy',
@@ -131,7 +133,7 @@ def test_splits_by_folder(tmp_path):
 
 def test_splits_by_column(tmp_path):
     """The column counts, wherever the arrays lie; what it does not name is for training."""
-    splits = {'a.npy': 'train', 'b.npy': 'test', 'c/d.npy': 'validation'}
+    splits = {'a.npy': 'train', 'b.npy': 'TEST', 'c/d.npy': 'val'}
     root = write(tmp_path / 'in', {k: values(i) for i, k in enumerate([*splits, 'e.npy'])})
     lines = [{'file': k, 'label': i % 2, 'split': s} for i, (k, s) in enumerate(splits.items())]
     # Both classes are to be seen in training.
@@ -366,8 +368,8 @@ def test_flags_of_images_and_texts_are_refused(tmp_path, flag):
         ),
         (
             {'a.npy': 1},
-            {'labels.csv': 'file,split\na.npy,val\n'},
-            "the split is none of train, validation, test ('val')",
+            {'labels.csv': 'file,split\na.npy,fold\n'},
+            "the split is none of train, validation, test ('fold')",
         ),
         (
             {'a.npy': 1},

@@ -92,15 +92,16 @@ def test_paths_outside_of_the_folder_have_the_row_as_id(tmp_path):
 def test_a_column_of_splits(tmp_path, suffix):
     files = picture_files()
     root = source_data.write_folder(tmp_path / 'in', files)
-    splits = ['train', 'validation', 'train', 'train', 'test', 'train']
+    names = {'train': ('train', 'Training'), 'validation': ('dev',), 'test': ('TEST',)}
+    splits = ['train', 'dev', 'Training', 'train', 'TEST', 'train']
     rows = [
         {'split': splits[i % 6], 'image': name, 'class': name[:3], 'more': 'x'}
         for i, name in enumerate(files)
     ]
     flags = ('--path_column=image', '--label_column=class')
     out = job(write(root / f'list.{suffix}', rows), tmp_path / 'out', *flags)
-    for split in ('train', 'validation', 'test'):
-        expected = {f'{split}/{r["image"]}': r['class'] for r in rows if r['split'] == split}
+    for split, said in names.items():
+        expected = {f'{split}/{r["image"]}': r['class'] for r in rows if r['split'] in said}
         assert labels(out, split) == expected
         assert expected
 
@@ -109,11 +110,11 @@ def test_a_folder_has_splits_by_name_and_labels_may_be_missing(tmp_path):
     files = list(picture_files(12))
     root = source_data.write_folder(tmp_path / 'in', picture_files(12))
     write(root / 'train.csv', [{'path': f, 'label': f[:3]} for f in files[:8]])
-    write(root / 'test.jsonl.gz', [{'path': f} for f in files[8:]] + [b'', {'path': 'no.png'}])
+    write(root / 'Test.jsonl.gz', [{'path': f} for f in files[8:]] + [b'', {'path': 'no.png'}])
     out = job(root, tmp_path / 'out', '--validation_share=0', '--max_rejected_share=.1')
     assert labels(out, 'train') == {f'train/{f}': f[:3] for f in files[:8]}
     assert labels(out, 'test') == {f'test/{f}': None for f in files[8:]}
-    assert [r['place'] for r in rejected(out)] == ['test.jsonl.gz: row 4: no.png']
+    assert [r['place'] for r in rejected(out)] == ['Test.jsonl.gz: row 4: no.png']
 
 
 def test_numbers_stand_for_class_names(tmp_path):
@@ -168,13 +169,17 @@ def test_what_cannot_be_used_is_rejected_by_name(tmp_path):
             'no file system for the path (gs:// needs longhaul[gcp])',
             None,
         ),
+        *(
+            ({'path': p}, 'no file system for the path (gs:// needs longhaul[gcp])', None)
+            for p in ('s3://b/x.png', 'hdfs://h/x.png', 'azfs://a/b/x.png')
+        ),
         (
             {'path': 'cat/00.png', 'label': 1.5},
             'the label is neither a string nor a whole number',
             None,
         ),
         ({'path': 'cat/00.png', 'label': '\ud800'}, 'the label is not UTF-8', None),
-        ({'path': 'cat/00.png', 'split': 'val', 'label': 'new'}, splits, "'val'"),
+        ({'path': 'cat/00.png', 'split': 'fold', 'label': 'new'}, splits, "'fold'"),
         ({'path': 'cat/00.png', 'split': None}, splits, 'None'),
         (b'[1]', 'the line is no JSON object', None),
     ]
@@ -286,9 +291,21 @@ def test_an_image_named_twice_is_refused_with_both_rows(tmp_path, capsys):
         ),
         ('list.csv', {'list.csv': 'path\n'}, {}, 'no row to train on'),
         ('list.csv', {'list.csv': 'path,split\na,test\n'}, {}, 'no row to train on'),
-        ('list.csv.gz', {'list.csv.gz': 'path\na\n'}, {}, 'list.csv.gz cannot be read (Not a gzip'),
-        ('', {'test.csv': 'path\na\n'}, {}, 'neither a table NAME.csv or NAME.csv.gz or NAME.json'),
-        ('no', {}, {}, 'neither a table NAME.csv or'),
+        (
+            'list.csv',
+            {'list.csv': 'path,Label\na,b\n'},
+            {},
+            "no column 'label', but one named 'Label'",
+        ),
+        (
+            'list.csv',
+            {'list.csv': 'path,Splits\na,b\n'},
+            {},
+            "'split', but one named 'Splits'; rename",
+        ),
+        ('list.csv', {'list.csv': 'path,label,path\na,b,c\n'}, {}, "has 2 columns named 'path'"),
+        ('', {'test.csv': 'path\na\n'}, {}, 'neither a table whose name ends in .csv, .tsv or'),
+        ('no', {}, {}, 'neither a table whose name ends in'),
         (
             '',
             {'train.csv': 'path\na\n', 'train.jsonl': '{"path": "a"}\n'},

@@ -1,13 +1,18 @@
 """csv: rows by their offsets, the forms a table can have, and what is refused or rejected."""
 
+import bz2
 import csv
 import gzip
 import io
+import lzma
+import os
 
 import pytest
 import source_data
 from source_data import documents, refusal, rejected, run_job, write_csv
 
+from pipelines.format.errors import LonghaulError
+from pipelines.job.sources.registry import make_source
 from pipelines.job.sources.tables.documents import make_csv
 
 FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
@@ -258,10 +263,52 @@ def test_refuses_a_gzip_cut_off(tmp_path, capsys, keep):
     assert message.endswith('; mend the file, or name another one')
 
 
-def test_of_columns_with_one_name_the_first_counts(tmp_path):
-    path = write_csv(tmp_path / 't.csv', [['text', 'label', 'text'], ['first', 'a', 'second']])
-    out = job(path, tmp_path / 'out', '--validation_share=0')
-    assert texts(out) == {'train/000000': ('a', 'first')}
+@pytest.mark.parametrize(
+    ('name', 'pack', 'flags'),
+    [
+        ('TABLE.CSV.GZ', gzip.compress, ()),
+        ('packed.csv', gzip.compress, ()),
+        ('t.csv.bz2', bz2.compress, ()),
+        ('t.csv.xz', lzma.compress, ()),
+        ('plain.csv.gz', bytes, ()),
+        ('t.tsv.xz', lambda data: lzma.compress(data.replace(b',', b'\t')), {}),
+        ('t.csv', lambda data: data.replace(b',', b';'), {'delimiter': ';'}),
+        ('t.txt', lambda data: data.replace(b',', b'\t'), {'delimiter': 'tab'}),
+    ],
+)
+def test_how_a_table_is_packed_and_parted(tmp_path, name, pack, flags):
+    data = source_data.csv_bytes([['label', 'text', ''], *(['a', f'{i}', ''] for i in range(9))])
+    source = make_source(f'csv:{raw(tmp_path / name, pack(data))}', dict(flags))
+    items = list(source.items(source.groups()[0]))
+    found = [p.content for p in source.read(source.path, items[::-1])]
+    assert found == [b'%d' % i for i in reversed(range(9))]
+    assert {item.label for item in items} == {'a'}
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_a_table_that_changes_is_refused(tmp_path, packed):
+    path = tmp_path / 't.csv'
+
+    def write(*rows):
+        data = source_data.csv_bytes([['label', 'text'], *rows])
+        raw(path, gzip.compress(data) if packed else data)
+
+    write(['a', 'one'], ['b', 'two'])
+    source = make_csv(str(path))
+    (group,) = source.groups()
+    items = list(source.items(group))
+    read = source.read(str(path), items)
+    assert next(read).content == b'one'
+    write(['c', 'new'], ['a', 'one'], ['b', 'two'])
+    message = f'--source: {path} has changed while the job reads it, so that its rows would get'
+    for reading in (source.read(str(path), items), source.items(group)):
+        with pytest.raises(LonghaulError) as caught:
+            list(reading)
+        assert str(caught.value).startswith(message)
+    write(['b', 'one'], ['a', 'two'])
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(LonghaulError):
+        list(source.read(str(path), items))
 
 
 def test_a_place_is_the_offset_of_its_row(tmp_path):

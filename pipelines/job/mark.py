@@ -1,0 +1,78 @@
+"""The mark of a job: a small file in the output that says which names there are the job's own.
+
+A later job may remove these names and no others: a folder may hold files of other tools that are
+named alike. The mark also names the job, so that two jobs in one folder cannot pass for one.
+"""
+
+import json
+import posixpath
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from pipelines.job.writing import write_text
+
+FILE_NAME = '.job.json'
+_UNFINISHED = '.partial'
+
+
+class Mark(NamedTuple):
+    """`job`: a text that no other job has. `shards`: the names of all shards, without suffixes."""
+
+    job: str
+    shards: tuple[str, ...]
+
+    def write(self, folder: str) -> None:
+        """Leaves the mark in a folder, in the place of an older one."""
+        write_text(posixpath.join(folder, FILE_NAME), json.dumps(self._asdict()) + '\n')
+
+
+def mark_of(job: str, splits: Iterable[str], shards: int) -> Mark:
+    """The mark of a job with so many shards in each of these splits."""
+    names = (records.shard_name(split, i, shards) for split in splits for i in range(shards))
+    return Mark(job, tuple(names))
+
+
+def names_of(shards: Iterable[str]) -> set[str]:
+    """The names of finished and unfinished files of records with these shards."""
+    names = [records.FILE_NAME, records.STATS_NAME]
+    for shard in shards:
+        names += [f'{shard}.tfrecord', f'{shard}.index', f'rejected-{shard}.jsonl']
+    return {*names, *(name + _UNFINISHED for name in names)}
+
+
+def read(folder: str) -> Mark | None:
+    """The mark in a folder; None if there is none, or if it is damaged."""
+    path = posixpath.join(folder, FILE_NAME)
+    if not FileSystems.exists(path):
+        return None
+    try:
+        with FileSystems.open(path) as file:
+            found = json.loads(file.read())
+        return Mark(str(found['job']), tuple(map(str, found['shards'])))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def refuse_another(folder: str, job: str) -> None:
+    """Refuses to finish records where another job has begun since; a folder may have no mark.
+
+    Raises:
+      LonghaulError: if the mark is that of another job.
+    """
+    found = read(folder)
+    if found is not None and found.job != job:
+        raise LonghaulError(
+            f'--output={folder}: another job has begun to write there, so that the records of '
+            'this one may be mixed up; name another folder, or run one job at a time'
+        )
+
+
+def literal(path: str) -> str:
+    """The pattern that matches one path alone: Beam reads every path as a pattern."""
+    for sign in ('[', '*', '?'):
+        path = path.replace(sign, f'[{sign}]')
+    return path
