@@ -19,7 +19,6 @@ BASE = [
     'tqdm>=4.60',
 ]
 TRAINER = [
-    'jsonschema>=4',
     'tf-keras~=2.20.0',
     'tf-models-official~=2.20.0',
     'tensorboard~=2.20.0',
