@@ -81,7 +81,7 @@ def make_pipeline(runner: PipelineRunner, beam_options: PipelineOptions) -> beam
     try:
         pipeline = beam.Pipeline(runner=runner, options=beam_options)
     except ValueError as error:
-        raise LonghaulError(f'{error} (see docs/dataflow.md for the whole command)') from error
+        raise LonghaulError(f'{error}; see docs/dataflow.md for the whole command') from error
     if _is_dataflow(beam_options):
         # Beam itself would try to write there for minutes.
         output.require_writable('temp_location', _google(beam_options).temp_location)

@@ -1,6 +1,7 @@
 """Rules of the house that a person forgets: who may import whom, and which Keras."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,25 @@ def test_arrows_point_one_way(package):
         for name in imported(path):
             banned = [n for n in NEVER[package] if name == n or name.startswith(f'{n}.')]
             assert not banned, f'{path.relative_to(ROOT)} imports {name}'
+
+
+def refusals() -> Iterator[tuple[str, str]]:
+    """Place and text of each refusal that is written out; {} stands for what is filled in."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('LonghaulError'):
+                parts = getattr(node.args[0], 'values', node.args[:1])
+                texts = [p.value if isinstance(p, ast.Constant) else '{}' for p in parts]
+                yield f'{path.relative_to(ROOT)}:{node.lineno}', ''.join(texts)
+
+
+def test_a_refusal_says_what_is_wrong_and_what_to_do():
+    """Its parts stand in one order: 'SUBJECT: what is wrong; what to do', in one sentence."""
+    found = [(place, text) for place, text in refusals() if text != '{}']
+    assert len(found) > 200
+    for place, text in found:
+        assert ': ' in text or '; ' in text, f'{place}: {text}'
+        assert not text.endswith(('.', '!')), f'{place}: {text}'
 
 
 @pytest.mark.parametrize('room', ROOMS)

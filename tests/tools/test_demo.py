@@ -87,7 +87,7 @@ def test_an_export_that_says_something_else_is_refused(shown, monkeypatch, capsy
     wrong = {file: 'a' if int(file) < right.right + 1 else 'b' for file in labels}
     monkeypatch.setattr(Demo, 'write_images', lambda _: labels)
     monkeypatch.setattr(Demo, 'answers', lambda _: wrong)
-    with pytest.raises(ValueError, match='served model does not agree'):
+    with pytest.raises(ValueError, match='the served model names'):
         show.run(demo)
     assert show.report(demo, Count(right.right + 1, right.total)) in capsys.readouterr().out
 

@@ -25,8 +25,12 @@ def run(demo: Demo) -> None:
     print(f'\n{report(demo, served)}')
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f'\ndone in {minutes} min {seconds} s')
-    if served != demo.evaluated(SERVED):
-        raise LonghaulError("the served model does not agree with the trainer's evaluation")
+    expected = demo.evaluated(SERVED)
+    if served != expected:
+        raise LonghaulError(
+            f'the served model names {served.right} of {served.total} digits right, the trainer '
+            f'{expected.right}: report that as a bug'
+        )
 
 
 def report(demo: Demo, served: Count) -> str:

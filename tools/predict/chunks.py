@@ -72,7 +72,9 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
     except Exception as error:
         if isinstance(error, OSError):
             raise
-        raise LonghaulError(f'no .npy file of numbers ({first_line(error)})') from error
+        raise LonghaulError(
+            f'no .npy file of numbers ({first_line(error)}); write it with numpy.save'
+        ) from error
     if os.path.getsize(path) != mapped.offset + mapped.nbytes:
         raise LonghaulError('too long: bytes lie behind its values')
     array: np.ndarray = mapped.reshape(-1, 1) if mapped.ndim == 1 else mapped
@@ -88,7 +90,9 @@ def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
                 chunk = chunk.astype(np.float32)
             chunk = chunk.astype(spec.dtype)
         if not np.isfinite(chunk).all():
-            raise LonghaulError('values that are not finite, or beyond the range of float16')
+            raise LonghaulError(
+                'values that are not finite in float16; leave them out, or scale them'
+            )
         yield chunk
 
 
