@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import small_data
 from whole_runs import execute, variables
 
 from pipelines.format import records
+from tools.data_service import __main__ as data_service
 from tools.data_service.servers import serve
 from trainer import bindings
 from trainer.data import service
@@ -27,6 +29,39 @@ ROOT = Path(__file__).parents[3]
 def servers():
     """A dispatcher and two workers."""
     return serve(port=0, workers=2, dispatcher=None)
+
+
+def own_address():
+    """An address of this machine that others would use; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(('10.255.255.255', 1))
+        except OSError:
+            pytest.skip('this machine has no network')
+        return probe.getsockname()[0]
+
+
+def reaches(host, target):
+    try:
+        socket.create_connection((host, int(target.rpartition(':')[2])), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_others_do_not_reach_it_unless_it_is_opened(servers):
+    """Dispatcher and workers; what comes from an address that is not loopback is dropped."""
+    ports = [server.target if server is servers[0] else server._address for server in servers]
+    for target in ports:
+        assert reaches('127.0.0.1', target)
+        assert not reaches(own_address(), target)
+    (opened,) = serve(port=0, workers=0, dispatcher=None, to_others=True)
+    assert reaches(own_address(), opened.target)
+
+
+def test_a_worker_of_another_machine_needs_to_be_opened(capsys):
+    assert data_service.main(['--dispatcher=grpc://192.0.2.1:5050']) == 1
+    assert '--dispatcher=grpc://192.0.2.1:5050: is on another' in capsys.readouterr().err
 
 
 def split_of(folder, *params):
