@@ -9,19 +9,28 @@ TEST_PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 DATAFLOW_VENV := .venv-dataflow
+INSTALL_UV := python -m pip install -q --disable-pip-version-check --require-hashes -r uv.txt
 
-.PHONY: setup demo test test-long test-dataflow test-browser lint format clean
+.PHONY: setup demo test test-long test-dataflow test-browser lint format hashes audit clean
 
 setup: $(VENV)/installed
 
-# uv where it can be had (seconds), pip otherwise (minutes).
+# The pinned uv checks the hash of each package. Where there is no uv, pip installs without hashes: it
+# checks none beside a local folder.
 $(VENV)/installed: setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % v)'
 	$(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then echo "installing with uv"; uv pip install -q --compile-bytecode -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
-	elif $(BIN)/python -m pip install -q --disable-pip-version-check uv 2>/dev/null; then echo "installing with uv"; $(BIN)/uv pip install -q --compile-bytecode -p $(BIN)/python -c constraints.txt -e '.[dev]'; \
-	else echo "installing with pip (some minutes)"; $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
+	@if $(BIN)/$(INSTALL_UV) 2>/dev/null; then echo "installing with uv, hashes checked"; $(BIN)/uv pip install -q --compile-bytecode -p $(BIN)/python -c constraints.hashes.txt -e '.[dev]'; \
+	else echo "installing with pip (some minutes), no hashes checked"; $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
 	@touch $@
+
+# After a change of constraints.txt.
+hashes: setup
+	$(BIN)/uv pip compile -q --no-deps --universal --generate-hashes --no-header --no-annotate -p $(BIN)/python constraints.txt -o constraints.hashes.txt
+
+# Known faults of what is pinned; needs the network. A package that is not found in the database fails.
+audit: setup
+	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip -r constraints.txt
 
 demo: setup
 	$(BIN)/python -m tools.demo --side=$(DEMO_SIDE) --output=$(DEMO_OUTPUT)
@@ -44,8 +53,8 @@ test-dataflow: $(DATAFLOW_VENV)/installed
 
 $(DATAFLOW_VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(DATAFLOW_VENV)
-	$(DATAFLOW_VENV)/bin/python -m pip install -q --disable-pip-version-check uv
-	$(DATAFLOW_VENV)/bin/uv pip install -q --compile-bytecode -p $(DATAFLOW_VENV)/bin/python -c constraints.txt -e '.[dataflow-tests]'
+	$(DATAFLOW_VENV)/bin/$(INSTALL_UV)
+	$(DATAFLOW_VENV)/bin/uv pip install -q --compile-bytecode -p $(DATAFLOW_VENV)/bin/python -c constraints.hashes.txt -e '.[dataflow-tests]'
 	@touch $@
 
 lint: setup

@@ -1,6 +1,7 @@
 """What is installed, and what runs where nothing but that is: no checkout, no trainer."""
 
 import ast
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -74,6 +75,20 @@ def test_the_worker_image_is_built_from_what_there_is():
     assert all((ROOT / name).exists() for name in copied)
     allowed = (ROOT / 'docker' / 'worker.Dockerfile.dockerignore').read_text().splitlines()
     assert {f'!{name}' for name in copied} <= set(allowed)
+
+
+def test_every_pin_has_hashes():
+    """Those of constraints.txt and of the uv that checks them; nothing installs another uv."""
+    pins = environments.CONSTRAINTS.read_text().split()
+    for name, wanted in (('constraints.hashes.txt', pins), ('uv.txt', ['uv'])):
+        blocks = re.split(r'\n(?=\w)', (ROOT / name).read_text().strip())
+        found = [block.split()[0] for block in blocks]
+        assert len(found) == len(wanted)
+        assert name == 'uv.txt' or sorted(found) == sorted(wanted)
+        assert all(re.search(r'==\S+( ;.*)? \\\n +--hash=sha256:[0-9a-f]{64}', b) for b in blocks)
+    lines = (ROOT / 'Makefile').read_text().splitlines()
+    assert all('-c constraints.hashes.txt' in x for x in lines if '/uv pip install' in x)
+    assert not [x for x in lines if re.search(r'pip install.* uv( |$)', x)]
 
 
 @pytest.fixture(scope='module')
