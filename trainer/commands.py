@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gin
 import tensorflow as tf
 
-from pipelines.format import errors
+from pipelines.format import errors, library_logs
 from pipelines.format.errors import LonghaulError
 from trainer import bindings
 from trainer.config import Config
@@ -50,6 +50,7 @@ def execute(command: Command) -> int:
     Returns:
       The exit code: 0, 2 for a refusal, 143 or 130 when stopped by SIGTERM or Ctrl-C.
     """
+    library_logs.errors_alone()
     try:
         settings = bindings.load(
             gin_files=_gin_files(command),

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format import library_logs
 from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.patterns import refuse_pattern
 from pipelines.format.spec import SequenceSpec
@@ -28,6 +29,7 @@ class ExportedModel:
         Raises:
           LonghaulError: if the folder is no export.
         """
+        library_logs.errors_alone()
         refuse_pattern(folder, flag='EXPORT')
         self.folder = _with_version(folder)
         about = os.path.join(self.folder, 'assets.extra', 'longhaul.json')
