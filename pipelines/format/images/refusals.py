@@ -23,6 +23,7 @@ class Problem(enum.IntEnum):
     TOO_LARGE = 4
     OTHER_BMP = 5
     UNCLEAR_CMYK = 6
+    MANY_SCANS = 7
 
 
 REASONS = (
@@ -33,6 +34,7 @@ REASONS = (
     f'more than {MAX_PIXELS} pixels',
     'a kind of BMP that is not read: save it as PNG',
     'a CMYK JPEG that does not say whether its ink is inverted: save it as RGB',
+    'a JPEG of more scans than are read: save it again',
 )
 _DETAILS = {
     REASONS[Problem.TOO_LARGE]: '{} x {}',
