@@ -9,7 +9,13 @@ import tensorflow as tf
 from pipelines.format.images import exif, scans
 from pipelines.format.images.bmp import decode_bmp
 from pipelines.format.images.gif import decode_gif
-from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.refusals import (
+    MAX_ALPHA_PIXELS,
+    MAX_PIXELS,
+    Problem,
+    first_problem,
+    unless,
+)
 from pipelines.format.images.white import over_white
 
 # The first four bytes of each kind of file, and which of their bits must agree.
@@ -152,14 +158,16 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     width, height, color_type = words[4], words[5], words[6] // 65536 % 256
     bits = words[6] // (1 << 24)
     found = exif.of_png(data)
+    has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
+    pixels = tf.cast(width, tf.int64) * tf.cast(height, tf.int64)
     problem = first_problem(
         (tf.not_equal(words[1], _REST_OF_PNG), Problem.OTHER_KIND),
         (tf.not_equal(words[3], _IHDR), Problem.DAMAGED),
         *_size_problems(width, height),
         (found.endless, Problem.DAMAGED),
+        (tf.logical_and(has_alpha, pixels > MAX_ALPHA_PIXELS), Problem.LARGE_ALPHA),
     )
     data = unless(problem, data, numbers=(width, height))
-    has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
 
     def composited() -> tf.Tensor:
         """The pixels over white."""

@@ -1,6 +1,7 @@
 """Every kind of image file, against PIL and against pixels worked out in float64."""
 
 import struct
+import zlib
 
 import image_data
 import numpy as np
@@ -233,6 +234,18 @@ def test_scans_of_a_jpeg_are_bounded(monkeypatch):
     at = large.index(b'\xff\xc2') + 5
     large[at : at + 4] = struct.pack('>HH', 11_000, 11_000)
     assert refused(bytes(large))[0] == 'a JPEG of more scans than are read: save it again'
+
+
+def test_transparent_pixels_have_a_lower_bound():
+    """They take twice the memory of others."""
+    data = bytearray(image_data.png(np.zeros((1, 1, 4)), RGBA, 16))
+    for height, reason in (
+        (1 << 13, DAMAGED[0]),
+        ((1 << 13) + 1, 'more than 67108864 pixels with tr'),
+    ):
+        data[16:24] = struct.pack('>II', 1 << 13, height)
+        data[29:33] = struct.pack('>I', zlib.crc32(data[12:29]))
+        assert refused(bytes(data))[0].startswith(reason)
 
 
 def test_ycck():
