@@ -49,6 +49,7 @@ _SPEC = {
         'trailing_steps': _whole(),
         'trailing': _TEXT,
         'trailing_seed': _maybe(_ANY_WHOLE),
+        'jpeg': _TEXT,
     },
 }
 _SHARD = {

@@ -41,7 +41,10 @@ def _decode(data: tf.Tensor, spec: SequenceSpec, plain: tf.Tensor | None) -> tf.
         return _text(data, spec)
     if spec.kind == 'signal':
         return cut_steps(decode_npy(data, spec), spec)
-    pixels = decode_pixels(data) if plain is None else decode_png_or_other(data, plain=plain)
+    if plain is None:
+        pixels = decode_pixels(data, spec.jpeg)
+    else:
+        pixels = decode_png_or_other(data, plain=plain, jpeg=spec.jpeg)
     return steps_from_pixels(pixels, spec)
 
 

@@ -17,6 +17,7 @@ _KNOWN = {
     'steps_per_pixel': (1, 3),
     'cut': ('head', 'tail', 'both'),
     'trailing': TRAILING,
+    'jpeg': ('accurate', 'fast'),
 }
 # Fields that are younger than the format, with the values that change nothing. A field with such a
 # value is left out of records.json, so that older trainers can read these records.
@@ -26,6 +27,7 @@ _LATER = {
     'trailing_steps': 0,
     'trailing': 'blank',
     'trailing_seed': None,
+    'jpeg': 'fast',
 }
 # Ids are stored in two bytes, and id 0 stands for all characters outside of the vocabulary.
 MAX_VOCABULARY = 65_535
@@ -57,6 +59,8 @@ class SequenceSpec:
       trailing_steps: number of steps that are appended to every sequence, see `trailing.py`.
       trailing: what the appended steps hold: 'blank' (zeros) or 'noise'.
       trailing_seed: the seed of the noise; None for blank steps.
+      jpeg: the inverse transform that JPEGs are decoded with: 'accurate'; 'fast' in older records,
+        and where there are no images.
     """
 
     kind: str
@@ -74,6 +78,7 @@ class SequenceSpec:
     trailing_steps: int = 0
     trailing: str = 'blank'
     trailing_seed: int | None = None
+    jpeg: str = 'fast'
 
     def __post_init__(self) -> None:
         for name, known in _KNOWN.items():

@@ -162,6 +162,7 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         permutation_seed=seed,
         permutation=_permutation(options, size, seed),
         steps_per_pixel=options.steps_per_pixel or 1,
+        jpeg='accurate',
     )
 
 

@@ -121,7 +121,7 @@ def _item(kind: str, random: np.random.Generator, size: int) -> bytes:
         return ''.join(random.choice([*VOCABULARY, 'Z'], size)).encode()
     if kind == 'signal':
         return npy(random.normal(size=[size, 2]).astype(np.float32))
-    return random.integers(0, 256, size, np.uint8).tobytes()
+    return random.integers(33, 127, size, np.uint8).tobytes()
 
 
 def npy(array: np.ndarray) -> bytes:

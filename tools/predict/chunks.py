@@ -1,6 +1,7 @@
 """Reads files of any size as chunks of steps, in constant memory."""
 
 import codecs
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +13,14 @@ from pipelines.format.trailing import tail_of_served
 from tools.items.files import STDIN, open_file
 
 _BYTES, _STEPS = 1 << 20, 1 << 16
+_MOST_MARK = 4
+# Longer marks come first: the mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, 'utf-32'),
+    (codecs.BOM_UTF32_BE, 'utf-32'),
+    (codecs.BOM_UTF16_LE, 'utf-16'),
+    (codecs.BOM_UTF16_BE, 'utf-16'),
+)
 
 
 def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
@@ -24,7 +33,7 @@ def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
     if spec.kind == 'signal':
         chunks = _signal(path, spec)
     elif spec.tokens == 'bytes':
-        chunks = (np.frombuffer(data, np.uint8) for data in _blocks(path))
+        chunks = (np.frombuffer(text.encode(), np.uint8) for text in _texts(path))
     else:
         chunks = _characters(path, spec)
     if spec.max_steps is not None:
@@ -48,13 +57,28 @@ def _blocks(path: str) -> Iterator[bytes]:
             yield block
 
 
+def _texts(path: str) -> Iterator[str]:
+    """The parts of a text in UTF-8, or as its byte order mark says: as the job reads it."""
+    blocks, head = _blocks(path), b''
+    while len(head) < _MOST_MARK and (block := next(blocks, None)) is not None:
+        head += block
+    name = next((name for mark, name in _MARKS if head.startswith(mark)), 'utf-8-sig')
+    # Incremental, since a character may lie across two blocks.
+    decoder = codecs.getincrementaldecoder(name)('strict')
+    for data in itertools.chain((head,), blocks, (None,)):
+        try:
+            yield decoder.decode(data or b'', final=data is None)
+        except UnicodeError as error:
+            raise LonghaulError(
+                f'the text is not {name.removesuffix("-sig").upper()} ({first_line(error)}); '
+                'convert it to UTF-8 first, such as by iconv'
+            ) from error
+
+
 def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
     points = np.array([ord(c) for c in spec.vocabulary or ''], np.uint32)
     order = np.argsort(points)
-    # Incremental, since a character may lie across two blocks.
-    decoder = codecs.getincrementaldecoder('utf-8')('replace')
-    for block in (*_blocks(path), None):
-        text = decoder.decode(block or b'', final=block is None)
+    for text in _texts(path):
         found = np.frombuffer(text.encode('utf-32-le'), np.uint32)
         places = np.minimum(np.searchsorted(points[order], found), len(points) - 1)
         known = points[order][places] == found

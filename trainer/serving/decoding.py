@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from pipelines.format import sequences
 from pipelines.format.spec import SequenceSpec
+from trainer.serving.texts import as_utf8
 
 # Limits of one request: its rows, and the decoded values of all rows, each padded to the longest.
 # Without limits, a small request with one long row could take all memory.
@@ -27,6 +28,8 @@ class Decoded(NamedTuple):
 def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     """Decodes each item on its own: one that cannot be read does not spoil its batch.
 
+    Texts are read as the job reads them; what the job rejects is not readable.
+
     Args:
       data: string [B].
       spec: of the records.
@@ -38,7 +41,7 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
     message = f'data: at most {MAX_BATCH} items are allowed in a batch, got'
     with tf.control_dependencies([tf.debugging.Assert(rows <= MAX_BATCH, [message, rows])]):
         data = tf.identity(data)
-    dtype, shape = tf.as_dtype(spec.dtype), spec.step_shape
+    dtype, shape, text = tf.as_dtype(spec.dtype), spec.step_shape, spec.kind == 'text'
 
     def decode_one(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Steps and whether they could be read."""
@@ -46,7 +49,7 @@ def decode_batch(data: tf.Tensor, spec: SequenceSpec) -> Decoded:
         # A plain decode would fail the whole batch; a dataset can drop the error.
         decoded = (
             tf.data.Dataset.from_tensors(item)
-            .map(lambda x: (sequences.decode(x, spec), True))
+            .map(lambda x: (sequences.decode(as_utf8(x) if text else x, spec), True))
             .ignore_errors()
         )
         fallback = tf.data.Dataset.from_tensors((tf.zeros([steps, *shape], dtype), False))

@@ -299,6 +299,9 @@ class ServingModule(export_base.ExportModule):
     def _answers(self, encoded: tf.Tensor, readable: tf.Tensor) -> Answers:
         """Float [B, F] and bool [B] -> as `serve`."""
         probabilities = tf.nn.softmax(self._encoder.logits(encoded))
+        # Of a state that no sequence leads to, sums may be infinite.
+        finite = tf.reduce_all(tf.math.is_finite(probabilities), axis=-1)
+        readable = tf.logical_and(readable, finite)
         shown = readable[:, tf.newaxis]
         probabilities = tf.where(shown, probabilities, tf.zeros_like(probabilities))
         top, indices = tf.math.top_k(probabilities, k=min(_TOP, len(self._class_names)))

@@ -14,6 +14,8 @@ from pipelines.format.images.calls import apart
 _MAX_CHUNKS = 100_000
 _MAX_SEGMENTS = 10_000
 _MAX_ENTRIES = 1000
+# Stray bytes that one step passes.
+_STRAYS = 4096
 _ORIENTATION, _SHORT = 0x0112, 3
 
 
@@ -100,7 +102,8 @@ def of_jpeg(data: tf.Tensor, *, always: tf.Tensor) -> Findings:
       always: bool scalar; whether the caller needs to know about an Adobe segment.
 
     Returns:
-      The findings; `endless` is also true for garbage between the segments.
+      The findings; `endless` is also true for a segment without a length. Stray bytes between
+      segments are passed over, as libjpeg does.
     """
     return tf.cond(
         tf.logical_or(contains(data, 'Exif\\x00\\x00'), always), lambda: _walk_jpeg(data), nothing
@@ -116,6 +119,18 @@ def _walk_jpeg(data: tf.Tensor) -> Findings:
         return position + 4 <= length
 
     def step(
+        position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, lost: tf.Tensor
+    ) -> tuple:
+        """Reads a segment, or passes stray bytes."""
+        marker = tf.cast(_numbers(data, position, tf.uint16, 2), tf.int32)[0]
+        stray = marker <= 0xFF00
+        return tf.cond(
+            stray,
+            lambda: (_behind_strays(data, position, marker), at, size, marked, lost),
+            lambda: read(position, at, size, marked, lost),
+        )
+
+    def read(
         position: tf.Tensor, at: tf.Tensor, size: tf.Tensor, marked: tf.Tensor, lost: tf.Tensor
     ) -> tuple:
         """Reads a segment: its marker, its length (which includes itself), its content."""
@@ -134,10 +149,9 @@ def _walk_jpeg(data: tf.Tensor) -> Findings:
         )
         pixels = tf.logical_or(tf.equal(marker, 0xFFDA), tf.equal(marker, 0xFFD9))
         whole = tf.logical_or(tf.logical_or(fill, bare), words[0] >= 2)
-        sound = tf.logical_and(marker > 0xFF00, whole)
         following = position + tf.where(fill, 1, tf.where(bare, 2, 2 + words[0]))
-        ends = tf.logical_or(pixels, tf.logical_not(sound))
-        lost = tf.logical_or(lost, tf.logical_not(tf.logical_or(pixels, sound)))
+        ends = tf.logical_or(pixels, tf.logical_not(whole))
+        lost = tf.logical_or(lost, tf.logical_not(tf.logical_or(pixels, whole)))
         return tf.where(ends, length, following), at, size, marked, lost
 
     false, zero = tf.constant(False), tf.constant(0)
@@ -147,6 +161,16 @@ def _walk_jpeg(data: tf.Tensor) -> Findings:
     )
     body = tf.strings.substr(data, tf.minimum(at, length), tf.maximum(size, 0))
     return Findings(_orientation(body), marked, tf.logical_or(lost, end + 4 <= length))
+
+
+def _behind_strays(data: tf.Tensor, position: tf.Tensor, word: tf.Tensor) -> tf.Tensor:
+    """The place of the next 0xff behind the two bytes `word` at a position, which are no marker."""
+    # A stuffed 0xff00 is passed whole.
+    start = position + tf.where(tf.equal(word, 0xFF00), 2, 0)
+    piece = tf.io.decode_raw(tf.strings.substr(data, start, _STRAYS), tf.uint8)
+    places = tf.where(tf.equal(piece, 0xFF))[:, 0]
+    first = tf.reduce_min(tf.concat([places, [tf.size(piece, out_type=tf.int64)]], axis=0))
+    return start + tf.cast(first, tf.int32)
 
 
 def _numbers(data: tf.Tensor, position: tf.Tensor, dtype: tf.DType, size: int) -> tf.Tensor:

@@ -6,10 +6,16 @@ before its pixels are decoded.
 
 import tensorflow as tf
 
-from pipelines.format.images import exif
+from pipelines.format.images import exif, scans
 from pipelines.format.images.bmp import decode_bmp
 from pipelines.format.images.gif import decode_gif
-from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.refusals import (
+    MAX_ALPHA_PIXELS,
+    MAX_PIXELS,
+    Problem,
+    first_problem,
+    unless,
+)
 from pipelines.format.images.white import over_white
 
 # The first four bytes of each kind of file, and which of their bits must agree.
@@ -19,6 +25,8 @@ _KINDS = {
     b'GIF8': 0xFFFFFFFF,
     b'BM\0\0': 0xFFFF0000,
 }
+# Names of TensorFlow for the transforms of a spec; '' is what it takes unasked.
+_DCT = {'accurate': 'INTEGER_ACCURATE', 'fast': ''}
 _REST_OF_PNG, _IHDR = 0x0D0A1A0A, 0x49484452
 _PNG_GRAY, _PNG_PALETTE, _PNG_WITH_ALPHA = 0, 3, (4, 6)
 # By orientation: whether to flip rows, columns, channels. For orientations 5..8, rows and columns
@@ -34,11 +42,12 @@ def _signed(number: int) -> int:
 
 
 @tf.function(autograph=False)
-def decode_pixels(data: tf.Tensor) -> tf.Tensor:
+def decode_pixels(data: tf.Tensor, jpeg: str = 'accurate') -> tf.Tensor:
     """Decodes a PNG, JPEG, GIF (its first frame) or BMP file.
 
     Args:
       data: scalar string.
+      jpeg: the transform of JPEGs, 'accurate' or 'fast', see `SequenceSpec`.
 
     Returns:
       uint8 [H, W, 3], turned upright; transparent pixels are put on white.
@@ -61,7 +70,7 @@ def decode_pixels(data: tf.Tensor) -> tf.Tensor:
         tf.argmax(is_kind, output_type=tf.int32),
         [
             lambda: _png(data, words),
-            lambda: _jpeg(data),
+            lambda: _jpeg(data, jpeg),
             lambda: (decode_gif(data), upright),
             lambda: (decode_bmp(data), upright),
         ],
@@ -100,14 +109,17 @@ def are_plain_pngs(data: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(tf.stack(conditions), axis=0)
 
 
-def decode_png_or_other(data: tf.Tensor, *, plain: tf.Tensor) -> tf.Tensor:
+def decode_png_or_other(data: tf.Tensor, *, plain: tf.Tensor, jpeg: str = 'accurate') -> tf.Tensor:
     """As `decode_pixels`, but faster for plain PNGs.
 
     Args:
       data: scalar string.
       plain: bool scalar, the answer of `are_plain_pngs`.
+      jpeg: see `decode_pixels`.
     """
-    return tf.cond(plain, lambda: tf.io.decode_png(data, channels=3), lambda: decode_pixels(data))
+    return tf.cond(
+        plain, lambda: tf.io.decode_png(data, channels=3), lambda: decode_pixels(data, jpeg)
+    )
 
 
 def turn(pixels: tf.Tensor, *, orientation: tf.Tensor) -> tf.Tensor:
@@ -146,14 +158,16 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     width, height, color_type = words[4], words[5], words[6] // 65536 % 256
     bits = words[6] // (1 << 24)
     found = exif.of_png(data)
+    has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
+    pixels = tf.cast(width, tf.int64) * tf.cast(height, tf.int64)
     problem = first_problem(
         (tf.not_equal(words[1], _REST_OF_PNG), Problem.OTHER_KIND),
         (tf.not_equal(words[3], _IHDR), Problem.DAMAGED),
         *_size_problems(width, height),
         (found.endless, Problem.DAMAGED),
+        (tf.logical_and(has_alpha, pixels > MAX_ALPHA_PIXELS), Problem.LARGE_ALPHA),
     )
     data = unless(problem, data, numbers=(width, height))
-    has_alpha = tf.logical_or(tf.reduce_any(tf.equal(color_type, _PNG_WITH_ALPHA)), found.marked)
 
     def composited() -> tf.Tensor:
         """The pixels over white."""
@@ -185,16 +199,18 @@ def _png(data: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return pixels, found.orientation
 
 
-def _jpeg(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _jpeg(data: tf.Tensor, transform: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a JPEG: (uint8 [H, W, 3], orientation int32 scalar)."""
     shape = tf.io.extract_jpeg_shape(data)
     is_cmyk = tf.equal(shape[2], 4)
     found = exif.of_jpeg(data, always=is_cmyk)
     unclear = tf.logical_and(is_cmyk, tf.logical_not(found.marked))
+    pixels = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64)
     problem = first_problem(
         *_size_problems(shape[1], shape[0]),
         (found.endless, Problem.DAMAGED),
         (unclear, Problem.UNCLEAR_CMYK),
+        (scans.too_many(data, pixels), Problem.MANY_SCANS),
     )
     data = unless(problem, data, numbers=(shape[1], shape[0]))
-    return tf.io.decode_jpeg(data, channels=3), found.orientation
+    return tf.io.decode_jpeg(data, channels=3, dct_method=_DCT[transform]), found.orientation

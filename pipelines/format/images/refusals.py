@@ -11,6 +11,8 @@ import tensorflow as tf
 
 # A larger picture would take gigabytes of memory, even out of a small file.
 MAX_PIXELS = 1 << 27
+# Transparent pixels take twice the memory while they are put on white.
+MAX_ALPHA_PIXELS = 1 << 26
 
 
 class Problem(enum.IntEnum):
@@ -23,6 +25,8 @@ class Problem(enum.IntEnum):
     TOO_LARGE = 4
     OTHER_BMP = 5
     UNCLEAR_CMYK = 6
+    MANY_SCANS = 7
+    LARGE_ALPHA = 8
 
 
 REASONS = (
@@ -33,9 +37,12 @@ REASONS = (
     f'more than {MAX_PIXELS} pixels',
     'a kind of BMP that is not read: save it as PNG',
     'a CMYK JPEG that does not say whether its ink is inverted: save it as RGB',
+    'a JPEG of more scans than are read: save it again',
+    f'more than {MAX_ALPHA_PIXELS} pixels with transparency',
 )
 _DETAILS = {
     REASONS[Problem.TOO_LARGE]: '{} x {}',
+    REASONS[Problem.LARGE_ALPHA]: '{} x {}',
     REASONS[Problem.OTHER_BMP]: '{} bits, compression {}',
 }
 _MARK = 'longhaul rejects: '

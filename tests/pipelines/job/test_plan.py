@@ -8,6 +8,7 @@ import source_data
 
 from pipelines.format.anchors import id_hash
 from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
 from pipelines.job.items import Group
 from pipelines.job.plan import make_plan
 from pipelines.options import JobOptions
@@ -123,6 +124,14 @@ def test_a_permutation_is_a_function_of_its_seed():
     assert a.permutation[:8] == (34, 25, 50, 8, 13, 44, 7, 58)
     assert plan(permutation_seed=4, seed=9).spec == a
     assert plan().spec.permutation is None
+
+
+def test_the_records_say_how_jpegs_were_decoded(table):
+    """Records of older jobs say nothing, and keep their transform in a model."""
+    said = plan().spec.to_json()
+    assert said.pop('jpeg') == plan().spec.jpeg == 'accurate'
+    assert SequenceSpec.from_json(said).jpeg == 'fast'
+    assert 'jpeg' not in plan(table).spec.to_json()
 
 
 def test_shards_by_size(monkeypatch):

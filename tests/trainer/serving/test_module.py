@@ -80,6 +80,27 @@ def test_an_item_that_cannot_be_read_spoils_nothing(loaded, kind):
     assert loaded(kind).call('serving_default', data=tf.zeros([0], tf.string))['readable'].size == 0
 
 
+@pytest.mark.parametrize('kind', ['bytes', 'characters'])
+def test_texts_are_read_as_the_job_reads_them(loaded, kind):
+    text = 'größe 猫'
+    items = [text.encode(), text.encode('utf-16'), text.encode('utf-32'), 'größe'.encode('cp1252')]
+    found = loaded(kind).call('serving_default', data=[*items, b'\xff', b' \n'])
+    assert list(found['readable']) == [True] * 3 + [False] * 3
+    np.testing.assert_allclose(found['probabilities'][1:3], found['probabilities'][[0, 0]])
+
+
+def test_a_state_that_no_sequence_leads_to_is_not_readable(loaded):
+    state = loaded('image').call('start', batch_size=np.int32(2))
+    far = {name: np.array(t) for name, t in state.items()}
+    for values in far.values():
+        values[1] = 3e38
+    found = loaded('image').call('classify', **far)
+    assert list(found['readable']) == [True, False]
+    assert (found['class_name'][1], found['class_index'][1]) == (b'', -1)
+    assert not found['probabilities'][1].any()
+    assert np.isfinite(found['probabilities']).all()
+
+
 @pytest.mark.parametrize('kind', exports.KINDS)
 def test_decode_gives_what_tokens_takes(loaded, kind):
     items, spec = exports.items_of(kind, 4), exports.SPECS[kind]

@@ -1,6 +1,7 @@
 """Every kind of image file, against PIL and against pixels worked out in float64."""
 
 import struct
+import zlib
 
 import image_data
 import numpy as np
@@ -194,6 +195,59 @@ def test_jpeg(mode, progressive):
     assert_close(decoded(data), judged(data))
 
 
+@pytest.mark.parametrize('mode', ['L', 'RGB'])
+def test_line_art_in_a_jpeg_is_what_other_readers_see(mode):
+    """At quality 100, where the fast transform is off by up to 255 levels."""
+    chequered = np.indices([24, 40]).sum(axis=0) % 2 * 255
+    noise = np.random.RandomState(0).randint(0, 256, [24, 40])
+    for values in (chequered, noise):
+        picture = Image.fromarray(values.astype(np.uint8)).convert(mode)
+        data = saved(picture, 'JPEG', quality=100, subsampling=0)
+        np.testing.assert_array_equal(decoded(data), judged(data))
+    fast = files.decode_pixels(tf.constant(data), 'fast').numpy().astype(int)
+    assert np.abs(fast - judged(data)).max() > 30
+
+
+@pytest.mark.parametrize('strays', [bytes(16), b'\1' * 10_000, b'\xff\0' * 3, b'\0\xff\0'])
+def test_stray_bytes_between_segments_are_passed_over(strays):
+    """As libjpeg does, with Exif and without it."""
+    for settings in ({}, {'exif': exif(6)}):
+        data = saved(smooth(), 'JPEG', quality=95, subsampling=0, **settings)
+        at = data.index(b'\xff\xdb')
+        damaged = data[:at] + strays + data[at:]
+        assert_close(decoded(damaged), judged(data))
+
+
+def test_scans_of_a_jpeg_are_bounded(monkeypatch):
+    data = saved(smooth('L'), 'JPEG', progressive=True)
+    last = data.rindex(b'\xff\xda')
+    end = data.rindex(b'\xff\xd9')
+    many = data[:end] + data[last:end] * 10_001 + data[end:]
+    assert refused(many)[0] == 'a JPEG of more scans than are read: save it again'
+    assert_close(decoded(data + b'\xff\xda' * 20_000), judged(data))
+    comment = b'\xff\xfe\x4e\x22' + b'\xff\xda\xff\xd9' * 5000
+    assert_close(decoded(data[:2] + comment * 2 + data[2:]), judged(data))
+    hidden = data[:end] + comment + data[last:end] * 10_001 + data[end:]
+    assert refused(hidden)[0] == 'a JPEG of more scans than are read: save it again'
+    # Large pictures may have fewer scans.
+    large = bytearray(data[:end] + data[last:end] * 120 + data[end:])
+    at = large.index(b'\xff\xc2') + 5
+    large[at : at + 4] = struct.pack('>HH', 11_000, 11_000)
+    assert refused(bytes(large))[0] == 'a JPEG of more scans than are read: save it again'
+
+
+def test_transparent_pixels_have_a_lower_bound():
+    """They take twice the memory of others."""
+    data = bytearray(image_data.png(np.zeros((1, 1, 4)), RGBA, 16))
+    for height, reason in (
+        (1 << 13, DAMAGED[0]),
+        ((1 << 13) + 1, 'more than 67108864 pixels with tr'),
+    ):
+        data[16:24] = struct.pack('>II', 1 << 13, height)
+        data[29:33] = struct.pack('>I', zlib.crc32(data[12:29]))
+        assert refused(bytes(data))[0].startswith(reason)
+
+
 def test_ycck():
     """PIL writes none: CMYK whose Adobe segment says that its first three channels are YCC."""
     data = bytearray(saved(smooth('CMYK'), 'JPEG', quality=95, subsampling=0))
@@ -282,12 +336,11 @@ def test_nonsense_is_upright(body):
     np.testing.assert_array_equal(decoded(jpeg), decoded(plain))
 
 
-@pytest.mark.parametrize('junk', [b'\0\0\0\0', b'\xff\xe2\0\1'], ids=['garbage', 'length'])
-def test_a_jpeg_whose_headers_cannot_be_followed_is_refused(junk):
+def test_a_jpeg_whose_headers_cannot_be_followed_is_refused():
     """It may be turned, and nobody could say."""
     data = image_data.with_segment(saved(smooth(), 'JPEG'), b'Exif\0\0' + tiff('<', (0x0112, 6)))
     at = data.index(b'\xff\xdb')
-    assert refused(data[:at] + junk + data[at:]) == DAMAGED
+    assert refused(data[:at] + b'\xff\xe2\0\1' + data[at:]) == DAMAGED
 
 
 def gif(**settings) -> bytes:
