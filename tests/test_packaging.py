@@ -31,11 +31,10 @@ WITHOUT_A_CHECKOUT = (
     'pipelines/test_options.py',
     'tools/inspect',
     'tools/verify',
-    'trainer/test_auxiliary.py',
-    'trainer/test_input.py',
-    'trainer/test_objective.py',
-    'trainer/test_order.py',
-    'trainer/test_truncation.py',
+    'trainer/bptt/test_truncation.py',
+    'trainer/data/test_batches.py',
+    'trainer/data/test_order.py',
+    'trainer/models/test_objective.py',
 )
 
 # Pytest on the wheel, before an installation of the checkout that may be there as well.
