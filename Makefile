@@ -40,7 +40,7 @@ test: setup
 
 # LONG_MINUTES=N: what has not begun after N minutes is skipped, and counted.
 test-long: setup
-	$(BIN)/python -m pytest -q -m long -n $(TEST_PROCESSES) --dist loadfile $(if $(LONG_MINUTES),--minutes=$(LONG_MINUTES))
+	$(BIN)/python -m pytest -q -m long -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(LONG_MINUTES),--minutes=$(LONG_MINUTES))
 
 # The pages in a headless Chromium: the one on PATH or in LONGHAUL_CHROMIUM, else Debian's.
 test-browser: setup
