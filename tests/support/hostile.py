@@ -291,7 +291,10 @@ def json_lines() -> list[tuple[bytes, Bad | tuple[str | None, bytes]]]:
         (line(text='x', label=['a']), Bad(None, NO_LABEL)),
         (b'{"text": "x", "label": NaN}', Bad(None, NO_LABEL)),
         (line(text='zero\0byte', label='a'), ('a', b'zero\0byte')),
-        (line(text='first')[:-1] + b', "text": "last"}', (None, b'last')),
+        (
+            line(text='first')[:-1] + b', "text": "last"}',
+            Bad(None, 'the object has a key more than once', "'text'"),
+        ),
         (b'\n \r\n' + line(text='after blank lines\r', label='a'), ('a', b'after blank lines\r')),
         (b'{"text": "' + LONG + b'", "label": "a"}', ('a', LONG)),
     ]
