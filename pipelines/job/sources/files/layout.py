@@ -154,6 +154,7 @@ class _Folder:
         self._path = path
 
     def look(self, place: str) -> Level:
+        """What a folder below the path holds."""
         level = Level([], [])
         try:
             entries = sorted(os.scandir(os.path.join(self._path, place)), key=lambda e: e.name)
@@ -186,5 +187,6 @@ class _Zip:
             self._levels.setdefault(f'{folder}/' if folder else '', (set(), set()))[0].add(below)
 
     def look(self, place: str) -> Level:
+        """What a folder in the zip holds."""
         folders, files = self._levels.get(place, (set(), set()))
         return Level(sorted(folders), sorted(files))
