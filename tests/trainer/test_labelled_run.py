@@ -72,6 +72,7 @@ def noted(monkeypatch):
     return found
 
 
+@pytest.mark.long
 def test_the_share_is_that_of_the_joint_phase_and_resumes(few_records, tmp_path, monkeypatch):
     """Pre-trained on all, then trained on the labelled: one gin file."""
     gin_file = tmp_path / 'tiny.gin'

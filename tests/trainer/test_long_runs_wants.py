@@ -35,6 +35,7 @@ def values(path, prefix):
     return {n.removeprefix(f'{prefix}/'): reader.get_tensor(n) for n in names}
 
 
+@pytest.mark.long
 def test_averages_are_what_is_evaluated_kept_and_exported(gin_file, digit_records, tmp_path):
     run = tmp_path / 'run'
     ema = ('OptimizerConfig.ema_decay=0.9', 'RunConfig.train_steps=6')

@@ -96,13 +96,8 @@ def check_same(got: list[np.ndarray], want: list[np.ndarray]) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    'how',
-    [
-        pytest.param(Execution(parts=2), marks=pytest.mark.long),
-        Execution('compiled_scan', 2, True),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize('how', [Execution(parts=2), Execution('compiled_scan', 2, True)])
 def test_parts_and_compilation_change_no_gradient(how):
     check_same(found_by(how), found_by(Execution()))
 

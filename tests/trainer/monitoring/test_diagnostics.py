@@ -140,6 +140,7 @@ def test_the_table_of_predictions_shows_names_as_plain_text(text_records, tmp_pa
     assert 'a\\|&lt;b&gt;' in table
 
 
+@pytest.mark.long
 def test_a_validated_run_shows_it(digit_records, tmp_path):
     gin_file = tmp_path / 'tiny.gin'
     params = [

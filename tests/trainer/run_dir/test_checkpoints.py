@@ -105,6 +105,7 @@ def test_a_run_outlives_a_disk_that_was_full(
         np.testing.assert_array_equal(variables(run)[name], value, err_msg=name)
 
 
+@pytest.mark.long
 def test_a_run_whose_end_cannot_be_saved_says_so_and_goes_on_later(
     gin_file, digit_records, tmp_path, monkeypatch, full_disk, capsys
 ):

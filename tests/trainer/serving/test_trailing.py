@@ -16,8 +16,19 @@ def with_tail(kind, trailing):
     return dataclasses.replace(spec, trailing_steps=5, trailing=trailing, trailing_seed=seed)
 
 
-@pytest.mark.parametrize('trailing', ['blank', 'noise'])
-@pytest.mark.parametrize('kind', ['image', 'bytes', 'characters', 'signal'])
+@pytest.mark.parametrize(
+    ('kind', 'trailing'),
+    [
+        ('image', 'noise'),
+        ('bytes', 'blank'),
+        ('signal', 'noise'),
+        pytest.param('image', 'blank', marks=pytest.mark.long),
+        pytest.param('bytes', 'noise', marks=pytest.mark.long),
+        pytest.param('characters', 'blank', marks=pytest.mark.long),
+        pytest.param('characters', 'noise', marks=pytest.mark.long),
+        pytest.param('signal', 'blank', marks=pytest.mark.long),
+    ],
+)
 def test_a_batch_is_decoded_with_them(kind, trailing):
     """Each row's own steps, then the tail; what cannot be read, or is empty, stays unreadable."""
     items = [*exports.items_of(kind, 3), b'']

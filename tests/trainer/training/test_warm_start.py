@@ -63,6 +63,7 @@ def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, one_bucket_t
     assert any((warm[n] != cold[n]).any() for n in warm)
 
 
+@pytest.mark.long
 def test_a_resumed_run_does_not_start_again(gin_file, pretrained, one_bucket_texts, tmp_path):
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     steps = [f'RunConfig.train_steps={n}' for n in (2, 4)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
+from quick import quick_or_long
 from small_models import take_step
 from whole_runs import execute, killed_after, variables
 
@@ -127,7 +128,7 @@ def test_refuses_to_go_on_with_another_architecture(
     assert (folder / 'operative.gin').read_text() == before
 
 
-@pytest.mark.parametrize('name', BASELINES)
+@pytest.mark.parametrize('name', quick_or_long(BASELINES, ['gru']))
 def test_documents_train_evaluate_and_export(name, gin_files, one_bucket_texts, tmp_path):
     assert execute(gin_files[name], tmp_path, 'train', records=one_bucket_texts) == 0
     assert execute(None, tmp_path, 'eval') == 0
