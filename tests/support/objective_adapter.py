@@ -72,6 +72,7 @@ def _config(case: Case) -> ObjectiveConfig:
         supervised_weight=case.supervised_weight,
         reconstruction_weight=case.reconstruction_weight,
         prediction_weight=case.prediction_weight,
+        replication_weight=case.replication_weight,
         reconstruction_form=case.reconstruction_form,
         prediction_form=case.prediction_form,
         decoder_knows_distance=case.decoder_knows_distance,
@@ -104,6 +105,8 @@ def evaluate(
     size = case.global_batch_size or len(case.sequences)
     mask = None if case.dropconnect is None else tf.constant(case.dropconnect, dtype)
 
+    names = ('supervised', 'reconstruction', 'prediction', 'replication')
+
     @tf.function(autograph=False)
     def compute() -> tuple:
         with tf.GradientTape() as tape:
@@ -112,11 +115,10 @@ def evaluate(
         gradients = tape.gradient(
             total, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        parts = [tf.reduce_sum(x) / size for x in losses[:3]]
+        parts = [tf.reduce_sum(getattr(losses, name)) / size for name in names]
         return parts, total, gradients
 
     parts, total, gradients = compute()
-    names = ('supervised', 'reconstruction', 'prediction')
     found = {name: np.zeros_like(value) for name, value in weights.items()}
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         found[variable.name.removesuffix(':0')] = gradient.numpy().astype(np.float64)

@@ -1,7 +1,8 @@
 """What the slow judge knows of readouts: functions of one state of the main LSTM and a distance.
 
 Written, as `truncation_oracle`, from the description alone. A window is some steps of a row; its
-anchors lie in it, and at each the readout says the steps at given distances from it.
+anchors lie in it, and at each the readout says the steps at given distances from it. Replication
+has the same windows and anchors.
 """
 
 import math

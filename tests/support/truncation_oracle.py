@@ -4,7 +4,8 @@ Written from section 2 of the design alone. Nothing here is clever: each loss of
 unrolled from its first step, `tf.stop_gradient` is put on (c, h) at that loss's cuts, and the
 gradients are added up. A cut at t lies between step t-1 and step t: the state after t steps is
 stopped on its way into step t (or into the decoder, classifier or readout, where those read it).
-A readout's window is unrolled once: all of its anchors have the one cut at its first step.
+A window, of a readout or of replication, is unrolled once: all of its anchors have the one cut at
+its first step.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ import numpy as np
 import readout_oracle
 import tensorflow as tf
 
-LOSSES = ('supervised', 'reconstruction', 'prediction')
+LOSSES = ('supervised', 'reconstruction', 'prediction', 'replication')
 SABOTAGES = ('cut_moved', 'c_uncut', 'shared_anchor')
 
 Weights = dict[str, tf.Tensor]
@@ -29,15 +30,16 @@ class Case:
         np.ndarray
     ]  # per row: uint8 [T_i, C] pixels, float [T_i, C], or int32 [T_i] token ids
     labels: np.ndarray  # int32 [B]; -1 = no label
-    r_anchors: np.ndarray  # int [B, K]; where a readout is used, its windows' ends
+    r_anchors: np.ndarray  # int [B, K]; also the ends of the readouts' and replication's windows
     r_starts: np.ndarray  # int [B, K]
     p_anchors: np.ndarray  # int [B, K]
     auxiliary_steps: list[int]  # L_i per row
     supervised_bptt_steps: int  # S of the supervised loss
-    auxiliary_bptt_steps: int  # S of both auxiliary losses
+    auxiliary_bptt_steps: int  # S of both auxiliary losses, and of replication
     supervised_weight: float = 1.0  # 0 = this loss is not used
     reconstruction_weight: float = 1.0
     prediction_weight: float = 1.0
+    replication_weight: float = 0.0  # the supervised loss also in windows of the row
     fed: np.ndarray | None = None  # bool [B, K, max L - 1]; input 0 is always fed
     dropconnect: np.ndarray | None = None  # [F, F] multiplier of classifier/hidden_2's kernel
     global_batch_size: int | None = None  # None: B
@@ -46,7 +48,7 @@ class Case:
     decoder_knows_distance: bool = False
     reconstruction_form: str = 'decoder'  # or 'readout'
     prediction_form: str = 'lstm'  # or 'readout'
-    anchors_per_window: int = 1  # M of both readouts
+    anchors_per_window: int = 1  # M of both readouts, and of replication
     r_distances: np.ndarray | None = None  # int [N]; readout only
     p_distances: np.ndarray | None = None  # int [N']; readout only
 
@@ -229,7 +231,7 @@ class _Cutter:
 
     def cuts(self, case: Case, loss: str, row: int, anchor: int) -> set[int]:
         length = len(case.sequences[row])
-        if is_readout(case, loss):
+        if has_windows(case, loss):
             steps = case.auxiliary_bptt_steps
             first, _ = readout_oracle.window(anchor, steps, length)
             found = [first]
@@ -274,6 +276,11 @@ def _supervised(w: Weights, case: Case, row: int, cutter: _Cutter) -> tf.Tensor:
     cuts = cutter.cuts(case, 'supervised', row, 0)
     states = _main_states(w, sequence, cuts, cutter)
     _, h = cutter.apply(states[-1], len(sequence), cuts)
+    return _classification(w, case, row, h)
+
+
+def _classification(w: Weights, case: Case, row: int, h: tf.Tensor) -> tf.Tensor:
+    """The loss of the row's label as it is told from h."""
     x = tf.nn.relu(_dense(w, 'classifier/hidden_1', h))
     kernel = w['classifier/hidden_2/kernel']
     if case.dropconnect is not None:
@@ -342,6 +349,19 @@ def _readout(w: Weights, case: Case, loss: str, row: int, end: int, cutter: _Cut
     return _mean(losses)
 
 
+def _replication(w: Weights, case: Case, row: int, end: int, cutter: _Cutter) -> tf.Tensor:
+    """The supervised loss at the anchors of one window."""
+    sequence = case.sequences[row]
+    cuts = cutter.cuts(case, 'replication', row, end)
+    states = _main_states(w, sequence, cuts, cutter)
+    first, size = readout_oracle.window(end, case.auxiliary_bptt_steps, len(sequence))
+    losses = []
+    for anchor in readout_oracle.anchors(first, size, case.anchors_per_window):
+        _, h = cutter.apply(states[anchor], anchor, cuts)
+        losses.append(_classification(w, case, row, h))
+    return _mean(losses)
+
+
 def _evaluate(
     case: Case, weights: dict[str, np.ndarray], cutter: _Cutter, shared_anchor: bool = False
 ) -> Result:
@@ -353,6 +373,7 @@ def _evaluate(
         'supervised': case.supervised_weight,
         'reconstruction': case.reconstruction_weight,
         'prediction': case.prediction_weight,
+        'replication': case.replication_weight,
     }
     losses = dict.fromkeys(LOSSES, 0.0)
     gradients = {name: np.zeros_like(value, np.float64) for name, value in weights.items()}
@@ -372,9 +393,11 @@ def _evaluate(
             add('supervised', 1 / size, lambda: _supervised(w, case, row, cutter))
         for k in range(anchors):
             share = 1 / (anchors * size)
+            end = int(case.r_anchors[source, k])  # all windows are the same
+            if factors['replication'] and case.labels[row] >= 0:
+                add('replication', share, lambda: _replication(w, case, row, end, cutter))
             for loss in LOSSES:
                 if factors[loss] and is_readout(case, loss):
-                    end = int(case.r_anchors[source, k])  # both readouts have the same windows
                     add(loss, share, lambda: _readout(w, case, loss, row, end, cutter))
             if factors['reconstruction'] and not is_readout(case, 'reconstruction'):
                 both = int(case.r_anchors[source, k]), int(case.r_starts[source, k])
@@ -406,18 +429,20 @@ def norm(gradients: dict[str, np.ndarray]) -> float:
 
 def is_readout(case: Case, loss: str) -> bool:
     """Whether this loss, if in use, is a readout's."""
-    return loss != 'supervised' and getattr(case, f'{loss}_form') == 'readout'
+    return loss in ('reconstruction', 'prediction') and getattr(case, f'{loss}_form') == 'readout'
+
+
+def has_windows(case: Case, loss: str) -> bool:
+    """Whether this loss, if in use, is computed in windows."""
+    return loss == 'replication' or is_readout(case, loss)
 
 
 def is_cut(case: Case, loss: str) -> bool:
     """Whether this loss is in use and cut in at least one row."""
-    if loss == 'supervised':
-        labelled = zip(case.sequences, case.labels, strict=True)
-        lengths = [len(s) for s, label in labelled if label >= 0]
-        steps = case.supervised_bptt_steps
-    else:
-        lengths = [len(s) for s in case.sequences]
-        steps = case.auxiliary_bptt_steps
+    needs_label = loss in ('supervised', 'replication')
+    rows = zip(case.sequences, case.labels, strict=True)
+    lengths = [len(s) for s, label in rows if label >= 0 or not needs_label]
+    steps = case.supervised_bptt_steps if loss == 'supervised' else case.auxiliary_bptt_steps
     return getattr(case, f'{loss}_weight') != 0 and steps < max(lengths, default=0)
 
 

@@ -61,7 +61,7 @@ def _anchors(
 
 
 def _ends(rng: np.random.Generator, lengths: list[int], count: int) -> np.ndarray:
-    """Ends of readouts' windows: near the row's own, the first or in its middle, then random ones.
+    """Ends of windows: near the row's own, the first or in its middle, then random ones.
 
     (Again rows 0 and 1 differ.)
     """
@@ -120,9 +120,11 @@ def _setup(
         p_distances=None if p_distances is None else np.array(p_distances),
         **fields,
     )
+    assert case.supervised_weight or not case.replication_weight, 'replication is of this loss'
     readouts = 'readout' in (case.reconstruction_form, case.prediction_form)
-    if readouts and (case.reconstruction_form == 'readout' or case.reconstruction_weight == 0):
-        # Elsewhere there is a decoder, and its anchors are the ends of p's windows.
+    windows = readouts or case.replication_weight != 0
+    if windows and (case.reconstruction_form == 'readout' or case.reconstruction_weight == 0):
+        # Elsewhere there is a decoder, and its anchors are the ends of the others' windows.
         case = dataclasses.replace(case, r_anchors=_ends(rng, lengths, anchors))
     weights = truncation_oracle.make_weights(
         input_rows=VOCABULARY if ids else CHANNELS,
@@ -455,6 +457,159 @@ SETUPS = {
         scales=(4.0, 0.0, 5.5),
         **RP_READOUT,
     ),
+    # Replication: alone. In some the supervised loss itself is not cut: what a moved cut changes
+    # is replication's.
+    'replication_m_1': _later(
+        lengths=13, bptt=(13, 4), segment=4, anchors=1, replication_weight=0.7, **ALONE
+    ),
+    'replication_m_not_dividing': _later(
+        lengths=13,
+        bptt=(13, 5),
+        segment=5,
+        anchors_per_window=3,
+        replication_weight=1.0,
+        **ALONE,
+    ),
+    'replication_every_step': _later(
+        lengths=12,
+        bptt=(0, 4),
+        segment=5,
+        ids=True,
+        anchors_per_window=4,
+        replication_weight=1.9,
+        **ALONE,
+    ),
+    'replication_s_1': _later(
+        bptt=(5, 1), segment=4, rows=3, anchors=3, replication_weight=1.0, **ALONE
+    ),
+    'replication_s_all_but_first': _later(
+        lengths=12,
+        bptt=(12, 11),
+        segment=4,
+        anchors=1,
+        anchors_per_window=3,
+        seed=2,
+        replication_weight=1.0,
+        **ALONE,
+    ),
+    'replication_part_of_a_global_batch': _later(
+        labels=[2, -1, 0],
+        rows=3,
+        bptt=(4, 5),
+        segment=5,
+        global_batch_size=7,
+        anchors_per_window=2,
+        supervised_weight=0.6,
+        replication_weight=0.8,
+        **ALONE,
+    ),
+    'replication_dropconnect': _later(
+        bptt=(13, 4),
+        dropped=True,
+        seed=1,
+        segment=5,
+        anchors_per_window=3,
+        replication_weight=0.7,
+        **ALONE,
+    ),
+    'replication_uncut': _later(
+        bptt=50,
+        segment=4,
+        anchors_per_window=3,
+        dropped=True,
+        seed=1,
+        replication_weight=0.7,
+        **ALONE,
+    ),
+    # With r and p of every form.
+    'replication_rp': _later(
+        lengths=15,
+        bptt=(5, 3),
+        segment=5,
+        unfed=0.5,
+        anchors_per_window=2,
+        replication_weight=0.7,
+        prediction_weight=1.9,
+    ),
+    'replication_lstm_p': _later(
+        lengths=12, segment=4, anchors_per_window=3, replication_weight=1.0, **P
+    ),
+    'replication_readout_r': _later(
+        bptt=(13, 5),
+        segment=5,
+        anchors_per_window=3,
+        reconstruction_weight=0.6,
+        replication_weight=0.7,
+        **R,
+        **R_READOUT,
+    ),
+    'replication_decoder_r_readout_p': _later(
+        lengths=14, auxiliary=6, segment=4, anchors=1, replication_weight=0.7, **P_READOUT
+    ),
+    # The scales are those of r and p: a label has none.
+    'replication_readout_rp_scales': _later(
+        segment=4,
+        anchors_per_window=2,
+        scales=(0.2, 0.0, 3.0),
+        replication_weight=0.7,
+        **RP_READOUT,
+    ),
+    'replication_unlabelled_all': _later(
+        labels=[-1, -1], segment=5, replication_weight=1.0, **R, **R_READOUT
+    ),
+    # Rows of different length, one without a label and one shorter than S.
+    'replication_documents': _later(
+        lengths=[17, 9, 4],
+        auxiliary=8,
+        bptt=(17, 6),
+        segment=4,
+        ids=True,
+        anchors_per_window=4,
+        labels=[1, -1, 3],
+        replication_weight=0.7,
+        **ALONE,
+    ),
+    # Row 0 is the shortest: its windows are legal in all rows.
+    'replication_documents_shortest_first': _later(
+        lengths=[9, 17, 12],
+        auxiliary=8,
+        bptt=(17, 5),
+        segment=4,
+        ids=True,
+        replication_weight=1.0,
+        **ALONE,
+    ),
+    'replication_documents_of_2_steps_and_1': _later(
+        lengths=[13, 2, 1],
+        auxiliary=6,
+        bptt=(4, 3),
+        segment=5,
+        ids=True,
+        anchors=3,
+        anchors_per_window=2,
+        replication_weight=0.7,
+    ),
+    'replication_documents_uncut': _later(
+        lengths=[12, 5, 1],
+        auxiliary=6,
+        bptt=12,
+        segment=16,
+        ids=True,
+        anchors_per_window=5,
+        replication_weight=0.7,
+        **RP_READOUT,
+    ),
+    'replication_signals': _later(
+        lengths=[17, 6, 9],
+        auxiliary=8,
+        bptt=6,
+        segment=4,
+        floats=True,
+        anchors_per_window=3,
+        labels=[2, 0, -1],
+        replication_weight=0.7,
+        **RP_READOUT,
+    ),
 }
 
 SABOTAGED = [
@@ -506,6 +661,21 @@ SABOTAGED = [
     ('readout_documents', 'c_uncut'),
     ('readout_signals', 'cut_moved'),
     ('readout_signals', 'c_uncut'),
+    *[
+        (name, sabotage)
+        for name in (
+            'replication_m_1',
+            'replication_m_not_dividing',
+            'replication_readout_r',
+            'replication_documents_shortest_first',
+        )
+        for sabotage in truncation_oracle.SABOTAGES
+    ],
+    ('replication_s_1', 'cut_moved'),
+    ('replication_dropconnect', 'cut_moved'),
+    ('replication_dropconnect', 'c_uncut'),
+    ('replication_documents', 'cut_moved'),
+    ('replication_documents', 'c_uncut'),
 ]
 
 
