@@ -109,6 +109,8 @@ class ObjectiveConfig:
     A readout reads the states at `anchors_per_window` anchors in each of `anchors_per_sequence`
     windows of `auxiliary_bptt_steps` steps. At each anchor it predicts the values at
     `readout_distances` distances: back to the first step, or ahead up to `auxiliary_steps`.
+    `replication_weight`: of the supervised loss at these anchors, which may share a window as those
+    of readouts do (target replication, Lipton et al. 2016, section 3). It needs labels.
     `anchor_placement`: 'uniform', 'stratified' or 'early', see `trainer.data.placement`;
     `distance_placement`: 'uniform' or 'log_uniform', see `trainer.data.distances`.
     """
@@ -120,6 +122,7 @@ class ObjectiveConfig:
     supervised_weight: float = 1.0
     reconstruction_weight: float = 0.0
     prediction_weight: float = 0.0
+    replication_weight: float = 0.0
     teacher_forcing_rate: float = 1.0
     teacher_forcing_final_rate: float | None = None
     teacher_forcing_decay_steps: int | None = None
@@ -143,8 +146,8 @@ class ObjectiveConfig:
             'readout_distances': 1,
         }
         require_counts(self, least=least)
-        for name in ('supervised_weight', 'reconstruction_weight', 'prediction_weight'):
-            require_range(self, name, 0, 1e6)
+        for name in ('supervised', 'reconstruction', 'prediction', 'replication'):
+            require_range(self, f'{name}_weight', 0, 1e6)
         self._check_teacher_forcing()
         for name, choices in _OBJECTIVE_CHOICES.items():
             allowed = getattr(self, name) in choices
@@ -156,17 +159,19 @@ class ObjectiveConfig:
             not (self.prediction_weight and self.auxiliary_bptt_steps == 0),
             'at least 1 is needed with ObjectiveConfig.prediction_weight > 0',
         )
-        self._check_readouts()
+        self._check_shared_windows()
 
-    def _check_readouts(self) -> None:
-        window, rule = self.auxiliary_bptt_steps, 'a readout needs windows of at least 1 step'
-        require(self, 'auxiliary_bptt_steps', window > 0 or not self.readouts, rule)
+    def _check_shared_windows(self) -> None:
+        window, shared = self.auxiliary_bptt_steps, bool(self.readouts) or self.replicated
+        rule = 'a readout and replication_weight need windows of at least 1 step'
+        require(self, 'auxiliary_bptt_steps', window > 0 or not shared, rule)
         require(
             self,
             'anchors_per_window',
-            self.anchors_per_window <= window if self.readouts else self.anchors_per_window == 1,
+            self.anchors_per_window <= window if shared else self.anchors_per_window == 1,
             f'at most ObjectiveConfig.auxiliary_bptt_steps={window} is allowed for a readout '
-            "(reconstruction_form or prediction_form 'readout' with a weight), and 1 without one",
+            "(reconstruction_form or prediction_form 'readout' with a weight) and for "
+            'replication_weight, and 1 without them',
         )
 
     def _check_teacher_forcing(self) -> None:
@@ -225,8 +230,18 @@ class ObjectiveConfig:
 
     @property
     def auxiliary(self) -> bool:
-        """Whether any auxiliary loss is used."""
+        """Whether a loss is used that needs no labels."""
         return self.reconstruction_weight > 0 or self.prediction_weight > 0
+
+    @property
+    def replicated(self) -> bool:
+        """Whether the supervised loss is used at the anchors too."""
+        return self.replication_weight > 0
+
+    @property
+    def anchored(self) -> bool:
+        """Whether any loss is used at anchors."""
+        return self.auxiliary or self.replicated
 
 
 @gin.configurable
@@ -405,6 +420,7 @@ class Config:
         auxiliary = (
             (self.objective, 'reconstruction_weight'),
             (self.objective, 'prediction_weight'),
+            (self.objective, 'replication_weight'),
             (self.run, 'pretrain_steps'),
         )
         require(

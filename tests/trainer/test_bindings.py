@@ -99,7 +99,8 @@ def test_parameters_win_over_files_and_records_over_both():
         ("ObjectiveConfig.distance_placement='near'", ["placement='near'", "'log_uniform'"]),
         ('ObjectiveConfig.relative_losses=1', ['relative_losses=1: True or False is needed']),
         ('ObjectiveConfig.readout_distances=0', ['readout_distances=0', 'whole number >= 1']),
-        ('ObjectiveConfig.anchors_per_window=2', ['anchors_per_window=2', 'and 1 without one']),
+        ('ObjectiveConfig.anchors_per_window=2', ['anchors_per_window=2', 'and 1 without']),
+        ('ObjectiveConfig.replication_weight=-1', ['replication_weight=-1', '0']),
         ('ModelConfig.readout_units=0', ['ModelConfig.readout_units=0', '>= 1']),
         ('ObjectiveConfig.auxiliary_steps=True', ['auxiliary_steps=True', 'whole number']),
     ],
@@ -122,7 +123,8 @@ def test_refusals_are_one_line(param, words):
         ),
         (
             ['ObjectiveConfig.auxiliary_bptt_steps=0'],
-            'ObjectiveConfig.auxiliary_bptt_steps=0: a readout needs windows of at least 1 step. '
+            'ObjectiveConfig.auxiliary_bptt_steps=0: a readout and replication_weight need windows '
+            'of at least 1 step. '
             'Change it in the gin file or with --gin_param="ObjectiveConfig.auxiliary_bptt_steps=',
         ),
     ],
@@ -135,6 +137,17 @@ def test_a_readout_needs_a_window_for_its_anchors(params, words):
     assert words in str(caught.value)
     assert load(form, params[0]).objective.readouts == ()
     assert load(form, weight, 'ObjectiveConfig.anchors_per_window=300').objective.readouts
+
+
+def test_replicated_targets_share_windows_and_need_an_lstm():
+    weight = 'ObjectiveConfig.replication_weight=1.0'
+    found = load(weight, 'ObjectiveConfig.anchors_per_window=300').objective
+    assert found.anchored
+    assert not found.auxiliary
+    with pytest.raises(LonghaulError, match='auxiliary_bptt_steps=0: a readout and replication'):
+        load(weight, 'ObjectiveConfig.auxiliary_bptt_steps=0')
+    with pytest.raises(LonghaulError, match="replication_weight=1.0: .*'gru' has no auxiliary"):
+        load(weight, "ModelConfig.architecture='gru'")
 
 
 def test_a_macro_is_set_on_the_command_line_and_misspelt_ones_are_refused():

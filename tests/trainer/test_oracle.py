@@ -68,7 +68,16 @@ def _moved(weights: dict[str, np.ndarray], directions: dict[str, np.ndarray], by
     return {n: w + by * directions[n] for n, w in weights.items()}
 
 
-@pytest.mark.parametrize('name', ['distance_uncut', 'readout_rp_uncut', 'readout_documents_uncut'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'distance_uncut',
+        'readout_rp_uncut',
+        'readout_documents_uncut',
+        'replication_uncut',
+        'replication_documents_uncut',
+    ],
+)
 def test_oracle_agrees_with_finite_differences_of_all_weights_at_once(name):
     setup = made(name)
     gradients = truth(name).gradients

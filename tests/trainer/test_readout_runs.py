@@ -1,4 +1,7 @@
-"""Whole runs with readouts and relative losses: trained, measured, resumed, mirrored, exported."""
+"""Whole runs with readouts, relative losses and replicated targets.
+
+They are trained, measured, resumed, mirrored and exported.
+"""
 
 import json
 
@@ -23,6 +26,7 @@ PARAMS = [
     "ObjectiveConfig.anchor_placement='stratified'",
     "ObjectiveConfig.distance_placement='log_uniform'",
     'ObjectiveConfig.anchors_per_sequence=2',
+    'ObjectiveConfig.replication_weight=0.5',
 ]
 ALL = [*PARAMS, *STEPS]
 LOSSES = ('reconstruction', 'prediction')
@@ -119,6 +123,10 @@ def test_a_validation_says_whether_it_works(trained):
         assert row[f'{name}_recurrent_gradient'] > 0
         assert float(shown[f'{name}_state_use'][4]) == pytest.approx(row[f'{name}_state_use'])
     assert row['supervised_recurrent_gradient'] > 0
+    assert row['replication_recurrent_gradient'] > 0
+    # Ten classes, hardly trained: at the anchors as at the end.
+    assert row['replication_loss'] == pytest.approx(np.log(10), abs=0.5)
+    assert row['replication_loss'] != row['supervised_loss']
     assert 0 < row['memory'] < 1
     assert float(shown['memory'][4]) == pytest.approx(row['memory'])
     # Width, height, and the picture; of what the readout says too.

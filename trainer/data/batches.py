@@ -53,7 +53,7 @@ class SplitInput:
         self.reader = RecordReader(folder, split, info)
         wanted = (seed, self._anchored_steps, objective.anchors_per_sequence)
         self._stored = (
-            objective.auxiliary
+            objective.anchored
             and objective.anchor_placement == 'uniform'
             and (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == wanted
         )
@@ -218,7 +218,7 @@ class SplitInput:
 
         All are 0 if no loss uses them: `auxiliary_steps` need not fit the sequences then.
         """
-        if not self._objective.auxiliary:
+        if not self._objective.anchored:
             return self._none(entries)
         lengths = entries['length'].astype(np.int64)
         steps = anchors.auxiliary_length(

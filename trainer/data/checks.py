@@ -27,8 +27,8 @@ def _check_phases(config: Config, info: RecordsInfo) -> None:
     if run.pretrain_steps and not config.objective.auxiliary:
         raise LonghaulError(
             f'RunConfig.pretrain_steps={run.pretrain_steps}: that phase trains auxiliary losses '
-            'alone, and both ObjectiveConfig.reconstruction_weight and prediction_weight are 0; '
-            'set one of them, or RunConfig.pretrain_steps=0'
+            'without labels, and both ObjectiveConfig.reconstruction_weight and prediction_weight '
+            'are 0; set one of them, or RunConfig.pretrain_steps=0'
         )
     if run.train_steps and not info.class_names:
         raise LonghaulError(

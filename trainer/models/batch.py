@@ -34,13 +34,16 @@ class Batch(NamedTuple):
 class Losses(NamedTuple):
     """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
 
-    `encoded`: [B, F], the classifier's input. `reconstruction_average`, `prediction_average`: [B],
-    the loss of always predicting the average, at the same steps as the auxiliary loss.
+    `replication`: [B], the supervised loss at the anchors. `encoded`: [B, F], the input of the
+    classifier.
+    `reconstruction_average`, `prediction_average`: [B], the loss of always predicting the average,
+    at the same steps as the auxiliary loss.
     """
 
     supervised: tf.Tensor
     reconstruction: tf.Tensor
     prediction: tf.Tensor
+    replication: tf.Tensor
     logits: tf.Tensor | None
     encoded: tf.Tensor | None = None
     reconstruction_average: tf.Tensor | None = None

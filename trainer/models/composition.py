@@ -1,9 +1,9 @@
 """The paper's Figure 2, composed: sweep -> windows -> losses.
 
 The supervised window ends at T, an r window ends at its anchor, a p window starts at its anchor.
-Readouts of past and future share windows that hold many anchors. Windows of equal length are
-stacked and read by one LSTM call, except for p windows, which are read separately. One sweep serves
-all windows. Source: Trinh et al. 2018, section 3.
+Readouts of past and future, and replicated targets, share windows that hold many anchors. Windows
+of equal length are stacked and read by one LSTM call, except for p windows, which are read
+separately. One sweep serves all windows. Source: Trinh et al. 2018, section 3.
 """
 
 from typing import NamedTuple, cast
@@ -22,7 +22,13 @@ from trainer.models.readout_anchors import ReadoutAnchors
 from trainer.models.reconstruction import Reconstruction
 from trainer.models.step_losses import mean_of_valid
 
-_AUXILIARY = ('reconstruction', 'prediction', 'reconstruction_average', 'prediction_average')
+_AUXILIARY = (
+    'reconstruction',
+    'prediction',
+    'replication',
+    'reconstruction_average',
+    'prediction_average',
+)
 
 
 def _split(state: LSTMState, sizes: list[int]) -> list[LSTMState]:
@@ -78,6 +84,7 @@ class Composition:
         self.weights: LSTMWeights = model.main_weights()
         self._rows, self._total_steps = batch.inputs.shape[0], self.sequences.total_steps
         self._anchors = batch.r_anchors.shape[1]
+        self._replicated = supervised and config.replicated
         self.steps = batch_steps(config.auxiliary_steps, batch)
         self.windows: dict[str, Window] = self._windows()
         self.states: dict[str, LSTMState] = self._sweep(segment_steps)
@@ -99,7 +106,7 @@ class Composition:
         windows, readouts = {}, self._config.readouts
         if self._supervised:
             windows['supervised'] = self._supervised_window()
-        if readouts:
+        if readouts or self._replicated:
             windows['readout'] = self._readout_windows()
         if self._config.reconstruction_weight and 'reconstruction' not in readouts:
             windows['reconstruction'] = self._reconstruction_windows()
@@ -182,15 +189,17 @@ class Composition:
             logits = self._model.classifier(encoded, dropconnect)
             found['supervised'] = supervised_losses(logits, self._batch.labels)
         for name, states in read.items():
-            found |= self.auxiliary_losses(name, states)
+            found |= self.auxiliary_losses(name, states, dropconnect)
         if 'prediction' in self.windows:
             found |= self._prediction_losses()
         return Losses(**found, logits=logits, encoded=encoded)
 
-    def auxiliary_losses(self, name: str, states: LSTMState | tf.Tensor) -> dict[str, tf.Tensor]:
+    def auxiliary_losses(
+        self, name: str, states: LSTMState | tf.Tensor, dropconnect: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Losses [B] by name, of a window ('reconstruction' or 'readout'), see `read`."""
         if name == 'readout':
-            return self._readout_losses(states)
+            return self._shared_window_losses(states, dropconnect)
         return self._reconstruction_losses(states)
 
     def _shuffle(self, states: tf.Tensor) -> tf.Tensor:
@@ -239,8 +248,10 @@ class Composition:
         after = dict(zip(names, tf.split(hidden, sizes, axis=1), strict=True))
         return found | {'readout': after['readout']}
 
-    def _readout_losses(self, hidden: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Losses [B] by name, from the hidden states [S, K*B, U] of the readouts' windows."""
+    def _shared_window_losses(
+        self, hidden: tf.Tensor, dropconnect: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """Losses [B] by name, from the hidden states [S, K*B, U] of windows with many anchors."""
         anchors = ReadoutAnchors.of(
             self.windows['readout'].starts,
             padding=self.sequences.padding,
@@ -256,7 +267,18 @@ class Composition:
             losses = getattr(self._model, name).losses(hidden, distances, columns, valid)
             average = mean_of_valid(self._of_average(columns), valid, axis=-1)
             found |= self._named(name, losses, average)
+        if self._replicated:
+            found |= self._replication_loss(hidden, dropconnect)
         return found
+
+    def _replication_loss(
+        self, hidden: tf.Tensor, dropconnect: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """The supervised loss of the states [n*B, U] at the anchors: its mean over the n, [B]."""
+        logits = self._model.classifier(hidden, dropconnect)
+        labels = tf.tile(self._batch.labels, [hidden.shape[0] // self._rows])
+        losses = tf.reshape(supervised_losses(logits, labels), [-1, self._rows])
+        return {'replication': tf.reduce_mean(losses, axis=0)}
 
     def _of_average(self, columns: tf.Tensor) -> tf.Tensor:
         return self._model.step_loss.of_average(columns, self._model.dtype)

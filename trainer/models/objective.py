@@ -34,6 +34,7 @@ class Objective(abc.ABC, Generic[_Model]):
         weighted += losses.prediction * self.config.prediction_weight
         if self.supervised:
             weighted += losses.supervised * self.config.supervised_weight
+            weighted += losses.replication * self.config.replication_weight
         return weighted
 
     def total(self, losses: Losses, global_batch_size: int) -> tf.Tensor:

@@ -18,6 +18,7 @@ from trainer.monitoring.pace import Pace
 _SHORT = {
     'loss': 'loss',
     'supervised_loss': 'supervised',
+    'replication_loss': 'at anchors',
 }
 _QUIET_SECONDS = 30.0
 

@@ -38,9 +38,10 @@ def gradient_norms(objective: Objective[Any], model: Model, batch: Batch) -> dic
     """The norm of each loss's gradient, weight included, on the main LSTM's recurrent kernel.
 
     Returns:
-      By loss in use ('supervised', 'reconstruction', 'prediction'), float [].
+      By loss in use ('supervised', 'replication', 'reconstruction', 'prediction'), float [].
     """
-    names = (['supervised'] if objective.supervised else []) + _used(objective)
+    supervised = ['supervised'] + ['replication'] * objective.config.replicated
+    names = supervised * objective.supervised + _used(objective)
     with tf.GradientTape(persistent=True) as tape:
         losses = objective.losses(model, batch)
         totals = {

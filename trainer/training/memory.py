@@ -140,7 +140,7 @@ def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Pa
     ]
     rows *= objective.anchors_per_sequence
     window = min(objective.auxiliary_bptt_steps, steps)
-    if objective.reconstruction_weight or objective.readouts:
+    if objective.reconstruction_weight or objective.readouts or objective.replicated:
         windows = rows * window * kept
         parts.append(Part('auxiliary windows', windows, 'ObjectiveConfig.auxiliary_bptt_steps'))
     if objective.readouts:

@@ -67,7 +67,7 @@ class PhaseActions:
         if not phase.supervised:
             actions.append(KeepPretrained(state.model, self._folder, **place))
         config = self._config
-        if config.run.diagnostics and config.objective.auxiliary:
+        if config.run.diagnostics and config.objective.anchored:
             actions.append(self._logs.action(self._anchor_histograms()))
         first, last = config.run.profile_from, config.run.profile_until
         if first is not None and last is not None:
@@ -116,7 +116,7 @@ class PhaseActions:
         auxiliary = None
         # The measure needs the state of another row, so at least two rows.
         rows = self._splits.info.counts['splits']['validation']
-        if self._config.objective.auxiliary and rows > 1:
+        if self._config.objective.anchored and rows > 1:
             batch = self._fixed_batch(_MEASURED)
             auxiliary = AuxiliaryMeasures(self._task.objective, self._state.evaluated, batch)
         writer = self._writer('validation')

@@ -121,12 +121,14 @@ class LonghaulTask(base_task.Task):
             names.append('reconstruction_loss')
         if self.config.objective.prediction_weight:
             names.append('prediction_loss')
+        if self.config.objective.replicated:
+            names.append('replication_loss')
         if self.config.objective.relative_losses:
             names += [n.replace('_loss', '_average') for n in names if n in _AUXILIARY_LOSSES]
         if training:
             names.append('gradient_norm')
         if not self.objective.supervised:
-            untrained = ('accuracy', _TOP_ACCURACY, 'supervised_loss')
+            untrained = ('accuracy', _TOP_ACCURACY, 'supervised_loss', 'replication_loss')
             names = [n for n in names if n not in untrained]
         return [tf_keras.metrics.Mean(name) for name in names]
 
@@ -328,6 +330,7 @@ class LonghaulTask(base_task.Task):
             'reconstruction_loss': (losses.reconstruction, counted),
             'prediction_loss': (losses.prediction, counted),
             'supervised_loss': (losses.supervised, labelled),
+            'replication_loss': (losses.replication, labelled),
             'reconstruction_average': (losses.reconstruction_average, counted),
             'prediction_average': (losses.prediction_average, counted),
         }

@@ -9,7 +9,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipelines.format.images.calls import apart
-from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.refusals import (
+    MAX_ALPHA_PIXELS,
+    MAX_PIXELS,
+    Problem,
+    first_problem,
+    unless,
+)
 from pipelines.format.images.white import over_white
 
 _PLAIN, _MASKED = 0, 3
@@ -70,6 +76,10 @@ def decode_bmp(data: tf.Tensor) -> tf.Tensor:
         (tf.logical_not(header.known), Problem.OTHER_BMP),
         (tf.logical_or(header.width <= 0, tf.equal(rows, 0)), Problem.DAMAGED),
         (header.width * rows > MAX_PIXELS, Problem.TOO_LARGE),
+        (
+            tf.logical_and(header.has_alpha, header.width * rows > MAX_ALPHA_PIXELS),
+            Problem.LARGE_ALPHA,
+        ),
         (header.offset < header.palette, Problem.DAMAGED),
         (header.offset + stride * rows > length, Problem.DAMAGED),
     )

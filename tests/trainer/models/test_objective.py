@@ -19,6 +19,7 @@ FLOAT32 = [
     'signals',
     'distance',
     'readout_rp',
+    'replication_readout_r',
 ]
 # One of each sort is enough in the quick suite: the forms of both losses, alone and together, the
 # lengths and cuts where a mistake by one would show, and every kind of data.
@@ -38,6 +39,11 @@ QUICK = [
     'levels',
     'dropconnect',
     'part_of_a_global_batch',
+    'replication_m_not_dividing',
+    'replication_documents',
+    'replication_dropconnect',
+    'replication_rp',
+    'replication_unlabelled_all',
     'scales_signals',
     'scales_unfed',
     'readout_r_every_step',
@@ -54,6 +60,7 @@ QUICK_SABOTAGED = [
     'documents_alone',
     'scales_unfed',
     'readout_rp',
+    'replication_m_not_dividing',
 ]
 
 

@@ -29,6 +29,7 @@ class SupervisedObjective(Objective[Baseline]):
             supervised=losses,
             reconstruction=zeros,
             prediction=zeros,
+            replication=zeros,
             logits=logits,
             encoded=encoded,
             reconstruction_average=zeros,
