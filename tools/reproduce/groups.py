@@ -58,9 +58,15 @@ class Group:
         values = [line[name] for line in self.lines]
         if len(values) == 1:
             return f'{mean:.1%}'
+        return f'{mean:.1%} ± {100 * self.half_interval(name):.1f}'
+
+    def half_interval(self, name: str) -> float:
+        """Half of the 95 % interval of the mean over the seeds (Student's t); 0 for one seed."""
+        values = [line[name] for line in self.lines]
+        if len(values) == 1:
+            return 0.0
         t = _STUDENT[min(len(values), len(_STUDENT) + 1) - 2]
-        half = t * statistics.stdev(values) / math.sqrt(len(values))
-        return f'{mean:.1%} ± {100 * half:.1f}'
+        return t * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def own_params(line: dict[str, Any]) -> tuple[str, ...]:

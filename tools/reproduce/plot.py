@@ -1,10 +1,18 @@
-"""Pictures of a queue's results: validation accuracy over epochs and over wall time."""
+"""Pictures of a queue's results: accuracy over epochs and wall time, and over the truncation."""
 
+import math
+import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tools import drawing
 from tools.reproduce import lines as results
+from tools.reproduce.groups import Group, best_within, finished_groups
+
+# Fewer truncations of one method are no curve.
+_FEWEST = 3
 
 
 def draw(lines: list[dict[str, Any]], output: Path) -> None:
@@ -39,3 +47,62 @@ def draw(lines: list[dict[str, Any]], output: Path) -> None:
             panel.grid(alpha=0.3)
         if methods:
             over_epochs.legend(loc='lower right')
+
+
+def truncation_curves(lines: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, Group]]]:
+    """The best groups on validation by data set, method and BPTT_STEPS (ascending).
+
+    All groups of a data set have trained for equally many steps: the number that most groups have.
+    A method with fewer than three truncations is left out.
+    """
+    known = [g for g in finished_groups(lines) if _truncation(g) is not None]
+    found = {}
+    for records in dict.fromkeys(g.lines[0].get('records') for g in known):
+        own = [g for g in known if g.lines[0].get('records') == records]
+        steps = statistics.mode(g.lines[0]['steps'] for g in own)
+        own = [g for g in own if g.lines[0]['steps'] == steps]
+        methods = dict.fromkeys(g.method for g in own)
+        curves = {m: _best_by_truncation([g for g in own if g.method == m]) for m in methods}
+        curves = {method: points for method, points in curves.items() if len(points) >= _FEWEST}
+        if curves:
+            found[str(records)] = curves
+    return found
+
+
+def _best_by_truncation(groups: list[Group]) -> dict[int, Group]:
+    by_truncation: dict[int, list[Group]] = {}
+    for group in groups:
+        by_truncation.setdefault(_truncation(group) or 0, []).append(group)
+    best = {s: best_within(by_truncation[s], value='epochs', limit=math.inf) for s in by_truncation}
+    return {s: group for s, group in sorted(best.items()) if group is not None}
+
+
+def _truncation(group: Group) -> int | None:
+    """BPTT_STEPS of a group whose test accuracy is known; None if it does not set them."""
+    found = [p.partition('=')[2] for p in group.params if p.partition('=')[0] == 'BPTT_STEPS']
+    return int(found[0]) if found and group.mean('test_accuracy') is not None else None
+
+
+def draw_truncations(lines: list[dict[str, Any]], output: Path) -> None:
+    """Draws test accuracy over BPTT_STEPS: a panel for each data set, a curve for each method.
+
+    Args:
+      lines: of a queue's results.
+      output: the PNG file to write.
+    """
+    panels = truncation_curves(lines)
+    size = (4.8 * max(1, len(panels)), 3.8)
+    with drawing.panels(output, columns=max(1, len(panels)), size=size, dpi=110) as axes:
+        for panel, (records, curves) in zip(axes[0], panels.items(), strict=False):
+            for method, points in curves.items():
+                errors = 100 * np.array([g.half_interval('test_accuracy') for g in points.values()])
+                accuracy = [100 * (g.mean('test_accuracy') or 0) for g in points.values()]
+                panel.errorbar(
+                    list(points), accuracy, errors, label=method, marker='o', markersize=3
+                )
+            (steps,) = {g.lines[0]['steps'] for points in curves.values() for g in points.values()}
+            panel.set_xscale('symlog', linthresh=1)
+            panel.set(xlabel='BPTT_STEPS (S)', ylabel='test accuracy (%)')
+            panel.set_title(f'{records}, {steps:,} steps', fontsize='medium')
+            panel.grid(alpha=0.3)
+            panel.legend(loc='lower right')

@@ -1,8 +1,8 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`. What
-stands around the blocks is written by hand; no number inside of them is.
+files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`,
+`truncations`. What stands around the blocks is written by hand; no number inside of them is.
 """
 
 from pathlib import Path
@@ -14,7 +14,8 @@ from tools.reproduce import lines, paper, plot, tables
 from tools.reproduce.queue import read_queue
 
 _BLOCKS = 'results'
-_KINDS = 'paper, runs NAME, means NAME, epochs NAME, seconds NAME, plot NAME'
+_OF_A_QUEUE = ('runs', 'means', 'epochs', 'seconds', 'plot', 'truncations')
+_KINDS = ', '.join(['paper', *(f'{kind} NAME' for kind in _OF_A_QUEUE)])
 
 
 def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
@@ -52,7 +53,7 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         for path in sorted(results.glob('*.jsonl')):
             found += lines.read(path)
         return tables.paper_table(paper.read_experiments(gin), found)
-    if kind not in ('runs', 'means', 'epochs', 'seconds', 'plot'):
+    if kind not in _OF_A_QUEUE:
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
     found = lines.read(results / f'{name}.jsonl')
     entries = read_queue(results / f'{name}.queue')
@@ -64,4 +65,8 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         picture = docs / f'results_{name}.png'
         plot.draw(found, picture)
         return f'![validation accuracy of {name}]({picture.name})'
+    if kind == 'truncations':
+        picture = docs / f'results_{name}_truncations.png'
+        plot.draw_truncations(found, picture)
+        return f'![test accuracy of {name} over the truncation]({picture.name})'
     return tables.budget_table(found, kind)

@@ -64,6 +64,15 @@ def test_a_size_that_would_take_all_memory_is_rejected_unread():
     assert reason(png) == ('more than 134217728 pixels', '32768 x 16384')
 
 
+def test_half_as_many_pixels_are_read_with_transparency():
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    rows, size = np.zeros([1, 4]), {'width': 8193, 'height': 8192}
+    data = image_data.bmp(rows, 32, compression=3, header=108, masks=masks, **size)
+    assert reason(data) == ('more than 67108864 pixels with transparency', '8193 x 8192')
+    opaque = image_data.bmp(rows, 32, **size)
+    assert 'damaged' in reason(opaque)[0]
+
+
 @pytest.mark.parametrize('text', [b'', b' ', b'\n\t\r '], ids=repr)
 def test_empty_texts_are_rejected(text):
     assert reason(text, text_spec()) == ('the text is empty', '')

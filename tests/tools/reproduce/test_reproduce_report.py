@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.format.errors import LonghaulError
-from tools.reproduce import lines, paper, report, tables
+from tools.reproduce import lines, paper, plot, report, tables
 from tools.reproduce.groups import best_within, finished_groups
 from tools.reproduce.queue import read_queue
 
@@ -63,6 +63,32 @@ def test_the_best_within_a_budget_is_chosen_on_validation():
     assert table[3].startswith('| 5 minutes | 60.00%')
 
 
+def truncated(run, bptt_steps, *, steps=9, more=(), **ending):
+    params = [f'BPTT_STEPS={bptt_steps}', *more]
+    return {**ended(run, params=params, **ending), 'steps': steps, 'records': 'some'}
+
+
+def test_a_curve_over_truncations_has_the_best_on_validation_of_equal_steps(tmp_path):
+    found = [
+        truncated('a', 100, accuracies=(0.8, 0.7)),
+        truncated('b', 0, accuracies=(0.3, 0.2)),
+        truncated('c', 9, accuracies=(0.6, 0.5)),
+        truncated('d', 9, more=['X=1'], accuracies=(0.5, 0.9)),
+        truncated('e', 9, more=['X=2'], steps=18, accuracies=(0.9, 0.9)),
+        truncated('f', 0, method='r_lstm_300', accuracies=(0.9, 0.9)),
+        truncated('g', 9, method='r_lstm_300', accuracies=(0.9, 0.9)),
+        {**truncated('h', 50), 'records': 'others'},
+    ]
+    curves = plot.truncation_curves(found)
+    assert list(curves) == ['some'], 'one truncation is no curve'
+    assert list(curves['some']) == ['lstm_300'], 'nor are two'
+    points = curves['some']['lstm_300']
+    tests = {s: group.mean('test_accuracy') for s, group in points.items()}
+    assert list(tests.items()) == [(0, 0.2), (9, 0.5), (100, 0.7)]
+    plot.draw_truncations(found, tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').stat().st_size > 5000
+
+
 QUEUE = """# some
 gin/mnist/lstm_300.gin --budget=5epochs --seeds=0,1
 gin/mnist/r_lstm_300.gin --budget=5epochs
@@ -106,7 +132,7 @@ def test_every_run_of_a_queue_has_a_row(folder, monkeypatch):
 def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch):
     monkeypatch.chdir(GIN.parent)
     page = folder / 'docs' / 'page.md'
-    kinds = ('runs some', 'epochs some', 'seconds some', 'plot some', 'paper')
+    kinds = ('runs some', 'epochs some', 'seconds some', 'plot some', 'truncations some', 'paper')
     blocks = (f'<!-- results: {kind} -->\nold\n<!-- end -->\n' for kind in kinds)
     page.write_text('before\n' + '\nbetween\n'.join(blocks) + 'after\n')
     (folder / 'docs' / 'other.md').write_text('no block\n')
@@ -114,7 +140,7 @@ def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch
     text = page.read_text()
     assert text.startswith('before\n')
     assert text.endswith('after\n')
-    assert text.count('between') == 4
+    assert text.count('between') == 5
     assert 'old' not in text
     assert (folder / 'docs' / 'results_some.png').stat().st_size > 5000
     row = next(x for x in text.splitlines() if x.startswith('| Plain LSTM on MNIST, 784 steps, tr'))
