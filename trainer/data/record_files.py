@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.records import FILE_NAME, RecordsInfo
 
 _CHUNK = 1 << 22
@@ -60,9 +60,14 @@ def _differing(folder: str, info: RecordsInfo) -> Iterator[str]:
 
 def _sha256(path: str) -> str:
     total = hashlib.sha256()
-    with tf.io.gfile.GFile(path, 'rb') as file:
-        while chunk := file.read(_CHUNK):
-            total.update(chunk)
+    try:
+        with tf.io.gfile.GFile(path, 'rb') as file:
+            while chunk := file.read(_CHUNK):
+                total.update(chunk)
+    except tf.errors.OpError as error:
+        raise LonghaulError(
+            f'{path}: cannot be read ({first_line(error)}); let this user read it, or {_AGAIN}'
+        ) from error
     return total.hexdigest()
 
 

@@ -21,7 +21,7 @@ from trainer.data import checks
 from trainer.data.record_files import other_splits
 from trainer.run_dir import small_files
 from trainer.run_dir.files import write_atomically
-from trainer.run_dir.healing import STEP, heal
+from trainer.run_dir.healing import STEP, make_latest, newest
 
 GIN_FILE = 'operative.gin'
 VALIDATIONS_FILE, SKIPPED_FILE = 'validations.jsonl', 'skipped.jsonl'
@@ -30,6 +30,8 @@ _STATE_FOLDERS = ('checkpoints', 'best', 'pretrained')
 _SECONDS = 'seconds/.ATTRIBUTES/VARIABLE_VALUE'
 _SKIPPED = 'skipped/.ATTRIBUTES/VARIABLE_VALUE'
 _AVERAGES = 'averages/'
+# Folders of checkpoints, and what happens without one.
+_HEALED = {'checkpoints': 'start again', 'best': 'evaluate and export the latest weights'}
 _WITHOUT_DATA = 'the next start of training writes it anew, and compares no records then'
 
 
@@ -44,6 +46,8 @@ class ModelDir:
         """
         refuse_pattern(path, flag=flag)
         self.path, self._flag = path, flag
+        # By folder, where the file `checkpoint` names one that cannot be read.
+        self._readable: dict[str, str] = {}
 
     def __truediv__(self, name: str) -> str:
         return tf.io.gfile.join(self.path, name)
@@ -82,7 +86,7 @@ class ModelDir:
             ) from error
 
     def heal(self, *, say: Callable[[str], None]) -> None:
-        """Makes the newest readable checkpoint the latest one, and that of best/ likewise.
+        """Goes by the newest readable checkpoint, and that of best/ likewise; writes nothing.
 
         Args:
           say: takes a line for people, if something was wrong.
@@ -90,8 +94,28 @@ class ModelDir:
         Raises:
           LonghaulError: if there are checkpoints, and none can be read.
         """
-        heal(self.checkpoints, without='start again', say=say)
-        heal(self.best, without='evaluate and export the latest weights', say=say)
+        self._readable.clear()
+        for name, without in _HEALED.items():
+            found = newest(self / name, without=without)
+            if found is not None and found.lost is not None:
+                say(f'{found.lost}: cannot be read; going on from {found.path}')
+                self._readable[self / name] = found.path
+
+    def mend(self) -> None:
+        """Makes the checkpoints that `heal` went by the latest ones on the disk.
+
+        Only whoever holds the lock of the folder may do so: another run may train there.
+        """
+        for name, without in _HEALED.items():
+            if self._readable.pop(self / name, None) is None:
+                continue
+            found = newest(self / name, without=without)
+            if found is not None and found.lost is not None:
+                make_latest(self / name, found.path)
+
+    def latest_checkpoint(self, folder: str) -> str | None:
+        """The latest checkpoint of checkpoints/ or of best/, or what `heal` found in its place."""
+        return self._readable.get(folder) or tf.train.latest_checkpoint(folder)
 
     def copy_state(self, target: str) -> None:
         """Copies the files that a run reads from its folder: weights and small files, no logs."""
@@ -118,13 +142,13 @@ class ModelDir:
         return float(self._latest(_SECONDS))
 
     def _latest(self, name: str) -> Any:
-        path = tf.train.latest_checkpoint(self.checkpoints)
+        path = self.latest_checkpoint(self.checkpoints)
         reader = None if path is None else tf.train.load_checkpoint(path)
         return reader.get_tensor(name) if reader and reader.has_tensor(name) else 0
 
     def has_averages(self) -> bool:
         """Whether the latest checkpoint holds moving averages of the weights."""
-        path = tf.train.latest_checkpoint(self.checkpoints)
+        path = self.latest_checkpoint(self.checkpoints)
         return path is not None and _has_averages(path)
 
     def evaluated_checkpoint(self) -> str:
@@ -134,7 +158,7 @@ class ModelDir:
           LonghaulError: if there is neither.
         """
         for folder in (self.best, self.checkpoints):
-            path = tf.train.latest_checkpoint(folder)
+            path = self.latest_checkpoint(folder)
             if path is not None:
                 return path
         raise LonghaulError(
@@ -164,7 +188,7 @@ class ModelDir:
         return self._command().get('commits', [])
 
     def _command(self) -> dict[str, list[str]]:
-        path, without = self / _COMMAND_FILE, 'only the code that trained before is forgotten'
+        path, without = self / _COMMAND_FILE, 'name the gin files anew at the next start'
         if not tf.io.gfile.exists(path):
             return {}
         text = small_files.read_text(path, without=without)
@@ -197,35 +221,46 @@ class ModelDir:
         kind = 'averages' if _has_averages(path) else 'model'
         self.read_weights(path, **{kind: model}, global_step=global_step)
 
-    def remember_data(
+    def check_data(
         self,
         spec: SequenceSpec,
         class_names: tuple[str, ...],
-        records: dict[str, str] | None = None,
+        records: dict[str, str],
         *,
-        change: bool = False,
+        change: bool,
     ) -> None:
-        """Saves what the run is trained on; refuses other data than are saved already.
+        """Refuses other data than the run was trained on.
 
         Args:
           spec: of the records.
           class_names: by label.
-          records: their identity, see `trainer.data.record_files`. A run that is older than this
-            argument gets it now.
+          records: their identity, see `trainer.data.record_files`.
           change: whether a run may go on with other examples of the same kind.
 
         Raises:
           LonghaulError: if the run was trained on other data.
         """
-        if tf.io.gfile.exists(self / _DATA_FILE):
-            checks.check_same_data(*self.data(), spec, class_names)
-            other = other_splits(self.trained_records(), records or {})
-            if other and not change and self.latest_step() > 0:
-                raise LonghaulError(
-                    f'{self._flag}={self.path}: was trained on other records: those of '
-                    f'{", ".join(other)} are not the same; name its records with --records=DIR, or '
-                    'another --model_dir, or add --allow_changes to go on with these'
-                )
+        if not tf.io.gfile.exists(self / _DATA_FILE):
+            return
+        checks.check_same_data(*self.data(), spec, class_names)
+        other = other_splits(self.trained_records(), records)
+        if other and not change and self.latest_step() > 0:
+            raise LonghaulError(
+                f'{self._flag}={self.path}: was trained on other records: those of '
+                f'{", ".join(other)} are not the same; name its records with --records=DIR, or '
+                'another --model_dir, or add --allow_changes to go on with these'
+            )
+
+    def remember_data(
+        self,
+        spec: SequenceSpec,
+        class_names: tuple[str, ...],
+        records: dict[str, str] | None = None,
+    ) -> None:
+        """Saves what the run is trained on; the arguments are those of `check_data`.
+
+        A run of an older version, which did not know `records`, gets them now.
+        """
         content = {'spec': spec.to_json(), 'class_names': class_names, 'records': records or {}}
         write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
 

@@ -5,7 +5,7 @@ checkpoints that lie beside it count.
 """
 
 import re
-from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -47,8 +47,54 @@ def _found(folder: str) -> list[str]:
     return [tf.io.gfile.join(folder, name) for _, name in numbered]
 
 
-def _make_latest(folder: str, paths: list[str]) -> None:
-    """Names these checkpoints in the file `checkpoint`, relative to it, so that it can be moved."""
+class Newest(NamedTuple):
+    """The newest readable checkpoint, and what should have been it but cannot be read, if any."""
+
+    path: str
+    lost: str | None
+
+
+def newest(folder: str, *, without: str) -> Newest | None:
+    """Finds the newest readable checkpoint of a folder; None without a folder or a checkpoint.
+
+    A process that is killed leaves whole checkpoints behind. A machine that loses power may not,
+    because files are not synced to the disk.
+
+    Args:
+      folder: of checkpoints.
+      without: what happens if the folder is removed, as a verb for people: 'start again'.
+
+    Raises:
+      LonghaulError: if there are checkpoints, and none can be read.
+    """
+    if not tf.io.gfile.isdir(folder):
+        return None
+    named = _named(folder)
+    if named and is_whole(named[-1]):
+        return Newest(named[-1], None)
+    if (now := _named(folder)) != named and now and is_whole(now[-1]):
+        # A run that trains has replaced it in the meantime.
+        return Newest(now[-1], None)
+    found = _found(folder)
+    whole = next((path for path in reversed(found) if is_whole(path)), None)
+    if whole is not None:
+        return Newest(whole, named[-1] if named else tf.io.gfile.join(folder, STATE_FILE))
+    if not named and not found:
+        return None
+    count = len({path.rpartition('/')[2] for path in named + found})
+    raise LonghaulError(
+        f'{folder}: none of {count} checkpoints can be read; remove the folder to {without}, or '
+        'bring one back from a copy'
+    )
+
+
+def make_latest(folder: str, path: str) -> None:
+    """Makes a checkpoint the latest of its folder: the file `checkpoint` names none after it.
+
+    The names are relative to the folder, so that it can be moved. Only for whoever holds the lock.
+    """
+    found = _found(folder)
+    paths = found[: found.index(path) + 1]
     names = [path.rpartition('/')[2] for path in paths]
     state = tf.compat.v1.train.generate_checkpoint_state_proto(
         '/',
@@ -61,36 +107,3 @@ def _make_latest(folder: str, paths: list[str]) -> None:
         last_preserved_timestamp=0.0,
     )
     write_atomically(tf.io.gfile.join(folder, STATE_FILE), str(state))
-
-
-def heal(folder: str, *, without: str, say: Callable[[str], None]) -> None:
-    """Makes the newest readable checkpoint of a folder the latest one.
-
-    A process that is killed leaves whole checkpoints behind. A machine that loses power may not,
-    because files are not synced to the disk.
-
-    Args:
-      folder: of checkpoints; nothing happens where there is none.
-      without: what happens if the folder is removed, as a verb for people: 'start again'.
-      say: takes a line for people, if something was wrong.
-
-    Raises:
-      LonghaulError: if there are checkpoints, and none can be read.
-    """
-    if not tf.io.gfile.isdir(folder):
-        return
-    named = _named(folder)
-    if named and is_whole(named[-1]):
-        return
-    found = _found(folder)
-    whole = next((path for path in reversed(found) if is_whole(path)), None)
-    if whole is None and (named or found):
-        count = len({path.rpartition('/')[2] for path in named + found})
-        raise LonghaulError(
-            f'{folder}: none of {count} checkpoints can be read; remove the folder to {without}, '
-            'or bring one back from a copy'
-        )
-    if whole is not None:
-        lost = named[-1] if named else tf.io.gfile.join(folder, STATE_FILE)
-        say(f'{lost}: cannot be read; going on from {whole}')
-        _make_latest(folder, found[: found.index(whole) + 1])

@@ -6,7 +6,7 @@ measured peaks.
 """
 
 import math
-import os
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,16 @@ from pipelines.format.segments import padded_steps, segment_count
 from trainer.config import Config
 from trainer.data.order import bucket_segments
 
+# Of both versions: limit, what is used, and the name of the used part that can be given back.
+_CGROUPS = (
+    ('memory.max', 'memory.current', 'memory.stat', 'inactive_file'),
+    (
+        'memory/memory.limit_in_bytes',
+        'memory/memory.usage_in_bytes',
+        'memory/memory.stat',
+        'total_inactive_file',
+    ),
+)
 _FLOAT = 4
 _WIDTHS = (
     'hidden_units',
@@ -171,9 +181,13 @@ def _attention(config: Config, rows: int, steps: int) -> Part:
     return Part('attention', model.transformer_layers * pairs * _FLOAT, 'DataConfig.batch_size')
 
 
-def available_bytes() -> int | None:
-    """Memory that machine and container still leave to this process; None: unknown."""
-    found = [_machine(), _container()]
+def available_bytes(*, cgroup: str = '/sys/fs/cgroup') -> int | None:
+    """Memory that machine and container still leave to this process; None: unknown.
+
+    Args:
+      cgroup: the folder in which the kernel shows the container's limits.
+    """
+    found = [_machine(), _container(cgroup)]
     return min((n for n in found if n is not None), default=None)
 
 
@@ -186,18 +200,15 @@ def _machine() -> int | None:
         return None
 
 
-def _container() -> int | None:
-    folder = '/sys/fs/cgroup'
-    for limit, used in (
-        ('memory.max', 'memory.current'),
-        ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes'),
-    ):
+def _container(cgroup: str) -> int | None:
+    for limit, used, counts, cache in _CGROUPS:
         try:
-            values = []
-            for name in (limit, used):
-                with open(os.path.join(folder, name)) as file:
-                    values.append(int(file.read()))
-            return max(0, values[0] - values[1])
+            most, taken, text = (
+                Path(cgroup, name).read_text().strip() for name in (limit, used, counts)
+            )
+            counted = dict(line.split(maxsplit=1) for line in text.splitlines())
+            # The kernel gives the cache of files back before it refuses memory.
+            return max(0, int(most) - int(taken) + int(counted.get(cache, 0)))
         except (OSError, ValueError):
             continue
     return None

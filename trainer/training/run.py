@@ -163,6 +163,7 @@ class Run:
         """
         self.check_memory()
         with self._alone():
+            self.dir.mend()
             self._prepare(allow_changes=allow_changes)
             self._remember(operative_config, gin_files, gin_params)
             self._train_phases(validate=validate)
@@ -226,11 +227,12 @@ class Run:
         source = self.config.run.warm_start
         if source and self.dir.latest_step() == 0:
             warm_start(model, source, info.spec)
-        self.dir.remember_data(
-            info.spec, info.class_names, record_files.identity(info), change=allow_changes
-        )
+        data = (info.spec, info.class_names, record_files.identity(info))
+        # All checks come first: a start that is refused leaves the folder as it was.
+        self.dir.check_data(*data, change=allow_changes)
         check_same_run(self.dir, self.config, change=allow_changes)
-        latest = tf.train.latest_checkpoint(self.dir.checkpoints)
+        self.dir.remember_data(*data)
+        latest = self.dir.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
             with self._strategy.scope():
                 self.dir.read_weights(latest, model=model)

@@ -11,6 +11,7 @@ from whole_runs import execute, variables
 
 from pipelines.format.errors import LonghaulError
 from tools.predict.model import ExportedModel
+from trainer.run_dir import healing
 from trainer.run_dir.folder import ModelDir
 
 PARAMS = [
@@ -79,6 +80,29 @@ def save(manager, step, *numbers):
         manager.save(checkpoint_number=number)
 
 
+def contents(folder):
+    return {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+def test_a_checkpoint_that_a_run_replaces_meanwhile_is_not_said_to_be_damaged(
+    tmp_path, monkeypatch
+):
+    folder, said = ModelDir(str(tmp_path)), []
+    step, manager = manager_of(folder.best, keep=1)
+    save(manager, step, 2)
+    read = healing.is_whole
+
+    def replaced_first(path):
+        if path.endswith('ckpt-2'):
+            save(manager, step, 4)
+        return read(path)
+
+    monkeypatch.setattr(healing, 'is_whole', replaced_first)
+    folder.heal(say=said.append)
+    assert not said
+    assert folder.evaluated_checkpoint().endswith('ckpt-4')
+
+
 @pytest.mark.parametrize(
     'damage',
     [
@@ -95,12 +119,16 @@ def test_checkpoints_are_found_without_the_file_that_names_them(tmp_path, part, 
     save(manager, step, 2, 10, 4)
     damage(tmp_path / f'run/{part}/checkpoint')
     (tmp_path / f'run/{part}/ckpt-12.index').write_bytes(b'half')
+    before = contents(tmp_path)
     folder.heal(say=said.append)
     assert len(said) == 1
     assert f'cannot be read; going on from {folder.path}/{part}/ckpt-10' in said[0]
     assert folder.evaluated_checkpoint().endswith('ckpt-10')
+    assert contents(tmp_path) == before, 'another run may train there'
+    folder.mend()
     folder.heal(say=said.append)
     assert len(said) == 1
+    assert folder.evaluated_checkpoint().endswith('ckpt-10')
     # The run may be moved, and old checkpoints are still removed.
     (tmp_path / 'run').rename(tmp_path / 'moved')
     step, manager = manager_of(f'{tmp_path}/moved/{part}')

@@ -67,7 +67,7 @@ def readers(run, config):
     return {
         'config.json': lambda: check_same_run(run, config, change=False),
         'command.json': read_command,
-        'data.json': lambda: run.remember_data(SPEC, CLASSES, RECORDS),
+        'data.json': lambda: run.check_data(SPEC, CLASSES, RECORDS, change=False),
         'validations.jsonl': read_validations,
         'evaluation-test.json': write_card,
     }

@@ -91,6 +91,28 @@ def test_what_is_free_is_a_number_of_this_machine():
         assert 0 < free < 1 << 50
 
 
+@pytest.mark.parametrize(
+    ('limit', 'used', 'counts', 'cache'),
+    [
+        ('memory.max', 'memory.current', 'memory.stat', 'inactive_file'),
+        (
+            'memory/memory.limit_in_bytes',
+            'memory/memory.usage_in_bytes',
+            'memory/memory.stat',
+            'total_inactive_file',
+        ),
+    ],
+)
+def test_a_container_gives_back_the_cache_of_files(tmp_path, limit, used, counts, cache):
+    (tmp_path / limit).parent.mkdir(exist_ok=True)
+    (tmp_path / limit).write_text('5000\n')
+    (tmp_path / used).write_text('4900\n')
+    (tmp_path / counts).write_text(f'anon 100\n{cache} 4500\nactive_file 300\n')
+    assert memory.available_bytes(cgroup=str(tmp_path)) == 4600
+    (tmp_path / limit).write_text('max\n')
+    assert memory.available_bytes(cgroup=str(tmp_path)) != 4600
+
+
 MEASURE = """
 import sys
 from trainer import bindings

@@ -301,8 +301,12 @@ def test_other_records_of_the_same_shape(trained, gin_file, digit_records, tmp_p
     again = {'records': str(other), 'allow_changes': True}
     assert execute(gin_file, trained, 'train', *STEPS, **again) == 0
     assert execute(gin_file, trained, 'train', *STEPS, records=digit_records) == 2
-    # A run of an older version takes what it finds.
-    data.write_text(json.dumps({k: v for k, v in json.loads(before).items() if k != 'records'}))
+    # A run of an older version takes what it finds, unless the start is refused.
+    older = json.dumps({k: v for k, v in json.loads(before).items() if k != 'records'})
+    data.write_text(older)
+    strange = [*STEPS, 'RunConfig.seed=77']
+    assert execute(gin_file, trained, 'train', *strange, records=str(other)) == 2
+    assert data.read_text() == older
     assert execute(gin_file, trained, 'train', *STEPS, records=digit_records) == 0
     assert data.read_text() == before
     capsys.readouterr()
