@@ -315,6 +315,12 @@ def test_other_records_of_the_same_shape(trained, gin_file, digit_records, tmp_p
         return refusal(capsys, gin_file, trained, mode, *STEPS, records=str(other), **flags)
 
     assert 'tfrecord: its sha256 is not that in records.json' in refused('train', check_shards=True)
+    shard = other / 'train-00000-of-00001.tfrecord'
+    shard.unlink()
+    shard.mkdir()
+    assert f'{shard}: cannot be read (' in refused('train')
+    shard.rmdir()
+    shutil.copy(f'{digit_records}/{shard.name}', shard)
     sound = records.read_info(digit_records)
     rewrite(other, class_names=sound.class_names[::-1], shards=sound.shards)
     assert 'use the same records' in refused('eval')
