@@ -33,9 +33,10 @@ def split_named(name: object) -> str | None:
     return _SPLIT_OF.get(words[0]) or (_SPLIT_OF.get(whole[1]) if whole else None)
 
 
-def resembles_a_split(name: str) -> bool:
-    """Whether the name of a split is a part of this name, as in seg_train or test2017."""
-    return split_named(name) is not None or any(w in _SPLIT_OF for w in _words(name))
+def resembled(name: str) -> set[str]:
+    """The splits whose names are parts of a name: test for seg_test, train for train2017."""
+    split = split_named(name)
+    return {split} if split else {_SPLIT_OF[w] for w in _words(name) if w in _SPLIT_OF}
 
 
 def _words(name: str) -> list[str]:

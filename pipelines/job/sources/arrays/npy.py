@@ -24,8 +24,9 @@ from pipelines.job.sources.arrays.header import Header, read_header
 from pipelines.job.sources.arrays.labels import LABEL_FILES, Entry, read_labels
 from pipelines.job.sources.arrays.values import check_floats
 from pipelines.job.sources.clutter import is_clutter
-from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
+from pipelines.job.sources.files.folders import LINKED_FOLDER
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
+from pipelines.job.sources.listing import refuse_folder
 from pipelines.job.sources.splits import refuse_twice, split_named, told
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
