@@ -26,8 +26,15 @@ from pipelines.job.sources.arrays.values import check_floats
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files.folders import LINKED_FOLDER
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
-from pipelines.job.sources.listing import refuse_folder
-from pipelines.job.sources.splits import refuse_twice, split_named, told
+from pipelines.job.sources.listing import names_in, refuse_folder
+from pipelines.job.sources.splits import (
+    not_read,
+    refuse_resembling,
+    refuse_twice,
+    split_named,
+    told,
+    unread_splits,
+)
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
 _UNLABELLED = Entry(None, None)
@@ -76,12 +83,15 @@ class Npy:
         return [Group(self.path, split) for split in SPLITS if split in found]
 
     def told(self) -> list[str]:
-        """What is taken for which split, if the names of folders say it."""
+        """What is taken for which split, if the names of folders say it, and what is not read."""
         if any(entry.split is not None for entry in read_labels(self.path).values()):
             return []
         tops = sorted({item.place.name.partition('/')[0] for item in _list(self.path)})
         found = [(top, split) for top in tops if (split := split_named(top)) is not None]
-        return [told(found)] if found else []
+        if not found:
+            return []
+        others = [n for n in names_in(self.path) if not n.lower().endswith('.npy')]
+        return [told(found), *not_read(unread_splits(others, found))]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists arrays by name, and files that the label file alone names."""
@@ -199,8 +209,8 @@ def _list(folder: str) -> Iterator[Item[Place]]:
     """All arrays by name. Links to folders are listed too, and rejected when they are read."""
     labels = read_labels(folder)
     linked: set[str] = set()
-    own = _has_splits(folder)
     by_column = any(entry.split is not None for entry in labels.values())
+    own = _has_splits(folder, by_column=by_column)
     for name in sorted({*_names(folder, linked), *labels}):
         entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
         inside = split_named(top) if own else None
@@ -214,18 +224,41 @@ def _list(folder: str) -> Iterator[Item[Place]]:
             yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
 
 
-def _has_splits(folder: str) -> bool:
-    """Whether folders of splits lie in a folder."""
-    names = [n for n in os.listdir(folder) if os.path.isdir(os.path.join(folder, n))]
-    found = [(name, split) for name in sorted(names) if (split := split_named(name)) is not None]
+def _has_splits(folder: str, *, by_column: bool) -> bool:
+    """Whether folders of splits lie in a folder; `by_column`: the label file says the splits."""
+    paths = {name: os.path.join(folder, name) for name in names_in(folder)}
+    for name, path in paths.items():
+        if split_named(name) and os.path.islink(path) and not os.path.exists(path):
+            raise LonghaulError(
+                f'--source=npy:{folder}: {name} is a link that leads to no folder; mend or remove '
+                'it'
+            )
+    folders = [name for name, path in paths.items() if os.path.isdir(path) and not is_clutter(name)]
+    found = [(name, split) for name in folders if (split := split_named(name)) is not None]
     refuse_twice(f'npy:{folder}', found)
+    if not found and not by_column:
+        refuse_resembling(f'npy:{folder}', folders)
     return bool(found)
 
 
+def _walked(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, and also below links of splits that lie directly in the folder."""
+    yield from os.walk(folder, onerror=refuse_folder)
+    for name in names_in(folder):
+        path = os.path.join(folder, name)
+        if split_named(name) and os.path.islink(path):
+            yield from os.walk(path, onerror=refuse_folder)
+
+
 def _names(folder: str, linked: set[str]) -> Iterator[str]:
-    """Paths below the folder with '/'. Links to folders are not followed; `linked` gets them."""
-    for below, folders, files in os.walk(folder, onerror=refuse_folder):
+    """Paths below the folder with '/'; `linked` gets the links to folders that are not followed.
+
+    A split may be a link. Other links may lead in circles.
+    """
+    for below, folders, files in _walked(folder):
         links = {name for name in folders if os.path.islink(os.path.join(below, name))}
+        if below == folder:
+            links = {name for name in links if split_named(name) is None}
         for file in (*files, *links):
             name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
             if is_clutter(name):

@@ -65,8 +65,7 @@ class ClassFolders:
             lines.append(splits.told(pairs))
         elif found.names[0]:
             lines.append(f'read below {found.names[0]}')
-        if found.unread:
-            lines.append(f'not read: {splits.shown(found.unread)}')
+        lines += splits.not_read(found.unread)
         clutter = [name for name in self._all_names(found) if is_clutter(name)]
         if clutter:
             lines.append(f'passed over, left by systems: {len(clutter):,} files, as {clutter[0]}')

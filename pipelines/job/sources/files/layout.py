@@ -62,7 +62,7 @@ class _Finder:
         parts = [*level.folders, *packed]
         named = [(n, split) for n in parts if (split := splits.split_named(_unpacked(n)))]
         if not named:
-            self._refuse_resembling(parts)
+            splits.refuse_resembling(self._source, parts)
             self._refuse_splits_below(look, top, level.folders)
             self._unread += [n for n in level.files if not n.lower().endswith(self._suffixes)]
             return Layout([_group(path, top, 'train')], [top], self._unread)
@@ -129,15 +129,6 @@ class _Finder:
             raise LonghaulError(
                 f'--source={self._source}: holds {splits.shown([n for n, _ in named])} and no '
                 'train; name a folder that holds train, or put all classes into one folder train'
-            )
-
-    def _refuse_resembling(self, names: list[str]) -> None:
-        alike = [name for name in names if splits.resembled(name)]
-        different = set().union(*map(splits.resembled, alike))
-        if len(alike) > 1 and (len(different) > 1 or alike == names):
-            raise LonghaulError(
-                f'--source={self._source}: {splits.shown(alike)} could be splits or classes; '
-                'name splits train, validation and test, or put all classes into one folder train'
             )
 
     def _refuse_splits_below(self, look: Look, top: str, classes: list[str]) -> None:

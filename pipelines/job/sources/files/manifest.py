@@ -31,7 +31,7 @@ from pipelines.job.sources.files.paths import (
     locate,
     read_file,
 )
-from pipelines.job.sources.splits import find_tables, split_named, told
+from pipelines.job.sources.splits import find_tables, not_read, split_named, told, unread_splits
 from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
 from pipelines.job.sources.tables.rows import parse_label, refuse_resembling, require_columns
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
@@ -83,10 +83,11 @@ class Manifest:
         return [Group(table, split) for table, split, _ in self.parts]
 
     def told(self) -> list[str]:
-        """What is taken for which split, if the names of tables say it."""
-        named = self.by_column or self.parts[0][0] == self.path
+        """What is taken for which split, if the names of tables say it, and what is not read."""
+        if self.by_column or self.parts[0][0] == self.path:
+            return []
         found = [(posixpath.basename(table), split) for table, split, _ in self.parts]
-        return [] if named else [told(found)]
+        return [told(found), *not_read(unread_splits(names_in(self.path), found))]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists rows in order."""
