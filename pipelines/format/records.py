@@ -15,6 +15,7 @@ import tensorflow as tf
 from pipelines.format import schema
 from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.unreadable import refuses_unreadable
 
 FORMAT_VERSION = 1
 FILE_NAME, STATS_NAME = 'records.json', 'stats.json'
@@ -116,7 +117,8 @@ def read_info(folder: str) -> RecordsInfo:
       folder: any path that tf.io.gfile understands.
 
     Raises:
-      LonghaulError: if the folder is missing, unfinished, damaged or of another format version.
+      LonghaulError: if the folder is missing, unfinished, unreadable, damaged or of another format
+        version.
     """
     path = posixpath.join(folder, FILE_NAME)
     if not tf.io.gfile.isdir(folder):
@@ -129,8 +131,9 @@ def read_info(folder: str) -> RecordsInfo:
             f'{folder}: holds no {FILE_NAME}, so the job that fills it has not finished; run '
             'python -m pipelines.main again'
         )
-    with tf.io.gfile.GFile(path, 'rb') as file:
-        return parse_info(file.read(), path)
+    with refuses_unreadable(path), tf.io.gfile.GFile(path, 'rb') as file:
+        text = file.read()
+    return parse_info(text, path)
 
 
 def parse_info(text: str | bytes, path: str) -> RecordsInfo:
