@@ -68,8 +68,8 @@ class RecordReader:
           info: from `records.read_info`.
 
         Raises:
-          LonghaulError: if a file is missing or unreadable, or disagrees with records.json or with its
-            index.
+          LonghaulError: if a file is missing or unreadable, or disagrees with records.json or with
+            its index.
         """
         shards = info.shards.get(split, [])
         paths = [posixpath.join(folder, shard['name']) for shard in shards]

@@ -90,8 +90,9 @@ class _Finder:
                 break
             below = f'{place}{level.folders[0]}/'
             inner = look(below)
+            parts = [*inner.folders, *map(_unpacked, _zips(inner))]
             strays = self._items(level) or self._items(inner)
-            if not inner.folders or (strays and not _are_splits(inner.folders)):
+            if not parts or (strays and not _are_splits(parts)):
                 break
             self._unread += level.files
             place, level = below, inner
@@ -100,10 +101,11 @@ class _Finder:
     def _inside(self, look: Look, place: str, split: str, prefix: str = '') -> str:
         """The innermost folder that a split wraps; `prefix`: the name of its zip, for refusals."""
         level = look(place)
-        while len(level.folders) == 1 and not self._items(level):
+        while len(level.folders) == 1:
             below = f'{place}{level.folders[0]}/'
             inner, named = look(below), splits.split_named(level.folders[0])
-            if not inner.folders or (self._items(inner) and named is None):
+            strays = self._items(level) or self._items(inner)
+            if not inner.folders or (strays and named is None):
                 break
             if named not in (None, split):
                 raise LonghaulError(

@@ -117,6 +117,8 @@ class Documents:
                 yield self._payload(row)
 
     def _label(self, row: Row) -> str | None | Rejected:
+        if 'split' in row.values:
+            return Rejected('the row has a split, and the first one has none')
         return self.table.label(row, self.label_column or 'label')
 
     def _payload(self, row: Row | Rejected) -> Payload | Rejected:

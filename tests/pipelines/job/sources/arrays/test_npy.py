@@ -329,9 +329,10 @@ def test_a_link_of_a_split_is_followed(tmp_path):
     ]
 
 
-def test_a_link_of_a_split_that_leads_nowhere_is_refused(tmp_path):
+@pytest.mark.parametrize('target', ['gone', 'in/train/a.npy'])
+def test_a_link_of_a_split_that_leads_to_no_folder_is_refused(tmp_path, target):
     root = write(tmp_path / 'in', {'train/a.npy': values(0)})
-    (root / 'test').symlink_to(tmp_path / 'gone')
+    (root / 'test').symlink_to(tmp_path / target)
     with pytest.raises(LonghaulError, match='test is a link that leads to no folder; mend'):
         make_npy(str(root))
 

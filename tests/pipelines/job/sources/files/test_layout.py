@@ -35,6 +35,10 @@ LAYOUTS = {
         'train/train/a/1 train/train/b/2 train/train/3 test/a/4',
         'train/a/1 train/b/2 train/3 test/a/4',
     ),
+    'strays-beside-a-wrapped-split': (
+        'train/train/a/1 train/train/b/2 train/3 test/a/4',
+        'train/a/1 train/b/2 test/a/4',
+    ),
     'classes-that-resemble-one-split': (
         'bullet_train/1 steam_train/2 car/3',
         'train/bullet_train/1 train/steam_train/2 train/car/3',
@@ -57,6 +61,10 @@ UNCLEAR = {
     'wrapped-no-train': ('x/test/a/1', 'holds test and no train; name a folder that holds'),
     'another-split-in-a-split': (
         'train/a/1 validation/train/a/1',
+        'validation/train/ is train in validation; put its classes directly into validation, or',
+    ),
+    'another-split-and-a-stray-in-a-split': (
+        'train/a/1 validation/train/a/1 validation/2',
         'validation/train/ is train in validation; put its classes directly into validation, or',
     ),
     'below': ('a/train/1 a/test/1 b/train/1', 'a holds test, train: splits stand above the'),
@@ -109,6 +117,15 @@ def test_a_zip_of_a_split_is_seen_through_its_own_folder(tmp_path):
     assert source.told()[0] == (
         'read as splits: train from train.zip/train/, validation from validation.zip/validation/'
     )
+
+
+def test_a_folder_around_zips_of_splits_is_seen_through(tmp_path):
+    for split in ('train', 'test'):
+        source_data.write_zip(tmp_path / 'x' / f'{split}.zip', {'a/1.png': PICTURE})
+    source = Images(str(tmp_path))
+    items = [item for group in source.groups() for item in source.items(group)]
+    assert [item.id for item in items] == ['train/a/1.png', 'test/a/1.png']
+    assert source.told() == ['read as splits: train from x/train.zip, test from x/test.zip']
 
 
 def test_a_zip_of_a_split_that_holds_another_one_is_refused(tmp_path):

@@ -53,6 +53,18 @@ def test_a_manifest_says_what_is_named_like_a_split(tmp_path):
     ]
 
 
+def test_a_later_row_with_a_split_is_rejected(tmp_path):
+    lines = [{'text': 'a', 'label': 'x'}, {'text': 'b', 'label': 'y', 'split': 'test'}]
+    path = tmp_path / 't.jsonl'
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    source = make_json_lines(str(path))
+    items = list(source.items(source.groups()[0]))
+    assert [item.label for item in items] == ['x', None]
+    found = list(source.read(str(path), items))
+    assert found[0].content == b'a'
+    assert found[1].reason == 'the row has a split, and the first one has none'
+
+
 def test_a_column_of_splits_in_a_folder_is_refused(tmp_path):
     write_csv(tmp_path / 'train.csv', [['text', 'label'], ['a', 'x']])
     write_csv(tmp_path / 'test.csv', [['text', 'label', 'Split'], ['a', 'x', 'train']])
