@@ -69,11 +69,12 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> tuple[RecordsInfo
     pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
     build(pipeline, plan, workers.threads_each(beam_options))
     mark = mark_of(plan.job, plan.splits, plan.shards)
+    # Before the records are written: the source may be gone when they are finished.
+    told = plan.source.told() if isinstance(plan.source, Telling) else []
     with output.held(options.output):
         output.prepare(options.output, mark, overwrite=options.overwrite)
         if not _finish(pipeline, plan, beam_options):
             return None, []
-        told = plan.source.told() if isinstance(plan.source, Telling) else []
         return output.read_info(options.output), told
 
 

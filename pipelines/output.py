@@ -29,7 +29,8 @@ _PROBE = '.writable.partial'
 def held(folder: str) -> Iterator[None]:
     """Makes the folder of the records, and locks it against other jobs of this machine.
 
-    A folder that is not local has no lock: there a job finds out at its end, by its mark.
+    A folder that is not local has no lock: there a job finds out by the mark, before it gives a
+    file its name.
 
     Args:
       folder: of the records.
@@ -67,7 +68,9 @@ def prepare(folder: str, mark: Mark, *, overwrite: bool) -> None:
             FileSystems.mkdirs(folder)
         names = names_in(folder)
         shards = _own_shards(folder)
-        own = set() if shards is None else marks.names_of(shards) & set(names)
+        own = marks.own_names(names, shards)
+        if not _local(folder) and records.FILE_NAME not in own:
+            _say_unfinished(folder)
         _refuse_others(folder, names, own)
         if records.FILE_NAME in own and not overwrite:
             raise LonghaulError(
@@ -83,6 +86,17 @@ def prepare(folder: str, mark: Mark, *, overwrite: bool) -> None:
         raise
     except Exception as error:
         raise _not_writable('output', folder, error) from error
+
+
+def _say_unfinished(folder: str) -> None:
+    """Says that another job has not finished, which may be dead or at work."""
+    found = marks.read(folder)
+    if found is not None:
+        print(
+            f'note: {folder}: the job {found.job} has begun to write there and has not finished; '
+            'this one replaces it. If it is still at work, it will end with a refusal',
+            file=sys.stderr,
+        )
 
 
 def _own_shards(folder: str) -> list[str] | None:

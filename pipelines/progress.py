@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import TextIO
 
 from pipelines import output
+from pipelines.format.records import finished_name
 from pipelines.job.metrics import HERE
 from pipelines.status_line import StatusLine
 
 _TERMINAL_SECONDS, _LOG_SECONDS = 1.0, 30.0
-_DATA, _UNFINISHED = '.tfrecord', '.tfrecord.partial'
+_DATA = '.tfrecord'
 
 
 class Progress:
@@ -114,5 +115,5 @@ class Progress:
     def _look(self) -> tuple[int, int]:
         """(number of finished shards, bytes of all shards)."""
         found = output.sizes(self._folder)
-        shards = {name: size for name, size in found.items() if name.endswith((_DATA, _UNFINISHED))}
+        shards = {k: size for k, size in found.items() if finished_name(k).endswith(_DATA)}
         return sum(name.endswith(_DATA) for name in shards), sum(shards.values())

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
+from pipelines.format.unreadable import refuses_unreadable
 
 # A row of the index describes an example: the offset of its record, the bytes of its payload, its
 # segments, its steps, the hash of its id.
@@ -67,7 +68,8 @@ class RecordReader:
           info: from `records.read_info`.
 
         Raises:
-          LonghaulError: if a file is missing, or disagrees with records.json or with its index.
+          LonghaulError: if a file is missing or unreadable, or disagrees with records.json or with
+            its index.
         """
         shards = info.shards.get(split, [])
         paths = [posixpath.join(folder, shard['name']) for shard in shards]
@@ -90,11 +92,12 @@ class RecordReader:
         """The serialized example number i of `entries`.
 
         Raises:
-          LonghaulError: if it is damaged; names shard and offset.
+          LonghaulError: if it is damaged or unreadable; names shard and offset.
         """
         entry = self.entries[i]
         file, offset, size = self._files[entry['shard']], int(entry['offset']), int(entry['bytes'])
-        data = file.read(offset, _HEADER + size + _FOOTER)
+        with refuses_unreadable(file.path):
+            data = file.read(offset, _HEADER + size + _FOOTER)
         payload = data[_HEADER : _HEADER + size]
         if data != frame(payload):
             raise LonghaulError(
@@ -118,7 +121,10 @@ def _read_index(path: str, shard: dict[str, Any]) -> np.ndarray:
         raise LonghaulError(
             f'{path}.tfrecord: has {found} bytes, records.json says {shard["bytes"]}; {_AGAIN}'
         )
-    with tf.io.gfile.GFile(f'{path}.index', 'rb') as file:
+    with (
+        refuses_unreadable(f'{path}.index'),
+        tf.io.gfile.GFile(f'{path}.index', 'rb') as file,
+    ):
         data = file.read()
     needed = shard['examples'] * INDEX_DTYPE.itemsize
     if len(data) != needed:

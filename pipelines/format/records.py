@@ -15,11 +15,13 @@ import tensorflow as tf
 from pipelines.format import schema
 from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.unreadable import refuses_unreadable
 
 FORMAT_VERSION = 1
 FILE_NAME, STATS_NAME = 'records.json', 'stats.json'
 SPLITS = ('train', 'validation', 'test')
 _SHARD = rf'({"|".join(SPLITS)})-\d+-of-\d+'
+_UNFINISHED = re.compile(r'(\.[0-9a-f]{16})?\.partial$')
 _PART = re.compile(rf'{_SHARD}\.(tfrecord|index)|rejected-{_SHARD}\.jsonl')
 
 
@@ -81,13 +83,29 @@ def shard_name(split: str, shard: int, shards: int) -> str:
     return f'{split}-{shard:05}-of-{shards:05}'
 
 
+def unfinished_name(name: str, job: str) -> str:
+    """The name that a file has until a job has finished it: NAME.JOB.partial."""
+    return f'{name}.{job}.partial' if job else f'{name}.partial'
+
+
+def finished_name(name: str) -> str:
+    """The name that an unfinished file will have; a finished one has it."""
+    return _UNFINISHED.sub('', name)
+
+
+def names_a_job(name: str) -> bool:
+    """Whether a file is a part that a job has not finished, and that has the name of the job."""
+    found = _UNFINISHED.search(name)
+    return found is not None and found[1] is not None and is_part(name)
+
+
 def is_part(name: str) -> bool:
     """Whether a file has the name of a shard, an index or a list of rejected items.
 
     Unfinished files (.partial) count too, those of records.json and stats.json included. The
     finished records.json and stats.json do not count.
     """
-    whole = name.removesuffix('.partial')
+    whole = finished_name(name)
     unfinished = whole != name and whole in (FILE_NAME, STATS_NAME)
     return unfinished or _PART.fullmatch(whole) is not None
 
@@ -99,7 +117,8 @@ def read_info(folder: str) -> RecordsInfo:
       folder: any path that tf.io.gfile understands.
 
     Raises:
-      LonghaulError: if the folder is missing, unfinished, damaged or of another format version.
+      LonghaulError: if the folder is missing, unfinished, unreadable, damaged or of another format
+        version.
     """
     path = posixpath.join(folder, FILE_NAME)
     if not tf.io.gfile.isdir(folder):
@@ -112,8 +131,9 @@ def read_info(folder: str) -> RecordsInfo:
             f'{folder}: holds no {FILE_NAME}, so the job that fills it has not finished; run '
             'python -m pipelines.main again'
         )
-    with tf.io.gfile.GFile(path, 'rb') as file:
-        return parse_info(file.read(), path)
+    with refuses_unreadable(path), tf.io.gfile.GFile(path, 'rb') as file:
+        text = file.read()
+    return parse_info(text, path)
 
 
 def parse_info(text: str | bytes, path: str) -> RecordsInfo:

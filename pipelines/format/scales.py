@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import STATS_NAME, RecordsInfo
+from pipelines.format.unreadable import refuses_unreadable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
       info: from its records.json.
 
     Raises:
-      LonghaulError: if stats.json is missing or damaged.
+      LonghaulError: if stats.json is missing, unreadable or damaged.
     """
     path = posixpath.join(folder, STATS_NAME)
     if not tf.io.gfile.exists(path):
@@ -47,7 +48,7 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
             f'{path}: missing, and it says how much the values vary; copy it from where the '
             'records were written, or run python -m pipelines.main again with --overwrite'
         )
-    with tf.io.gfile.GFile(path, 'rb') as file:
+    with refuses_unreadable(path), tf.io.gfile.GFile(path, 'rb') as file:
         data = file.read()
     damaged = 'run python -m pipelines.main again with --overwrite'
     sha256 = hashlib.sha256(data).hexdigest()
@@ -56,7 +57,7 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
         raise LonghaulError(f'{path}: damaged (its sha256 is not that of records.json); {damaged}')
     try:
         return _scales(json.loads(data), 255 if info.spec.dtype == 'uint8' else 1)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
 
 

@@ -60,7 +60,8 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     text = json.dumps(stats, indent=1, sort_keys=True, ensure_ascii=False) + '\n'
     files = {name: sha256 for s in shards for name, sha256 in s['files'].items()}
     options = plan.options
-    files[STATS_NAME] = write_text(posixpath.join(options.output, STATS_NAME), text)
+    mark.refuse_another(options.output, plan.job)
+    files[STATS_NAME] = write_text(posixpath.join(options.output, STATS_NAME), text, job=plan.job)
     info = RecordsInfo(
         spec=plan.spec,
         segment_steps=options.segment_steps,
@@ -79,7 +80,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     info = dataclasses.replace(info, sha256=info.content_sha256())
     path = posixpath.join(options.output, FILE_NAME)
     mark.refuse_another(options.output, plan.job)
-    write_text(path, info.to_json())
+    write_text(path, info.to_json(), job=plan.job)
     return path
 
 

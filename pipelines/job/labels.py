@@ -29,8 +29,7 @@ def resolve(pairs: Iterable[tuple[str, str]], names: tuple[str, ...] | None) -> 
 
     With names, a label is one of them. If no label is, labels are integers that stand for the
     names: they count from 0 if label 0 occurs, from 1 if the number of names occurs. Other labels
-      are not
-    valid.
+    are not valid.
 
     Args:
       pairs: (split, label) pairs that occur, in any order.

@@ -16,7 +16,6 @@ from pipelines.format.errors import LonghaulError
 from pipelines.job.writing import write_text
 
 FILE_NAME = '.job.json'
-_UNFINISHED = '.partial'
 
 
 class Mark(NamedTuple):
@@ -36,12 +35,24 @@ def mark_of(job: str, splits: Iterable[str], shards: int) -> Mark:
     return Mark(job, tuple(names))
 
 
-def names_of(shards: Iterable[str]) -> set[str]:
-    """The names of finished and unfinished files of records with these shards."""
+def own_names(names: Iterable[str], shards: Iterable[str] | None) -> set[str]:
+    """Those among the names of files that belong to jobs.
+
+    Args:
+      names: of the files in a folder.
+      shards: of jobs that have written there; None: no job is known. Unfinished files with the name
+        of a job are a job's in any case.
+    """
+    known = set() if shards is None else _names_of(shards)
+    return {n for n in names if records.finished_name(n) in known or records.names_a_job(n)}
+
+
+def _names_of(shards: Iterable[str]) -> set[str]:
+    """The names of the files of records with these shards."""
     names = [records.FILE_NAME, records.STATS_NAME]
     for shard in shards:
         names += [f'{shard}.tfrecord', f'{shard}.index', f'rejected-{shard}.jsonl']
-    return {*names, *(name + _UNFINISHED for name in names)}
+    return set(names)
 
 
 def read(folder: str) -> Mark | None:
@@ -53,12 +64,12 @@ def read(folder: str) -> Mark | None:
         with FileSystems.open(path) as file:
             found = json.loads(file.read())
         return Mark(str(found['job']), tuple(map(str, found['shards'])))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def refuse_another(folder: str, job: str) -> None:
-    """Refuses to finish records where another job has begun since; a folder may have no mark.
+    """Refuses to finish a file where another job has begun since; a folder may have no mark.
 
     Raises:
       LonghaulError: if the mark is that of another job.

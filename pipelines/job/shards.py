@@ -5,6 +5,7 @@ the same input gives the same bytes on any runner, with any number of workers, i
 arrival.
 """
 
+import contextlib
 import hashlib
 import json
 import posixpath
@@ -18,7 +19,7 @@ from pipelines.format import anchors, examples, records, segments
 from pipelines.format.anchors import AnchorSets
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
-from pipelines.job import metrics
+from pipelines.job import mark, metrics
 from pipelines.job.few_labels import without_others
 from pipelines.job.items import Hashed
 from pipelines.job.labels import Labels
@@ -35,10 +36,12 @@ def shard_of(id_hash: int, shards: int) -> int:
 
 
 class _File:
-    """A file that appears under its name when it is complete."""
+    """A file that appears under its name when it is complete, unless another job has begun."""
 
-    def __init__(self, path: str) -> None:
-        self.path, self._temporary = path, f'{path}.partial'
+    def __init__(self, name: str, plan: Plan) -> None:
+        self._folder, self._job = plan.options.output, plan.job
+        self._path = posixpath.join(self._folder, name)
+        self._temporary = records.unfinished_name(self._path, self._job)
         self._sha256, self.bytes = hashlib.sha256(), 0
         self._file = FileSystems.create(
             self._temporary,
@@ -54,8 +57,29 @@ class _File:
     def finish(self) -> str:
         """Gives the file its name; returns the sha256 of its content."""
         self._file.close()
-        FileSystems.rename([self._temporary], [self.path])
+        mark.refuse_another(self._folder, self._job)
+        FileSystems.rename([self._temporary], [self._path])
         return self._sha256.hexdigest()
+
+    def discard(self) -> None:
+        """Removes the file if it is unfinished, as far as that is possible."""
+        # File systems raise many kinds of errors, also for what is not there.
+        with contextlib.suppress(Exception):
+            self._file.close()
+            FileSystems.delete([mark.literal(self._temporary)])
+
+
+@contextlib.contextmanager
+def _files(plan: Plan, *names: str) -> Iterator[list[_File]]:
+    """Opens files of a shard; a refusal leaves no unfinished ones."""
+    mark.refuse_another(plan.options.output, plan.job)
+    files = [_File(name, plan) for name in names]
+    try:
+        yield files
+    except LonghaulError:
+        for file in files:
+            file.discard()
+        raise
 
 
 def write_shard(
@@ -75,30 +99,29 @@ def write_shard(
       The counts of the shard for `finish`, see `Tally.counts`.
 
     Raises:
-      LonghaulError: if two items have the same id.
+      LonghaulError: if two items have the same id, or another job has begun to write there.
     """
     hashed = in_order(hashed)
     _refuse_duplicates(hashed, plan)
     name = records.shard_name(split, shard, plan.shards)
-    path = posixpath.join(plan.options.output, name)
-    data, index = _File(f'{path}.tfrecord'), _File(f'{path}.index')
     tally = Tally(plan, labels)
-    for batch in decoded(hashed, plan, labels, threads):
-        if split == 'train':
-            batch = without_others(batch, plan)
-        _write_batch(batch, plan, tally, data=data, index=index)
-    return {
-        'split': split,
-        'files': _write_rejected(f'rejected-{name}.jsonl', tally.rejected, plan),
-        'shard': {
-            'name': name,
-            'examples': tally.examples,
-            'bytes': data.bytes,
-            'sha256': data.finish(),
-            'index_sha256': index.finish(),
-        },
-        **tally.counts(),
-    }
+    with _files(plan, f'{name}.tfrecord', f'{name}.index') as (data, index):
+        for batch in decoded(hashed, plan, labels, threads):
+            if split == 'train':
+                batch = without_others(batch, plan)
+            _write_batch(batch, plan, tally, data=data, index=index)
+        return {
+            'split': split,
+            'files': _write_rejected(f'rejected-{name}.jsonl', tally.rejected, plan),
+            'shard': {
+                'name': name,
+                'examples': tally.examples,
+                'bytes': data.bytes,
+                'sha256': data.finish(),
+                'index_sha256': index.finish(),
+            },
+            **tally.counts(),
+        }
 
 
 def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: _File) -> None:
@@ -158,10 +181,10 @@ def _write_rejected(name: str, lines: list[dict[str, str]], plan: Plan) -> dict[
     """Writes the list of rejected items, if there are any: {name of the file: its sha256}."""
     if not lines:
         return {}
-    file = _File(posixpath.join(plan.options.output, name))
-    for line in lines:
-        file.write((json.dumps(line, ensure_ascii=True) + '\n').encode())
-    return {name: file.finish()}
+    with _files(plan, name) as (file,):
+        for line in lines:
+            file.write((json.dumps(line, ensure_ascii=True) + '\n').encode())
+        return {name: file.finish()}
 
 
 def _refuse_duplicates(hashed: list[Hashed], plan: Plan) -> None:

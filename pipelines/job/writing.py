@@ -9,16 +9,27 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.records import unfinished_name
 
 # Only writing raises these.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def write_text(path: str, text: str) -> str:
-    """Writes a text file that appears when it is complete; returns its sha256."""
-    with FileSystems.create(f'{path}.partial', mime_type='text/plain') as file:
+def write_text(path: str, text: str, *, job: str = '') -> str:
+    """Writes a text file that appears when it is complete.
+
+    Args:
+      path: of the file.
+      text: its content.
+      job: whose file it is, for the name that it has until it is complete.
+
+    Returns:
+      The sha256 of the content.
+    """
+    unfinished = unfinished_name(path, job)
+    with FileSystems.create(unfinished, mime_type='text/plain') as file:
         file.write(text.encode())
-    FileSystems.rename([f'{path}.partial'], [path])
+    FileSystems.rename([unfinished], [path])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import image_data
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 import source_data
 from source_data import IMAGE_FLAGS, documents, encode_image, pixels, refusal, run_job
 
-from pipelines import output
+from pipelines import launcher, output
 from pipelines.format import anchors, records
 from pipelines.format.errors import LonghaulError
 from pipelines.job import graph
-from pipelines.job.mark import mark_of
+from pipelines.job.mark import mark_of, read
 
 TEXT_FLAGS = ('--auxiliary_steps=5', '--segment_steps=8')
 
@@ -226,6 +227,29 @@ def test_records_of_a_job_without_marks_are_replaced(tmp_path, table, monkeypatc
         assert run_job(table, *TEXT_FLAGS, f'--output={out}', '--overwrite') == 2
     job(out, table, *TEXT_FLAGS)
     assert len(source_data.contents(out)) == 6
+
+
+def test_a_damaged_mark_is_none(tmp_path, table):
+    (tmp_path / 'out').mkdir()
+    for text in ('[' * 100_000, '', '[]', '{"job": "a"}', '{"job": "a", "shards": 3}', '\xff'):
+        (tmp_path / 'out' / '.job.json').write_text(text, encoding='latin-1')
+        assert read(str(tmp_path / 'out')) is None
+    job(tmp_path / 'out', table, *TEXT_FLAGS)
+
+
+def test_a_source_that_goes_after_the_end_is_no_error(tmp_path, capsys, monkeypatch):
+    """What was taken for what is found out before the records are written."""
+    source_data.write_csv(tmp_path / 'in' / 'train.csv', documents())
+    original = launcher._finish
+
+    def finish(*arguments):
+        ended = original(*arguments)
+        shutil.rmtree(tmp_path / 'in')
+        return ended
+
+    monkeypatch.setattr(launcher, '_finish', finish)
+    job(tmp_path / 'out', f'--source=csv:{tmp_path / "in"}', *TEXT_FLAGS)
+    assert '  read as splits: train from train.csv\n' in capsys.readouterr().out
 
 
 def test_one_job_at_a_time_writes_into_a_folder(tmp_path, table, capsys, monkeypatch):

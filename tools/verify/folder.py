@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipelines.format import records
 from pipelines.format.records import FILE_NAME, STATS_NAME, RecordsInfo
+from pipelines.format.unreadable import refuses_unreadable
 from tools.verify.faults import Report
 from tools.verify.shard import verify_shard
 from tools.verify.tally import Tally
@@ -23,11 +24,17 @@ def verify(folder: str) -> Report:
       The faults, and how much was looked at.
 
     Raises:
-      LonghaulError: if there are no finished records of this version.
+      LonghaulError: if there are no finished records of this version, or a file cannot be read.
     """
     info, report = records.read_info(folder), Report()
+    with refuses_unreadable(folder):
+        _verify(folder, info, report)
+    return report
+
+
+def _verify(folder: str, info: RecordsInfo, report: Report) -> None:
     if not _verify_description(folder, info, report):
-        return report
+        return
     tally = Tally(info)
     for split, shards in info.shards.items():
         for shard in shards:
@@ -37,7 +44,6 @@ def verify(folder: str) -> Report:
             report.add(FILE_NAME, what)
         _verify_stats(folder, tally, report)
     _verify_others(folder, info, report)
-    return report
 
 
 def _read(folder: str, name: str, report: Report) -> bytes:
@@ -71,7 +77,7 @@ def _verify_stats(folder: str, tally: Tally, report: Report) -> None:
         data = file.read()
     try:
         differences = list(tally.stats_differences(json.loads(data)))
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         differences = [f'damaged ({error})']
     for what in differences:
         report.add(STATS_NAME, what)

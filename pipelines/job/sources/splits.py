@@ -20,6 +20,13 @@ _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 _FILLERS = ('set', 'split', 'data', 'dataset', 'images', 'texts', 'files')
 _SET = re.compile(r'(.*?)(set|data)')
 _MOST_SHOWN = 5
+# Endings of tables and of what they are packed in, also of those that no source reads.
+_FOREIGN = frozenset(
+    (
+        *('csv', 'tsv', 'json', 'jsonl', 'ndjson', 'parquet', 'arrow', 'feather', 'orc', 'avro'),
+        *('xls', 'xlsx', 'ods', 'gz', 'bz2', 'xz', 'zst', 'lz4', 'zip', '7z', 'rar', 'tar', 'tgz'),
+    )
+)
 
 
 def split_named(name: object) -> str | None:
@@ -33,9 +40,10 @@ def split_named(name: object) -> str | None:
     return _SPLIT_OF.get(words[0]) or (_SPLIT_OF.get(whole[1]) if whole else None)
 
 
-def resembles_a_split(name: str) -> bool:
-    """Whether the name of a split is a part of this name, as in seg_train or test2017."""
-    return split_named(name) is not None or any(w in _SPLIT_OF for w in _words(name))
+def resembled(name: str) -> set[str]:
+    """The splits whose names are parts of a name: test for seg_test, train for train2017."""
+    split = split_named(name)
+    return {split} if split else {_SPLIT_OF[w] for w in _words(name) if w in _SPLIT_OF}
 
 
 def _words(name: str) -> list[str]:
@@ -61,6 +69,25 @@ def refuse_twice(source: str, found: Iterable[tuple[str, str]]) -> None:
         )
 
 
+def refuse_resembling(source: str, names: list[str]) -> None:
+    """Refuses folders or zips whose names could be those of splits, as seg_train and seg_test.
+
+    Args:
+      source: the value of --source.
+      names: of all that lies beside each other.
+
+    Raises:
+      LonghaulError: if two resemble different splits, or if all resemble one.
+    """
+    alike = [name for name in names if resembled(name)]
+    different = {split for name in alike for split in resembled(name)}
+    if len(alike) > 1 and (len(different) > 1 or alike == names):
+        raise LonghaulError(
+            f'--source={source}: {shown(alike)} could be splits or classes; name splits train, '
+            'validation and test, or put all classes into one folder train'
+        )
+
+
 def find_tables(
     source: str, names: Iterable[str], suffixes: tuple[str, ...], others: tuple[str, ...] = ()
 ) -> list[tuple[str, str]]:
@@ -74,10 +101,11 @@ def find_tables(
 
     Raises:
       LonghaulError: if a split is there twice, if a table beside train has another name, or if one
-        that is a split cannot be read.
+        that is a split cannot be read, whatever its kind.
     """
     found, unread = [], []
-    for name in sorted(name for name in names if not is_clutter(name)):
+    names = sorted(name for name in names if not is_clutter(name))
+    for name in names:
         stem, ending = _parts(name, (*suffixes, *others))
         split = split_named(stem)
         if ending in suffixes and split is not None:
@@ -86,12 +114,27 @@ def find_tables(
             unread.append(name)
     found.sort(key=lambda pair: SPLITS.index(pair[1]))
     refuse_twice(source, found)
+    missed = [name for name in unread_splits(names, found) if _is_foreign(name, found)]
+    unread += [name for name in missed if name not in unread]
     if unread and any(split == 'train' for _, split in found):
         raise LonghaulError(
             f'--source={source}: holds {shown(unread)} beside {found[0][0]}, which says no split '
             f'that is read; name it train, validation or test with {suffixes[0]}, or move it away'
         )
     return found
+
+
+def unread_splits(names: Iterable[str], found: Iterable[tuple[str, str]]) -> list[str]:
+    """Files of any kind with the name of a split that are none of the tables that were found."""
+    known = {name for name, _ in found}
+    beside = sorted(name for name in names if '.' in name and name not in known)
+    return [name for name in beside if split_named(name.partition('.')[0])]
+
+
+def _is_foreign(name: str, found: Iterable[tuple[str, str]]) -> bool:
+    """Whether a file seems to be the only table of its split."""
+    stem, *endings = name.lower().split('.')
+    return not _FOREIGN.isdisjoint(endings) and split_named(stem) not in dict(found).values()
 
 
 def _parts(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
@@ -104,6 +147,11 @@ def _parts(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
 def told(found: Iterable[tuple[str, str]]) -> str:
     """Says what is taken for which split, for the last lines of a job."""
     return 'read as splits: ' + ', '.join(f'{split} from {name}' for name, split in found)
+
+
+def not_read(names: list[str]) -> list[str]:
+    """The line about what is not read, for the last lines of a job; none without names."""
+    return [f'not read: {shown(names)}'] if names else []
 
 
 def shown(names: list[str]) -> str:

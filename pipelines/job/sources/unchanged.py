@@ -9,6 +9,7 @@ import socket
 from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
+from pipelines.job.sources.listing import names_in
 
 
 class Seen(NamedTuple):
@@ -43,10 +44,14 @@ class Seen(NamedTuple):
 
 
 def see(*paths: str) -> Seen:
-    """Takes the size and the time of local files, and of all files directly in local folders."""
+    """Takes the size and the time of local files, and of all files directly in local folders.
+
+    Raises:
+      LonghaulError: for a folder that cannot be listed.
+    """
     found = {}
     for path in paths:
-        names = sorted(os.listdir(path)) if os.path.isdir(path) else ()
+        names = names_in(path) if os.path.isdir(path) else ()
         for file in [os.path.join(path, name) for name in names] or [path]:
             if os.path.isfile(file):
                 about = os.stat(file)

@@ -172,6 +172,22 @@ def test_an_index_that_does_not_fit_its_shard_is_refused(copied, field):
         reader(copied)
 
 
+def test_an_index_that_cannot_be_read_is_refused(copied):
+    path = copied / f'{NAME}.index'
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LonghaulError, match=f'^{path}: cannot be read .*directory'):
+        reader(copied)
+
+
+def test_a_shard_that_cannot_be_read_is_refused(copied):
+    found, path = reader(copied), copied / f'{NAME}.tfrecord'
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LonghaulError, match=f'^{path}: cannot be read .*directory'):
+        found.read(0)
+
+
 def test_records_json_of_other_shards_is_refused(copied):
     path = copied / 'records.json'
     values = json.loads(path.read_text())

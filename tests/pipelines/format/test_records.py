@@ -78,6 +78,13 @@ def test_refuses_a_missing_folder(tmp_path):
         records.read_info(folder)
 
 
+def test_refuses_a_description_that_cannot_be_read(tmp_path):
+    (tmp_path / 'records.json').mkdir()
+    path = tmp_path / 'records.json'
+    with pytest.raises(LonghaulError, match=f'^{path}: cannot be read .*directory.*; make it read'):
+        records.read_info(str(tmp_path))
+
+
 def test_an_unfinished_folder_is_not_taken_for_finished(tmp_path):
     # All that a job killed before its last step leaves behind.
     for name in ('train-00000-of-00001.tfrecord', 'stats.json', 'records.json.partial'):

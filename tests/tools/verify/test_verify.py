@@ -403,6 +403,20 @@ def test_what_is_missing_and_what_is_too_much(copy, capsys):
     assert 'train-00000-of-00002.index.partial: does not belong' in text
 
 
+@pytest.mark.parametrize(
+    'name', ['records.json', 'stats.json', 'train-00000-of-00002.tfrecord', '*1-of-00002.index']
+)
+def test_what_cannot_be_read_is_no_fault_of_the_records(copy, capsys, name):
+    (path,) = [p for p in copy.glob(name) if p.name.startswith(('train', 'records', 'stats'))]
+    path.unlink()
+    path.mkdir()
+    code, (line,) = verify(copy, capsys)
+    assert code == 2
+    assert line.startswith(f'error: {copy}')
+    assert path.name in line
+    assert 'cannot be read (' in line
+
+
 def test_no_records_are_refused(tmp_path, capsys):
     code, lines = verify(tmp_path, capsys)
     assert (code, len(lines)) == (2, 1)

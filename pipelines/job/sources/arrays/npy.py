@@ -13,7 +13,6 @@ import dataclasses
 import io
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,24 +20,16 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources.arrays.header import Header, read_header
-from pipelines.job.sources.arrays.labels import LABEL_FILES, Entry, read_labels
+from pipelines.job.sources.arrays.labels import LABEL_FILES, read_labels
+from pipelines.job.sources.arrays.listed import Place, arrays_in
 from pipelines.job.sources.arrays.values import check_floats
-from pipelines.job.sources.clutter import is_clutter
-from pipelines.job.sources.files.folders import LINKED_FOLDER, refuse_folder
 from pipelines.job.sources.files.paths import check_regular, errno_text, read_file
-from pipelines.job.sources.splits import refuse_twice, split_named, told
+from pipelines.job.sources.listing import names_in
+from pipelines.job.sources.splits import not_read, split_named, told, unread_splits
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
-_UNLABELLED = Entry(None, None)
 # The number of shards is estimated as if all sequences had so many steps.
 _STEPS = 300
-
-
-class Place(NamedTuple):
-    """`name`: the path below the folder, with '/'. `reason`: why it is rejected; '' for none."""
-
-    name: str
-    reason: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +57,7 @@ class Npy:
 
     def groups(self) -> list[Group]:
         """The folder, once for each split that has arrays."""
-        found = {item.split for item in _list(self.path)}
+        found = {item.split for item in arrays_in(self.path)}
         if 'train' not in found:
             raise LonghaulError(
                 f'--source=npy:{self.path}: no array to train on; put some into train/, or give '
@@ -75,16 +66,19 @@ class Npy:
         return [Group(self.path, split) for split in SPLITS if split in found]
 
     def told(self) -> list[str]:
-        """What is taken for which split, if the names of folders say it."""
+        """What is taken for which split, if the names of folders say it, and what is not read."""
         if any(entry.split is not None for entry in read_labels(self.path).values()):
             return []
-        tops = sorted({item.place.name.partition('/')[0] for item in _list(self.path)})
+        tops = sorted({item.place.name.partition('/')[0] for item in arrays_in(self.path)})
         found = [(top, split) for top in tops if (split := split_named(top)) is not None]
-        return [told(found)] if found else []
+        if not found:
+            return []
+        others = [n for n in names_in(self.path) if not n.lower().endswith('.npy')]
+        return [told(found), *not_read(unread_splits(others, found))]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists arrays by name, and files that the label file alone names."""
-        found = [item for item in _list(self.path) if item.split == group.split]
+        found = [item for item in arrays_in(self.path) if item.split == group.split]
         for name in LABEL_FILES:
             self.seen.check(os.path.join(self.path, name))
         return iter(found)
@@ -134,7 +128,7 @@ class Npy:
 
     def estimated_items(self) -> int:
         """A number by size: a sequence is taken to have 300 steps."""
-        paths = (os.path.join(self.path, item.place.name) for item in _list(self.path))
+        paths = (os.path.join(self.path, item.place.name) for item in arrays_in(self.path))
         size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
         return size // (_STEPS * self.channels * self.width) + 1
 
@@ -152,7 +146,7 @@ def make_npy(path: str, *, class_names: tuple[str, ...] | None = None) -> Npy:
     if not os.path.isdir(path):
         raise LonghaulError(f'--source=npy:{path}: no such folder; name one with .npy files')
     fault, seen = 'it holds none', see(*(os.path.join(path, name) for name in LABEL_FILES))
-    for item in _list(path):
+    for item in arrays_in(path):
         try:
             header = _header(path, item.place)
         except Rejected as verdict:
@@ -192,44 +186,3 @@ def _usable(folder: str, place: Place) -> str:
     if not os.path.lexists(path):
         raise Rejected('the label file names it, and there is no such file')
     return path
-
-
-def _list(folder: str) -> Iterator[Item[Place]]:
-    """All arrays by name. Links to folders are listed too, and rejected when they are read."""
-    labels = read_labels(folder)
-    linked: set[str] = set()
-    own = _has_splits(folder)
-    by_column = any(entry.split is not None for entry in labels.values())
-    for name in sorted({*_names(folder, linked), *labels}):
-        entry, top = labels.get(name, _UNLABELLED), name.partition('/')[0]
-        inside = split_named(top) if own else None
-        split = entry.split or inside or 'train'
-        reason, label = LINKED_FOLDER if name in linked else '', entry.label
-        if own and not by_column:
-            if inside is None:
-                reason, label = f'outside of the folders {", ".join(SPLITS)}', None
-            yield Item(name, split, label, folder, Place(name, reason))
-        else:
-            yield Item(f'{split}/{name}', split, label, folder, Place(name, reason))
-
-
-def _has_splits(folder: str) -> bool:
-    """Whether folders of splits lie in a folder."""
-    names = [n for n in os.listdir(folder) if os.path.isdir(os.path.join(folder, n))]
-    found = [(name, split) for name in sorted(names) if (split := split_named(name)) is not None]
-    refuse_twice(f'npy:{folder}', found)
-    return bool(found)
-
-
-def _names(folder: str, linked: set[str]) -> Iterator[str]:
-    """Paths below the folder with '/'. Links to folders are not followed; `linked` gets them."""
-    for below, folders, files in os.walk(folder, onerror=refuse_folder):
-        links = {name for name in folders if os.path.islink(os.path.join(below, name))}
-        for file in (*files, *links):
-            name = os.path.relpath(os.path.join(below, file), folder).replace(os.sep, '/')
-            if is_clutter(name):
-                continue
-            if file in links:
-                linked.add(name)
-            if file in links or name.lower().endswith('.npy'):
-                yield name

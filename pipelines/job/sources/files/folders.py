@@ -17,6 +17,7 @@ from pipelines.job.sources import limits, splits
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files import zips
 from pipelines.job.sources.files.layout import Layout, find_layout
+from pipelines.job.sources.listing import refuse_folder
 from pipelines.job.text_encoding import is_utf8
 
 LINKED_FOLDER = 'a link to a folder, which is not followed'
@@ -64,8 +65,7 @@ class ClassFolders:
             lines.append(splits.told(pairs))
         elif found.names[0]:
             lines.append(f'read below {found.names[0]}')
-        if found.unread:
-            lines.append(f'not read: {splits.shown(found.unread)}')
+        lines += splits.not_read(found.unread)
         clutter = [name for name in self._all_names(found) if is_clutter(name)]
         if clutter:
             lines.append(f'passed over, left by systems: {len(clutter):,} files, as {clutter[0]}')
@@ -188,18 +188,6 @@ def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
         prefix = '' if below == '.' else f'{below}/'
         for name in sorted([*files, *links]):
             yield prefix + name, prefix + name, name not in links
-
-
-def refuse_folder(error: OSError) -> None:
-    """Refuses a folder that os.walk cannot list. Without this, its files would be missing.
-
-    Raises:
-      LonghaulError: always.
-    """
-    raise LonghaulError(
-        f'--source: the folder {error.filename} cannot be listed ({error.strerror}); make it '
-        'readable, or move it away'
-    )
 
 
 def _folder_size(root: str, place: str) -> int:

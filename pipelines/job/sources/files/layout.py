@@ -7,24 +7,16 @@ one. What could be a split or a class is refused by name.
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group
 from pipelines.job.sources import splits
-from pipelines.job.sources.clutter import is_clutter
-from pipelines.job.sources.files import zips
+from pipelines.job.sources.files.levels import Level, looks_into
 
+Look = Callable[[str], Level]
 # Splits below classes are looked for in so many classes.
 _LOOKED_INTO = 4
-
-
-class Level(NamedTuple):
-    """The names of folders and files directly in a folder, without clutter, in order."""
-
-    folders: list[str]
-    files: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +56,15 @@ class _Finder:
 
     def find(self, path: str) -> Layout:
         """The layout of a folder or a zip."""
-        look = _looks(path)
+        look = looks_into(path)
         top, level = self._unwrapped(look)
-        packed = [n for n in level.files if n.lower().endswith('.zip') and os.path.isdir(path)]
+        packed = _zips(level) if os.path.isdir(path) else []
         parts = [*level.folders, *packed]
-        named = [(n, split) for n in parts if (split := splits.split_named(_stem(n, packed)))]
+        named = [(n, split) for n in parts if (split := splits.split_named(_unpacked(n)))]
         if not named:
-            self._refuse_unclear(look, top, level.folders)
+            splits.refuse_resembling(self._source, parts)
+            self._refuse_splits_below(look, top, level.folders)
+            self._unread += [n for n in level.files if not n.lower().endswith(self._suffixes)]
             return Layout([_group(path, top, 'train')], [top], self._unread)
         self._check(named, [name for name in parts if name not in dict(named)])
         self._unread += [name for name in level.files if name not in packed]
@@ -78,29 +72,49 @@ class _Finder:
         for name, split in sorted(named, key=lambda pair: SPLITS.index(pair[1])):
             if name in packed:
                 own = os.path.join(path, top, name)
-                inside, _ = self._unwrapped(_looks(own))
+                inside = self._inside(looks_into(own), '', split, f'{top}{name}/')
                 groups.append(_group(own, inside, split))
                 names.append(f'{top}{name}/{inside}' if inside else f'{top}{name}')
             else:
-                inside, _ = self._unwrapped(look, f'{top}{name}/')
+                inside = self._inside(look, f'{top}{name}/', split)
                 groups.append(_group(path, inside, split))
                 names.append(inside)
         return Layout(groups, names, self._unread)
 
-    def _unwrapped(self, look: Callable[[str], Level], place: str = '') -> tuple[str, Level]:
-        """The innermost folder that a place wraps, and what it holds."""
-        level = look(place)
-        while len(level.folders) == 1 and not self._items(level):
+    def _unwrapped(self, look: Look) -> tuple[str, Level]:
+        """The innermost folder that the source wraps, and what it holds."""
+        place, level = '', look('')
+        while len(level.folders) == 1:
+            # A split that stands alone is a split, not a wrapper.
+            if any(splits.split_named(_unpacked(name)) for name in (*level.folders, *_zips(level))):
+                break
             below = f'{place}{level.folders[0]}/'
             inner = look(below)
-            if not inner.folders or self._items(inner):
-                break
-            # A split that stands alone is a split, not a wrapper.
-            if not place and splits.split_named(level.folders[0]):
+            parts = [*inner.folders, *map(_unpacked, _zips(inner))]
+            strays = self._items(level) or self._items(inner)
+            if not parts or (strays and not _are_splits(parts)):
                 break
             self._unread += level.files
             place, level = below, inner
         return place, level
+
+    def _inside(self, look: Look, place: str, split: str, prefix: str = '') -> str:
+        """The innermost folder that a split wraps; `prefix`: the name of its zip, for refusals."""
+        level = look(place)
+        while len(level.folders) == 1:
+            below = f'{place}{level.folders[0]}/'
+            inner, named = look(below), splits.split_named(level.folders[0])
+            strays = self._items(level) or self._items(inner)
+            if not inner.folders or (strays and named is None):
+                break
+            if named not in (None, split):
+                raise LonghaulError(
+                    f'--source={self._source}: {prefix}{below} is {named} in {split}; put its '
+                    f'classes directly into {split}, or give it to {named}'
+                )
+            self._unread += level.files
+            place, level = below, inner
+        return place
 
     def _items(self, level: Level) -> bool:
         return any(name.lower().endswith((*self._suffixes, '.zip')) for name in level.files)
@@ -119,74 +133,51 @@ class _Finder:
                 'train; name a folder that holds train, or put all classes into one folder train'
             )
 
-    def _refuse_unclear(self, look: Callable[[str], Level], top: str, classes: list[str]) -> None:
-        if len(classes) > 1 and all(map(splits.resembles_a_split, classes)):
+    def _refuse_splits_below(self, look: Look, top: str, classes: list[str]) -> None:
+        inner = {name: look(f'{top}{name}/').folders for name in classes[:_LOOKED_INTO]}
+        holding = [name for name in inner if any(map(splits.split_named, inner[name]))]
+        for name in holding:
+            if len(inner[name]) > 1 and _are_splits(inner[name]):
+                self._refuse_below(top, name, _named(inner[name]), classes, alone=len(holding) == 1)
+
+    def _refuse_below(
+        self, top: str, name: str, found: list[str], classes: list[str], *, alone: bool
+    ) -> None:
+        """Refuses a folder that holds splits; `alone`: no other folder seems to."""
+        holds = f'--source={self._source}: {top}{name} holds {splits.shown(found)}'
+        if alone:
+            path = self._source.partition(':')[2]
+            others = splits.shown([other for other in classes if other != name])
             raise LonghaulError(
-                f'--source={self._source}: {splits.shown(classes)} could be splits or classes; '
-                'name splits train, validation and test, or put all classes into one folder train'
+                f'{holds}, which are names of splits, beside {others}; name {path}/{top}{name} '
+                'itself (of a zip: unpack it first), or give these folders other names'
             )
-        for name in classes[:_LOOKED_INTO]:
-            inner = look(f'{top}{name}/').folders
-            if len(inner) > 1 and all(map(splits.split_named, inner)):
-                raise LonghaulError(
-                    f'--source={self._source}: {top}{name} holds {splits.shown(inner)}: splits '
-                    f'stand above the classes; move the files to {inner[0]}/{name} and so on'
-                )
+        raise LonghaulError(
+            f'{holds}: splits stand above the classes; move the files to {found[0]}/{name} and so '
+            'on'
+        )
 
 
-def _stem(name: str, packed: list[str]) -> str:
-    return name[: -len('.zip')] if name in packed else name
+def _named(names: list[str]) -> list[str]:
+    return [name for name in names if splits.split_named(name)]
+
+
+def _are_splits(names: list[str]) -> bool:
+    """Whether all of some names are splits, or some of them are different splits."""
+    found = _named(names)
+    return found == names or len({splits.split_named(name) for name in found}) > 1
+
+
+def _zips(level: Level) -> list[str]:
+    return [name for name in level.files if name.lower().endswith('.zip')]
+
+
+def _unpacked(name: str) -> str:
+    """The name of a zip without its suffix; any other name as it is."""
+    return name[: -len('.zip')] if name.lower().endswith('.zip') else name
 
 
 def _group(path: str, inside: str, split: str) -> Group:
     if os.path.isdir(path):
         return Group(os.path.join(path, inside.rstrip('/')) if inside else path, split)
     return Group(path, split, inside)
-
-
-def _looks(path: str) -> Callable[[str], Level]:
-    """A function: the place of a folder ('' or 'a/b/') -> what it holds."""
-    return _Folder(path).look if os.path.isdir(path) else _Zip(path).look
-
-
-class _Folder:
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def look(self, place: str) -> Level:
-        """What a folder below the path holds."""
-        level = Level([], [])
-        try:
-            entries = sorted(os.scandir(os.path.join(self._path, place)), key=lambda e: e.name)
-        except OSError as error:
-            raise LonghaulError(
-                f'--source: the folder {error.filename} cannot be listed ({error.strerror}); make '
-                'it readable, or move it away'
-            ) from error
-        for entry in entries:
-            # A split may be a link to a folder. Other links to folders are no folders here.
-            follow = splits.split_named(entry.name) is not None
-            if not is_clutter(entry.name):
-                is_folder = entry.is_dir(follow_symlinks=follow)
-                (level.folders if is_folder else level.files).append(entry.name)
-        return level
-
-
-class _Zip:
-    def __init__(self, path: str) -> None:
-        self._levels: dict[str, tuple[set[str], set[str]]] = {}
-        for name, _, usable in zips.names(path):
-            if usable and not is_clutter(name):
-                self._add(name)
-
-    def _add(self, name: str) -> None:
-        folder, _, file = name.rpartition('/')
-        self._levels.setdefault(f'{folder}/' if folder else '', (set(), set()))[1].add(file)
-        while folder:
-            folder, _, below = folder.rpartition('/')
-            self._levels.setdefault(f'{folder}/' if folder else '', (set(), set()))[0].add(below)
-
-    def look(self, place: str) -> Level:
-        """What a folder in the zip holds."""
-        folders, files = self._levels.get(place, (set(), set()))
-        return Level(sorted(folders), sorted(files))

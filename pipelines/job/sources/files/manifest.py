@@ -31,7 +31,7 @@ from pipelines.job.sources.files.paths import (
     locate,
     read_file,
 )
-from pipelines.job.sources.splits import find_tables, split_named, told
+from pipelines.job.sources.splits import find_tables, not_read, split_named, told, unread_splits
 from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
 from pipelines.job.sources.tables.rows import parse_label, refuse_resembling, require_columns
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
@@ -65,6 +65,7 @@ class Manifest:
       names: names of the classes, see `labels.resolve`; None: as found.
       delimiter: of CSV, see `Csv`.
       seen: the tables as they were before they were read.
+      unread: files with names of splits that are no tables.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Manifest:
     names: tuple[str, ...] | None = None
     delimiter: str | None = None
     seen: Seen = NOTHING
+    unread: tuple[str, ...] = ()
     kind: str = 'image'
     channels: int = 3
 
@@ -83,10 +85,11 @@ class Manifest:
         return [Group(table, split) for table, split, _ in self.parts]
 
     def told(self) -> list[str]:
-        """What is taken for which split, if the names of tables say it."""
-        named = self.by_column or self.parts[0][0] == self.path
+        """What is taken for which split, if the names of tables say it, and what is not read."""
+        if self.by_column or self.parts[0][0] == self.path:
+            return []
         found = [(posixpath.basename(table), split) for table, split, _ in self.parts]
-        return [] if named else [told(found)]
+        return [told(found), *not_read([*self.unread])]
 
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists rows in order."""
@@ -186,7 +189,7 @@ def make_manifest(
     Raises:
       LonghaulError: for missing tables or columns, or nothing to train on.
     """
-    tables = _find_tables(path)
+    tables, unread = _find_tables(path)
     seen = see(*(table for table, _ in tables if not is_remote(table)))
     splits = [_check_columns(table, path_column, label_column, delimiter) for table, _ in tables]
     by_column = any(splits)
@@ -207,11 +210,16 @@ def make_manifest(
             'of its rows the split train'
         )
     counted = tuple((*key, rows) for key, rows in parts)
-    return Manifest(path, *columns, by_column, counted, class_names, delimiter, seen)
+    return Manifest(path, *columns, by_column, counted, class_names, delimiter, seen, unread)
 
 
-def _find_tables(path: str) -> list[tuple[str, str | None]]:
-    """(table, split that its name says; None for a file that the user has named)."""
+def _find_tables(path: str) -> tuple[list[tuple[str, str | None]], tuple[str, ...]]:
+    """Finds the tables.
+
+    Returns:
+      (table, split that its name says; None for a file that the user has named), and other files
+      with names of splits.
+    """
     source = f'--source=manifest:{path}'
     try:
         if path.lower().endswith(SUFFIXES) and not os.path.isdir(path):
@@ -219,12 +227,9 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
                 raise LonghaulError(f'{source}: no such file; name a table')
             if not is_remote(path):
                 check_regular(path)
-            return [(path, None)]
+            return [(path, None)], ()
         names = names_in(path) if is_remote(path) or os.path.isdir(path) else []
-        found: list[tuple[str, str | None]] = [
-            (posixpath.join(path, name), split)
-            for name, split in find_tables(f'manifest:{path}', names, SUFFIXES)
-        ]
+        tables = find_tables(f'manifest:{path}', names, SUFFIXES)
     except LonghaulError:
         raise
     except Rejected as verdict:
@@ -236,12 +241,13 @@ def _find_tables(path: str) -> list[tuple[str, str | None]]:
             f'{source}: cannot be looked at ({reason}); mend the path, and for gs:// install '
             'longhaul[gcp]'
         ) from error
-    if not any(split == 'train' for _, split in found):
+    if not any(split == 'train' for _, split in tables):
         raise LonghaulError(
             f'{source}: neither a table whose name ends in .csv, .tsv or .jsonl (or these with '
             '.gz, .bz2 or .xz) nor a folder with such a table train; name one'
         )
-    return found
+    found = [(posixpath.join(path, name), split) for name, split in tables]
+    return [*found], tuple(unread_splits(names, tables))
 
 
 def _check_columns(

@@ -20,6 +20,8 @@ from pipelines.job.sources import limits
 # zipfile can unpack these up to a limit. It unpacks bzip2 and LZMA without one.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+# A name of 64 KiB could otherwise stand for 32,767 folders.
+_MOST_FOLDERS = 100
 # Errors that zipfile raises for a damaged file.
 _DAMAGE = (
     OSError,
@@ -53,6 +55,8 @@ def _fault_of_name(place: str) -> str | None:
         return 'its name holds a zero byte'
     if '..' in place.replace('\\', '/').split('/'):
         return 'its name leads out of the zip'
+    if place.replace('\\', '/').count('/') > _MOST_FOLDERS:
+        return f'its name has more than {_MOST_FOLDERS} folders'
     return None
 
 

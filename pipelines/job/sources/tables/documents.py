@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Group, Item, Payload, Rejected
 from pipelines.job.sources import splits
+from pipelines.job.sources.clutter import is_clutter
+from pipelines.job.sources.listing import names_in
 from pipelines.job.sources.tables.csv_rows import Csv
 from pipelines.job.sources.tables.json_rows import JsonLines
 from pipelines.job.sources.tables.opening import is_packed, open_table, suffixes_of
@@ -60,18 +62,32 @@ class Documents:
             if self.label_column is None:
                 refuse_resembling(group.path, columns, 'label', flag='label_column')
             split = 'split' if 'split' in columns else resembling(columns, 'split')
-            if os.path.isfile(self.path) and split is not None:
-                raise LonghaulError(
-                    f'--source={self.prefix}:{self.path}: has a column {split!r}, which this '
-                    f'source does not read: put the rows of each split into train.{self.prefix}, '
-                    f'validation.{self.prefix} and test.{self.prefix} in a folder, or rename it'
-                )
+            if split is not None:
+                self._refuse_column(split, group)
         return found
 
+    def _refuse_column(self, name: str, group: Group) -> None:
+        source = f'--source={self.prefix}:{self.path}'
+        if group.path != self.path:
+            raise LonghaulError(
+                f'{source}: a table in a folder has its split from its name, and '
+                f'{os.path.basename(group.path)} has a column {name!r} as well; drop the column, '
+                'or rename it'
+            )
+        raise LonghaulError(
+            f'{source}: has a column {name!r}, which this source does not read: put the rows of '
+            f'each split into train.{self.prefix}, validation.{self.prefix} and '
+            f'test.{self.prefix} in a folder, or rename it'
+        )
+
     def told(self) -> list[str]:
-        """What is taken for which split."""
+        """What is taken for which split, and what is not read."""
+        if not os.path.isdir(self.path):
+            return []
         found = [(os.path.basename(g.path), g.split) for g in _find_tables(self.prefix, self.path)]
-        return [splits.told(found)] if os.path.isdir(self.path) else []
+        names = [name for name in names_in(self.path) if not is_clutter(name)]
+        unread = [name for name in names if name not in dict(found)]
+        return [splits.told(found), *splits.not_read(unread)]
 
     def items(self, group: Group) -> Iterator[Item[int]]:
         """Lists rows in order; ids are SPLIT/ROW, from 0, without the header and blank lines."""
@@ -101,6 +117,8 @@ class Documents:
                 yield self._payload(row)
 
     def _label(self, row: Row) -> str | None | Rejected:
+        if 'split' in row.values:
+            return Rejected('the row has a split, and the first one has none')
         return self.table.label(row, self.label_column or 'label')
 
     def _payload(self, row: Row | Rejected) -> Payload | Rejected:
@@ -173,7 +191,7 @@ def _find_tables(prefix: str, path: str) -> list[Group]:
             f'--source={source}: no regular file, and a table is read several times; save it as one'
         )
     own, others = _KINDS[prefix]
-    found = splits.find_tables(source, os.listdir(path), suffixes_of(*own), suffixes_of(*others))
+    found = splits.find_tables(source, names_in(path), suffixes_of(*own), suffixes_of(*others))
     if not any(split == 'train' for _, split in found):
         raise LonghaulError(
             f'--source={source}: holds neither train.{prefix} nor train.{prefix}.gz; name the file '

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.format.errors import LonghaulError
 from pipelines.job.sources.clutter import is_clutter
-from pipelines.job.sources.splits import find_tables, resembles_a_split, split_named
+from pipelines.job.sources.splits import find_tables, resembled, split_named
 
 SUFFIXES = ('.csv', '.csv.gz')
 
@@ -26,10 +26,13 @@ def test_names(split, names):
 
 
 def test_what_resembles_a_split():
-    found = [
-        n for n in ('seg_train', 'test', 'attest', 'dog_val', 'Hotdog') if resembles_a_split(n)
-    ]
-    assert found == ['seg_train', 'test', 'dog_val']
+    names = ('seg_train', 'test', 'attest', 'dog_val', 'Hotdog', 'train_dev')
+    assert {name: found for name in names if (found := resembled(name))} == {
+        'seg_train': {'train'},
+        'test': {'test'},
+        'dog_val': {'validation'},
+        'train_dev': {'train', 'validation'},
+    }
 
 
 def test_clutter():

@@ -303,6 +303,50 @@ def test_no_folder_is_missing_in_silence(tmp_path, monkeypatch):
         source.groups()
 
 
+def test_a_link_of_a_split_is_followed(tmp_path):
+    """As images: does; links elsewhere are not."""
+    root = write(tmp_path / 'in', {'train/a.npy': values(0)})
+    write(tmp_path / 'other', {'b.npy': values(1), 'more/c.npy': values(2)})
+    (root / 'Test').symlink_to(tmp_path / 'other')
+    (tmp_path / 'other' / 'test').symlink_to(tmp_path / 'other')
+    (root / 'val.zip').touch()
+    source = make_npy(str(root))
+    train, test = source.groups()
+    items = list(source.items(test))
+    assert [(i.id, i.place.reason) for i in items] == [
+        ('Test/b.npy', ''),
+        ('Test/more/c.npy', ''),
+        ('Test/test', 'a link to a folder, which is not followed'),
+    ]
+    assert [i.id for i in source.items(train)] == ['train/a.npy']
+    assert [p.content for p in source.read(str(root), items[:2])] == [
+        npy(values(1)),
+        npy(values(2)),
+    ]
+    assert source.told() == [
+        'read as splits: test from Test, train from train',
+        'not read: val.zip',
+    ]
+
+
+@pytest.mark.parametrize('target', ['gone', 'in/train/a.npy'])
+def test_a_link_of_a_split_that_leads_to_no_folder_is_refused(tmp_path, target):
+    root = write(tmp_path / 'in', {'train/a.npy': values(0)})
+    (root / 'test').symlink_to(tmp_path / target)
+    with pytest.raises(LonghaulError, match='test is a link that leads to no folder; mend'):
+        make_npy(str(root))
+
+
+def test_folders_that_resemble_splits_are_refused(tmp_path):
+    arrays = {f'{name}/a.npy': values(0) for name in ('seg_train', 'seg_test', 'docs')}
+    root = write(tmp_path, arrays)
+    message = f'--source=npy:{root}: seg_test, seg_train could be splits or classes; name splits'
+    with pytest.raises(LonghaulError, match=message):
+        make_npy(str(root))
+    rows = [['file', 'split'], *([name, 'train'] for name in arrays)]
+    assert len(list(make_npy(str(write(tmp_path, {}, rows))).groups())) == 1
+
+
 def test_the_first_sound_header_decides(tmp_path):
     arrays = {'a.npy': b'none', 'b.npy': values(0)[:, :2], 'c.npy': values(1)}
     source = make_npy(str(write(tmp_path, arrays)))
