@@ -12,6 +12,8 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.records import STATS_NAME, RecordsInfo
 from pipelines.format.unreadable import refuses_unreadable
 
+_AGAIN = 'run python -m pipelines.main again with --overwrite'
+
 
 @dataclasses.dataclass(frozen=True)
 class ValueScales:
@@ -42,23 +44,40 @@ def read_scales(folder: str, info: RecordsInfo) -> ValueScales:
     Raises:
       LonghaulError: if stats.json is missing, unreadable or damaged.
     """
-    path = posixpath.join(folder, STATS_NAME)
-    if not tf.io.gfile.exists(path):
+    stats, path = read_stats(folder, info), posixpath.join(folder, STATS_NAME)
+    if stats is None:
         raise LonghaulError(
             f'{path}: missing, and it says how much the values vary; copy it from where the '
             'records were written, or run python -m pipelines.main again with --overwrite'
         )
+    try:
+        return _scales(stats, 255 if info.spec.dtype == 'uint8' else 1)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LonghaulError(f'{path}: damaged ({error}); {_AGAIN}') from error
+
+
+def read_stats(folder: str, info: RecordsInfo) -> dict[str, Any] | None:
+    """Reads the stats.json of a data set; None if there is none.
+
+    Raises:
+      LonghaulError: if it is unreadable or damaged.
+    """
+    path = posixpath.join(folder, STATS_NAME)
+    if not tf.io.gfile.exists(path):
+        return None
     with refuses_unreadable(path), tf.io.gfile.GFile(path, 'rb') as file:
         data = file.read()
-    damaged = 'run python -m pipelines.main again with --overwrite'
     sha256 = hashlib.sha256(data).hexdigest()
     # Records of an older job do not list the hash of stats.json.
     if info.files.get(STATS_NAME, sha256) != sha256:
-        raise LonghaulError(f'{path}: damaged (its sha256 is not that of records.json); {damaged}')
+        raise LonghaulError(f'{path}: damaged (its sha256 is not that of records.json); {_AGAIN}')
     try:
-        return _scales(json.loads(data), 255 if info.spec.dtype == 'uint8' else 1)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise LonghaulError(f'{path}: damaged ({error}); {damaged}') from error
+        found = json.loads(data)
+        if not isinstance(found, dict):
+            raise ValueError(f'{type(found).__name__} in place of an object')
+    except (ValueError, RecursionError) as error:
+        raise LonghaulError(f'{path}: damaged ({error}); {_AGAIN}') from error
+    return found
 
 
 def _scales(stats: dict[str, Any], largest: int) -> ValueScales:

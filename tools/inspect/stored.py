@@ -2,10 +2,8 @@
 
 import dataclasses
 import difflib
-import json
 import os
 import posixpath
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +12,7 @@ from pipelines.format import anchors, records, segments
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
+from pipelines.format.scales import read_stats
 
 # Ids that are compared with one that was not found.
 _NEAR = 2000
@@ -57,13 +56,13 @@ class Records:
         """Reads the description and the indexes.
 
         Raises:
-          LonghaulError: if there are no finished records.
+          LonghaulError: if there are no finished records, or their stats.json is damaged.
         """
         self.folder, self.info = folder, records.read_info(folder)
         self.name = posixpath.basename(
             (folder if '://' in folder else os.path.abspath(folder)).rstrip('/')
         )
-        self.stats = _stats(folder)
+        self.stats = read_stats(folder, self.info) or {}
         self.readers = {
             s: RecordReader(folder, s, self.info) for s in records.SPLITS if s in self.info.shards
         }
@@ -129,14 +128,6 @@ class Records:
 def _shown(example_id: bytes) -> str:
     """An id as text; names of files may hold bytes that are no UTF-8."""
     return example_id.decode('utf-8', 'backslashreplace')
-
-
-def _stats(folder: str) -> dict[str, Any]:
-    path = posixpath.join(folder, 'stats.json')
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        return json.loads(file.read())
 
 
 def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:

@@ -8,8 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.format.errors import LonghaulError, first_line
+from pipelines.format.errors import LonghaulError
 from pipelines.format.records import FILE_NAME, RecordsInfo
+from pipelines.format.unreadable import refuses_unreadable
 
 _CHUNK = 1 << 22
 # Reading them takes less time than TensorFlow's import.
@@ -60,14 +61,9 @@ def _differing(folder: str, info: RecordsInfo) -> Iterator[str]:
 
 def _sha256(path: str) -> str:
     total = hashlib.sha256()
-    try:
-        with tf.io.gfile.GFile(path, 'rb') as file:
-            while chunk := file.read(_CHUNK):
-                total.update(chunk)
-    except tf.errors.OpError as error:
-        raise LonghaulError(
-            f'{path}: cannot be read ({first_line(error)}); let this user read it, or {_AGAIN}'
-        ) from error
+    with refuses_unreadable(path), tf.io.gfile.GFile(path, 'rb') as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
     return total.hexdigest()
 
 

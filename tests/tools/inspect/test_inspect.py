@@ -296,6 +296,11 @@ def test_a_page_lists_what_was_rejected_and_needs_no_statistics(markup_records, 
     text = Page(path.read_text()).text
     assert '2 of 42 items (4.8 %)' in text
     assert 'the text is empty' in text
-    (Path(markup_records) / 'stats.json').unlink()
+    stats = Path(markup_records) / 'stats.json'
+    stats.write_text('[' * 100_000)
+    code, _, error = inspect(capsys, markup_records, f'--html={path}')
+    assert code == 2
+    assert f'{stats}: damaged (' in error
+    stats.unlink()
     assert inspect(capsys, markup_records, f'--html={path}')[0] == 0
     assert 'no stats.json' in Page(path.read_text()).text
