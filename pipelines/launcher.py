@@ -135,7 +135,11 @@ def _summary(info: RecordsInfo, told: list[str], folder: str, seconds: float) ->
         rows.append(f'  {bad:,} item{"s" if bad > 1 else ""} rejected: see rejected-*.jsonl')
     length = info.spec.fixed_length
     what = f'{length} steps each' if length else 'of different length'
-    head = f'{len(info.class_names)} classes, {what}, segments of {info.segment_steps}'
+    names = info.class_names
+    if len(names) == 1:
+        rows.append(f'  all are of one class, {printable(names[0])}: nothing to tell apart')
+    head = f'{len(names)} class{"es" if len(names) != 1 else ""}, {what}, '
+    head += f'segments of {info.segment_steps}'
     return '\n'.join([f'{head}, in {seconds:.0f} s:', *rows, f'records: {folder}'])
 
 

@@ -51,6 +51,8 @@ def ended(tmp_path_factory) -> dict[str, tuple[str, str, int]]:
     folder = tmp_path_factory.mktemp('main')
     (folder / 'names.txt').write_text('fog\nmist\n')
     table = source_data.write_csv(folder / 't.csv', source_data.documents())
+    one = folder / 'one.csv'
+    one.write_text('text,label\n' + 'some words,fog\n' * 20)
     needed = (f'--source=csv:{table}', '--auxiliary_steps=5')
     calls = {
         'typo': [*needed, f'--output={folder / "typo"}', '--segmentsteps=8'],
@@ -60,6 +62,7 @@ def ended(tmp_path_factory) -> dict[str, tuple[str, str, int]]:
             f'--class_names={folder / "names.txt"}',
         ],
         'good': [*needed, f'--output={folder / "good"}'],
+        'one': [f'--source=csv:{one}', '--auxiliary_steps=5', f'--output={folder / "one"}'],
     }
     lines = '\n'.join(json.dumps([name, *flags]) for name, flags in calls.items())
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -105,3 +108,10 @@ def test_a_job_says_what_it_wrote(ended):
     assert lines[0].startswith('2 classes, of different length, segments of 300, in ')
     assert [line.split()[0] for line in lines[1:]] == ['train', 'validation', 'records:']
     assert 'Traceback' not in stderr
+
+
+def test_a_job_says_that_all_are_of_one_class(ended):
+    stdout, stderr, code = ended['one']
+    assert code == 0, stderr
+    assert stdout.startswith('1 class, of different length, ')
+    assert '\n  all are of one class, fog: nothing to tell apart\n' in stdout
