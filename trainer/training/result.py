@@ -4,8 +4,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import platform
+import resource
 import shlex
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -82,6 +85,18 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def peak_memory_mb() -> float:
+    """The most that this process has had in RAM so far, in megabytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In bytes on a Mac, in kibibytes elsewhere.
+    return round(peak / 1e6 if sys.platform == 'darwin' else peak * 1024 / 1e6, 1)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, by name."""
+    return {'python': platform.python_version(), 'tensorflow': tf.__version__}
+
+
 def make_result(
     config: Config,
     *,
@@ -110,7 +125,8 @@ def make_result(
       measured: the run's last validation, with what `trainer.monitoring.measures` has added.
 
     Returns:
-      JSON values; an accuracy is None if the split has no labels or was not evaluated.
+      JSON values; an accuracy is None if the split has no labels or was not evaluated. Peak memory
+      and versions are those of this process, the last start of the run.
     """
     validation, test = (evaluations.get(split, {}) for split in ('validation', 'test'))
     interval = [test.get('accuracy_low'), test.get('accuracy_high')]
@@ -123,6 +139,8 @@ def make_result(
         'epochs': round(global_step / steps_per_epoch, 3),
         'steps': global_step,
         'seconds': round(seconds, 1),
+        'peak_memory_mb': peak_memory_mb(),
+        'versions': versions(),
         'finished': over or global_step >= config.run.total_steps,
         'validation_accuracy': validation.get('accuracy') if validation.get('labelled') else None,
         'test_accuracy': test.get('accuracy') if test.get('labelled') else None,
