@@ -21,7 +21,7 @@ from trainer.config import Config
 FILE_NAME = 'result.json'
 _CODE = ('trainer', 'pipelines', 'tools', 'gin')
 # Not part of the hash: these settings change where files lie and what computes, not the experiment.
-_ASIDE = ('records', 'service', 'warm_start', 'path')
+ASIDE = ('records', 'service', 'warm_start', 'path')
 
 
 class Stopwatch(orbit.Action):
@@ -54,10 +54,10 @@ class Stopwatch(orbit.Action):
 
 
 def config_hash(config: Config) -> str:
-    """Twelve hex digits of the configuration, without the settings in `_ASIDE`."""
+    """Twelve hex digits of the configuration, without the settings in `ASIDE`."""
     values = dataclasses.asdict(config)
     for section in values.values():
-        for name in _ASIDE:
+        for name in ASIDE:
             section.pop(name, None)
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
