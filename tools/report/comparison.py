@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipelines.format.errors import LonghaulError
 from tools.inspect import markup
 from tools.report import curves, overview, settings
 from tools.report.alike import groups_of
@@ -116,13 +117,17 @@ def _learning(runs: list[RunFiles], groups: list[Group]) -> str:
         lines = _drawn(runs, groups, line_of)
         if lines:
             shown.append(chart(title, lines, axes))
-    return beside(*shown) + _legend(groups) if shown else ''
+    if not shown:
+        raise LonghaulError(
+            'RUN: no run has a validation with labels; train with --mode=train_and_eval'
+        )
+    return beside(*shown) + _legend(groups)
 
 
 def _memory(runs: list[RunFiles], groups: list[Group]) -> str:
     lines = _drawn(runs, groups, lambda run, number: curves.memory_line(run, colour=number))
     if not lines:
-        return ''
+        raise LonghaulError('RUN: no evaluation has a memory curve; run --mode=eval')
     return beside(chart('Memory', lines, curves.MEMORY_AXES)) + _legend(groups)
 
 

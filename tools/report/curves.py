@@ -14,10 +14,13 @@ from tools.report.run_files import RunFiles
 
 # By title, what accuracy is drawn over.
 ACCURACY_AXES = {
-    'Validation accuracy over steps': ('step', Axes('training steps', 'accuracy (%)', (0, 100))),
+    'Validation accuracy over steps': (
+        'step',
+        Axes('training steps', 'accuracy (%)', (0, 100), left=0),
+    ),
     'Validation accuracy over wall time': (
         'minutes',
-        Axes('wall time (minutes)', 'accuracy (%)', (0, 100)),
+        Axes('wall time (minutes)', 'accuracy (%)', (0, 100), left=0),
     ),
 }
 _LOSSES = ('supervised', 'replication', 'reconstruction', 'prediction')

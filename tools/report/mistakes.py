@@ -49,7 +49,7 @@ def worst(run: RunFiles, examples: Examples, weights: Weights | None) -> str:
     total = sum(row['label'] != row['predicted'] for row in rows)
     return (
         f'<p>{len(pairs)} of {total:,} mistakes on {run.split}, those that the model was surest '
-        f'of. {note}</p><div class="cards" style="--least:17rem">{cards}</div>'
+        f'of. {note}</p><div class="cards" style="--least:20rem">{cards}</div>'
     )
 
 
@@ -71,8 +71,8 @@ def _card(
     return (
         f'<figure class="card"><figcaption><b>{markup.name(row["label"])}</b>, called '
         f'<b>{markup.name(row["predicted"])}</b> ({row["probability"]:.1%})<br>'
-        f'{markup.name(row["id"])}</figcaption><div class="shown"><div class="example">'
-        f'{show.example(examples.found, shown)}</div></div><div class="numbers"><p>{top}</p></div>'
+        f'{markup.name(row["id"])}</figcaption><div class="example">'
+        f'{show.example(examples.found, shown)}</div><div class="numbers"><p>{top}</p></div>'
         f'{over_time}</figure>'
     )
 

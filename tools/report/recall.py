@@ -14,13 +14,14 @@ from trainer.serving.recall import recall_at, recall_stretch
 
 # Steps of a document or signal that a readout is asked for at once, and of an image.
 _STEPS, _CHUNK = 100, 8192
+_PLACES = ('the nearest steps', 'those in the middle', 'the first steps')
 
 
 class Stretch(NamedTuple):
     """Steps begin.. of a sequence as they were and as they are recalled, [N, C] or ids [N] each.
 
-    `first`, `last`: how far back from the end of the sequence its ends lie; the last step that was
-    read lies at distance 1. `given`: whether step `begin` was told to the decoder.
+    `first`, `last`: how far back its ends lie; the last step that was read lies at distance 1.
+    `given`: whether step `begin` was told to the decoder. `place`: where it lies, in words.
     """
 
     begin: int
@@ -29,6 +30,7 @@ class Stretch(NamedTuple):
     first: int
     last: int
     given: bool
+    place: str = ''
 
 
 def stretches(
@@ -62,7 +64,8 @@ def stretches(
     if length < 1 + (not network.by_distance):
         return []
     begins = dict.fromkeys((content - length, (content - length) // 2, 0))
-    return [say(weights, values, LSTMState(**state), begin, length) for begin in begins]
+    found = [say(weights, values, LSTMState(**state), begin, length) for begin in begins]
+    return [one._replace(place=place) for one, place in zip(found, _PLACES, strict=False)]
 
 
 def _length(run: RunFiles, content: int, *, by_distance: bool) -> int:

@@ -43,7 +43,7 @@ def draw(run: RunFiles, examples: Examples, weights: Weights) -> str:
         )
     every = max(1, len(found) // _SHOWN)
     cards = (_card(examples, one, own, run.spec) for one, own in found[::every][:_SHOWN])
-    least = 15 if run.spec.kind == 'image' else 26
+    least = 19 if run.spec.kind == 'image' else 26
     return (
         f'<p>From a state alone, by {"the readout" if by_distance else "the decoder on its own"}. '
         'Distances are steps back from the last step that was read.</p>'
@@ -65,7 +65,9 @@ def _recalled(
         for left, reading in moments:
             state, values = one_row(reading.state, i), one.values[: one.steps - left]
             content = one.steps - trailing
-            own += recall.stretches(run, weights, values, state, content=content)
+            behind = ', behind the trailing steps' * (trailing > left)
+            found = recall.stretches(run, weights, values, state, content=content)
+            own += [stretch._replace(place=stretch.place + behind) for stretch in found]
         if own:
             yield one, own
 
@@ -79,7 +81,7 @@ def _card(examples: Examples, one: Stored, found: list[Stretch], spec: SequenceS
 
 
 def _range(stretch: Stretch) -> str:
-    return f'{stretch.first:,} to {stretch.last:,} steps back'
+    return f'{stretch.last:,} to {stretch.first:,} steps back'
 
 
 def _pictures(one: Stored, found: list[Stretch], spec: SequenceSpec) -> str:
@@ -148,13 +150,15 @@ def _by_distance(found: list[list[Stretch]], spec: SequenceSpec) -> str:
       found: the stretches of each example.
       spec: of the sequences; the mean is known where all have one length, and hold values.
     """
-    by_range: dict[str, list[Stretch]] = {}
+    by_place: dict[str, list[Stretch]] = {}
     for own in found:
         for part in sorted((p for s in own for p in _parts(s)), key=lambda part: part.last):
-            by_range.setdefault(_range(part), []).append(part)
+            # Where lengths differ, so do the distances.
+            place = _range(part) if spec.fixed_length else part.place
+            by_place.setdefault(place, []).append(part)
     text = spec.kind == 'text'
     rows = []
-    for name, parts in by_range.items():
+    for name, parts in by_place.items():
         error = float(np.mean([recall.error(part) for part in parts]))
         usual = _error_of_mean(parts) if spec.fixed_length and len(parts) >= _FEWEST else None
         said = f'{error:.1%}' if text else f'{error:.4f}'
@@ -187,6 +191,7 @@ def _parts(stretch: Stretch) -> list[Stretch]:
                 stretch.first - begin,
                 stretch.first - end + 1,
                 given=False,
+                place=stretch.place,
             )
         )
     return found

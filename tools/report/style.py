@@ -33,7 +33,8 @@ h3 {{ margin: 1.25rem 0 .4rem; font-size: 1rem }}
 .confusion :is(th, td) {{ padding: .2rem .35rem; text-align: center; font-weight: 400 }}
 .confusion tbody th {{ text-align: right; max-width: 9rem; overflow: hidden;
   text-overflow: ellipsis;  white-space: nowrap }}
-.confusion thead th {{ max-width: 4rem; overflow: hidden; text-overflow: ellipsis }}
+.confusion thead th {{ max-width: 4rem; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap }}
 .confusion td {{ min-width: 2rem; font-variant-numeric: tabular-nums }}
 .wrong {{ background: color-mix(in srgb, var(--c1) var(--w), var(--ground)) }}
 .right {{ background: color-mix(in srgb, var(--c0) var(--w), var(--ground)) }}
@@ -42,17 +43,22 @@ details {{ margin: .5rem 0; border: 1px solid var(--line); border-radius: 8px;
 summary {{ cursor: pointer; font-weight: 600; overflow-wrap: anywhere }}
 code, pre {{ font: .8125rem/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere }}
+td code, th code {{ overflow-wrap: normal; white-space: nowrap }}
 pre {{ margin: .3rem 0 .8rem; padding: .6rem .8rem; white-space: pre-wrap; background: var(--card);
   border: 1px solid var(--line); border-radius: 8px }}
 .card .chart {{ margin-top: .5rem }}
-.shown {{ display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start }}
-.shown figure {{ margin: 0; flex: 1 1 6.5rem; max-width: 12rem }}
+.shown {{ display: grid; gap: .75rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)) }}
+.shown figure {{ margin: 0; max-width: 12rem }}
 .shown img {{ display: block; width: 100%; height: auto; image-rendering: pixelated }}
-.example {{ min-width: 0; flex: 1 }} .example img {{ width: 8rem }}
-.document .off {{ background: color-mix(in srgb, var(--c1) 30%, var(--ground)) }}
+.example {{ min-width: 0 }} .example img {{ display: block; width: 8rem; height: auto;
+  image-rendering: pixelated }}
+.document .off {{ white-space: break-spaces;
+  background: color-mix(in srgb, var(--c1) 30%, var(--ground)) }}
 .facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem }}
 .facts div {{ display: contents }} .facts dd {{ overflow-wrap: anywhere }}
 .missing {{ padding-left: 1.1rem }}
 td, dd {{ font-variant-numeric: tabular-nums }}
+@media (max-width: 40rem) {{ .cards:has(.chart) {{ --least: 100% !important }} }}
 @media print {{ details > :not(summary) {{ display: block }} }}
 """
