@@ -117,9 +117,8 @@ def _inline(file: io.BytesIO, about: str) -> str:
     text = file.getvalue().decode()
     text = text[text.index('<svg') :]
     text = re.sub(r'<metadata>.*?</metadata>|<!--.*?-->', '', text, flags=re.DOTALL)
-    text = re.sub(
-        r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick)_\d+"', '', text
-    )
+    # Of groups; what is referred to has a name without a number.
+    text = re.sub(r' id="[^"]*_\d+"', '', text)
     text = re.sub(r' xmlns(?::xlink)?="[^"]*"| version="[^"]*"', '', text)
     text = re.sub(r'^<svg width="[^"]*" height="[^"]*"', '<svg', _without_size(text))
     for theirs, ours in _OWN.items():

@@ -134,13 +134,15 @@ def _memory(runs: list[RunFiles], groups: list[Group]) -> str:
 def _runs(runs: list[RunFiles], groups: list[Group]) -> str:
     """A row for each run, which leads to its folded section."""
     rows, sections = [], []
+    unique = len({run.name for run in runs}) == len(runs)
     for number, group in enumerate(groups):
         for line in group.lines:
             place, run = line['run'], runs[line['run']]
             accuracy = percent(line['test_accuracy'])
+            name = markup.name(run.name if unique else run.folder)
             rows.append(
                 [
-                    f'<a href="#run-{place + 1}">{markup.name(run.folder)}</a>',
+                    f'<a href="#run-{place + 1}">{name}</a>',
                     _coloured(number, group),
                     str(line['seed']),
                     accuracy,
@@ -148,9 +150,7 @@ def _runs(runs: list[RunFiles], groups: list[Group]) -> str:
                     f'{line["steps"]:,}',
                 ]
             )
-            summary = (
-                f'{markup.name(run.folder)}: {_letter(number)}, seed {line["seed"]}, {accuracy}'
-            )
+            summary = f'{name}: {_letter(number)}, seed {line["seed"]}, {accuracy}'
             content = (
                 f'<p>{overview.model(run)}</p>{facts(overview.figures(run))}{settings.draw(run)}'
             )

@@ -11,7 +11,7 @@ from tools.report.examples import Examples
 from tools.report.page import frame
 from tools.report.parts import Section, section
 from tools.report.run_files import RunFiles
-from tools.report.weights import Weights
+from tools.report.weights import Weights, load
 
 
 def page(run: RunFiles) -> str:
@@ -22,7 +22,7 @@ def page(run: RunFiles) -> str:
 def _sections(run: RunFiles) -> list[Section]:
     # Made when a section asks first; what they refuse is the reason why that section is missing.
     examples = functools.cache(lambda: Examples(run))
-    weights = functools.cache(lambda: Weights(run))
+    weights = functools.cache(lambda: load(run))
     return [
         section('Learning', lambda: curves.learning(run)),
         section('Classes', lambda: quality.draw(run)),

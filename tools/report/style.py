@@ -58,6 +58,7 @@ pre {{ margin: .3rem 0 .8rem; padding: .6rem .8rem; white-space: pre-wrap; backg
 .facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem }}
 .facts div {{ display: contents }} .facts dd {{ overflow-wrap: anywhere }}
 .missing {{ padding-left: 1.1rem }}
+td.n {{ white-space: nowrap }}
 td, dd {{ font-variant-numeric: tabular-nums }}
 @media (max-width: 40rem) {{ .cards:has(.chart) {{ --least: 100% !important }} }}
 @media print {{ details > :not(summary) {{ display: block }} }}

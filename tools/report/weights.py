@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.spec import SequenceSpec
 from tools.report.run_files import RunFiles
 from trainer.bptt.sequences import Sequences
 from trainer.models.architectures import make_model
@@ -27,22 +28,15 @@ class Reading(NamedTuple):
 
 
 class Weights:
-    """A run's model with the weights that were evaluated."""
+    """A model with its weights.
 
-    def __init__(self, run: RunFiles) -> None:
-        """Reads the checkpoint that the evaluation names, or the one that would be evaluated now.
+    Attributes:
+      model: the model.
+      spec: of the sequences that it reads.
+    """
 
-        Raises:
-          LonghaulError: if there is none, or it holds another model.
-        """
-        folder, config = ModelDir(run.folder, flag='RUN'), run.known_config
-        self.spec = run.spec
-        self.model: Model = make_model(config, run.spec, classes=max(1, len(run.class_names)))
-        step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        path = folder / str(run.evaluation.get('checkpoint', ''))
-        if not tf.io.gfile.exists(f'{path}.index'):
-            path = folder.evaluated_checkpoint()
-        folder.read_evaluated(path, model=self.model, global_step=step)
+    def __init__(self, model: Model, spec: SequenceSpec) -> None:
+        self.model, self.spec = model, spec
         self._advance = tf.function(self._read_chunk, autograph=False, reduce_retracing=True)
 
     def _read_chunk(
@@ -78,6 +72,22 @@ class Weights:
             state, probabilities = self._advance(state, tf.constant(chunk), taken)
             said.append(probabilities.numpy())
         return Reading(bounds[:, 1:], np.stack(said, axis=1), state)
+
+
+def load(run: RunFiles) -> Weights:
+    """Reads the checkpoint that the evaluation names, or the one that would be evaluated now.
+
+    Raises:
+      LonghaulError: if there is none, or it holds another model.
+    """
+    folder, config = ModelDir(run.folder, flag='RUN'), run.known_config
+    model: Model = make_model(config, run.spec, classes=max(1, len(run.class_names)))
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    path = folder / str(run.evaluation.get('checkpoint', ''))
+    if not tf.io.gfile.exists(f'{path}.index'):
+        path = folder.evaluated_checkpoint()
+    folder.read_evaluated(path, model=model, global_step=step)
+    return Weights(model, run.spec)
 
 
 def _stacked(
