@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from tools.curves.logs import read_values
@@ -53,8 +54,7 @@ def learning(run: RunFiles) -> str:
         if line is not None:
             shown.append(chart(title, [line], axes))
     validation = Line([v['step'] for v in found], [number(v.get('loss')) for v in found], 1)
-    training = read_values(Path(run.folder) / 'train', wanted=lambda tag: tag == 'loss')
-    points = {step: float(value) for step, value in sorted(training.get('loss', {}).items())}
+    points = _training_loss(run)
     lines, names, colours = [validation], ['validation'], [1]
     if points:
         lines.insert(0, Line(list(points), list(points.values()), 0))
@@ -62,6 +62,16 @@ def learning(run: RunFiles) -> str:
     key = legend(names, colours=colours)
     shown.append(chart('Loss, all parts weighted', lines, Axes(_STEPS, 'loss'), key=key))
     return f'{beside(*shown)}<p class="note">Bands are 95 % intervals of the accuracy.</p>'
+
+
+def _training_loss(run: RunFiles) -> dict[int, float]:
+    """The loss of training loops by step; {} where TensorBoard's files do not say."""
+    try:
+        found = read_values(Path(run.folder) / 'train', wanted=lambda tag: tag == 'loss')
+    except tf.errors.DataLossError:
+        # A run that goes on, or was killed, may have written half of an event.
+        return {}
+    return {step: float(value) for step, value in sorted(found.get('loss', {}).items())}
 
 
 def memory_line(run: RunFiles, *, colour: int = 0) -> Line | None:

@@ -225,6 +225,28 @@ def test_it_refuses_in_one_line(trained, copied, tmp_path, capsys):
     assert not (tmp_path / 'x.html').exists()
 
 
+def test_half_an_event_is_left_out(copied, capsys):
+    assert 'training</bdi>' in drawn(copied, capsys)
+    for events in (copied / 'train').glob('events*'):
+        events.write_bytes(events.read_bytes()[:-3])
+    page = drawn(copied, capsys)
+    assert '<h2>Learning</h2>' in page
+    assert 'training</bdi>' not in page
+
+
+def test_a_run_without_classes(copied, capsys):
+    """As after the auxiliary phase alone, on records without labels."""
+    data = json.loads((copied / 'data.json').read_text())
+    (copied / 'data.json').write_text(json.dumps(data | {'class_names': []}))
+    path = copied / 'evaluation-test.json'
+    values = json.loads(path.read_text()) | {'labelled': 0}
+    path.write_text(json.dumps(values))
+    page = drawn(copied, capsys)
+    assert '; no classes<br>' in page
+    assert '<dt>test accuracy</dt><dd>-</dd>' in page
+    assert {'Classes', 'Worst mistakes', 'When it knows'} <= missing(page).keys()
+
+
 def test_a_model_without_mistakes_is_told_so(copied, capsys):
     path = copied / 'predictions-test.jsonl'
     rows = [json.loads(x) for x in path.read_text().splitlines()]
