@@ -79,7 +79,7 @@ def _matrix(matrix: np.ndarray, names: tuple[str, ...]) -> str:
     for i, (name, counts) in enumerate(zip(names, matrix, strict=True)):
         total = max(1, counts.sum())
         cells = ''.join(
-            f'<td class="{"right" if i == j else "wrong"}" style="--w:{70 * n / total:.0f}%">'
+            f'<td class="{"right" if i == j else "wrong"}" style="--w:{50 * n / total:.0f}%">'
             f'{n if n else ""}'
             for j, n in enumerate(counts)
         )

@@ -55,7 +55,7 @@ def _facts(run: RunFiles) -> str:
         'commit': ' '.join(run.commits) or '-',
         'versions': ', '.join(f'{name} {v}' for name, v in versions.items()) or '-',
         'seconds': '-' if seconds is None else f'{seconds:,.1f} ({duration(seconds)})',
-        'peak memory': '-' if peak is None else f'{peak:,.1f} MB, of the last start',
+        'peak memory': '-' if peak is None else f'{peak:,.1f} MB',
         'checkpoint': str(run.evaluation.get('checkpoint', '-')),
         'records': run.records or '-',
         'folder': run.folder,
