@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def panels(
-    path: str | Path,
+    path: str | Path | IO[bytes],
     *,
     size: tuple[float, float],
     rows: int = 1,
@@ -22,7 +22,7 @@ def panels(
     """Gives empty panels to draw on, and writes the picture at the end of the `with` block.
 
     Args:
-      path: the picture to write, in the format that its suffix names.
+      path: the picture to write, in the format that its suffix names; an open file gets an SVG.
       size: width and height of the whole picture, in inches.
       rows: of panels.
       columns: of panels.
@@ -45,12 +45,13 @@ def panels(
     )
     try:
         yield axes
-        # Without the library's name and version: the same numbers are the same file.
-        plain: dict[str, Any] = {'metadata': {'Software': None}} if _is_png(path) else {}
-        figure.savefig(path, dpi=dpi, **plain)
+        figure.savefig(path, dpi=dpi, **_settings(path))
     finally:
         pyplot.close(figure)
 
 
-def _is_png(path: str | Path) -> bool:
-    return Path(path).suffix == '.png'
+def _settings(path: str | Path | IO[bytes]) -> dict[str, Any]:
+    """Without the library's name and version: the same numbers are the same file."""
+    if not isinstance(path, (str, Path)):
+        return {'format': 'svg', 'metadata': {'Creator': None, 'Date': None}}
+    return {'metadata': {'Software': None}} if Path(path).suffix == '.png' else {}

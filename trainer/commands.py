@@ -19,14 +19,15 @@ from trainer.run_dir import worker_folder
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.operative import check_values
 from trainer.serving import export
-from trainer.training import run, stopping
+from trainer.training import report, run, stopping
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
     """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir.
 
-    `began`: time.monotonic() when the process began.
+    `began`: time.monotonic() when the process began. `report`: whether a run that ends writes its
+    report.html, if it has measured anything to show (`RunConfig.diagnostics`).
     """
 
     mode: str
@@ -42,6 +43,7 @@ class Command:
     began: float | None = None
     log_format: str = 'auto'
     tflite: bool = True
+    report: bool = False
 
 
 def execute(command: Command) -> int:
@@ -122,6 +124,16 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
         for line in _run(command, this):
             if workers.is_chief(strategy):
                 print(line, flush=True)
+        if _reports(command, settings) and workers.is_chief(strategy):
+            reporter = progress.Reporter(command.log_format)
+            reporter.begin('drawing the report')
+            report.write_report(folder, say=reporter.message)
+            reporter.close()
+
+
+def _reports(command: Command, settings: Config) -> bool:
+    ends = command.mode == 'train_and_eval' and not command.dry_run
+    return command.report and ends and settings.run.diagnostics
 
 
 def _refuse_workers(command: Command) -> None:

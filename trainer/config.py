@@ -339,11 +339,11 @@ class RunConfig:
     batch is left out if its loss or gradient is not finite, or if its loss is above
     `skip_loss_above`; after more than `max_skipped_batches` such batches the run ends with an
     error. `diagnostics`: whether validations measure state use, the memory curve and gradient
-    norms, and TensorBoard gets predictions and histograms of anchors. `profile_from`,
-    `profile_until`: global steps; the loops between them are profiled. `path`: implementation that
-    reads the sequences: auto (by the devices), scan, compiled_scan or cudnn, see
-    `trainer.devices.execution`. `precision`: float32, or mixed_bfloat16: training multiplies in
-    bfloat16, while weights, states and losses stay float32.
+    norms, and TensorBoard gets predictions and histograms of anchors; without it, a finished run
+    has no report.html. `profile_from`, `profile_until`: global steps; the loops between them are
+    profiled. `path`: implementation that reads the sequences: auto (by the devices), scan,
+    compiled_scan or cudnn, see `trainer.devices.execution`. `precision`: float32, or
+    mixed_bfloat16: training multiplies in bfloat16, while weights, states and losses stay float32.
     """
 
     train_steps: int = 10_000

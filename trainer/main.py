@@ -56,6 +56,12 @@ _LOG_FORMAT = flags.DEFINE_enum(
 _TFLITE = flags.DEFINE_bool(
     'tflite', True, 'In --mode=export: also write a TFLite model, if it gives the same answers.'
 )
+_REPORT = flags.DEFINE_bool(
+    'report',
+    True,
+    'At the end of --mode=train_and_eval: write report.html into the run, a page about it; a run '
+    'with RunConfig.diagnostics=False has none.',
+)
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained and written, and the memory needed; then stop.'
 )
@@ -95,6 +101,7 @@ def main(argv: list[str]) -> None:
                 began=began,
                 log_format=_LOG_FORMAT.value,
                 tflite=_TFLITE.value,
+                report=_REPORT.value,
             )
         )
     )

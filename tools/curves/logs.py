@@ -1,5 +1,6 @@
 """What a run has logged: its event files and its evaluations."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,16 @@ import numpy as np
 from trainer.run_dir import small_files
 
 
-def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
+def read_values(
+    folder: Path, *, wanted: Callable[[str], bool] = lambda tag: True
+) -> dict[str, dict[int, np.ndarray]]:
     """Reads all event files of a folder, as tag -> {step: value}.
 
     Of a step that was written twice the last value counts.
+
+    Args:
+      folder: of the event files.
+      wanted: whether the values of a tag are kept.
     """
     import tensorflow as tf
 
@@ -20,7 +27,8 @@ def read_values(folder: Path) -> dict[str, dict[int, np.ndarray]]:
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
-                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+                if wanted(value.tag):
+                    found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
     return found
 
 

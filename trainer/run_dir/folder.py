@@ -4,7 +4,7 @@ checkpoints/ (to resume), best/ (the best on validation), pretrained/ (the auxil
 weights), train/ and validation/ (TensorBoard), operative.gin, command.json (gin files and bindings
 as the user gave them), config.json (resolved), data.json (what it was trained on),
 validations.jsonl, skipped.jsonl (batches left out), evaluation-*.json, predictions-*.jsonl,
-result.json (the run in one line), export/<version>/ (SavedModels).
+result.json (the run in one line), report.html (a page about it), export/<version>/ (SavedModels).
 """
 
 import json

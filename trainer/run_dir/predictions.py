@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from trainer.devices import workers
 
+# Classes of each example that are written.
+_TOP = 5
+
 
 def gather(
     strategy: tf.distribute.Strategy, batches: list[dict[str, np.ndarray]]
@@ -27,17 +30,24 @@ def gather(
 
 
 def lines(columns: dict[str, np.ndarray], ids: list[str], class_names: tuple[str, ...]) -> str:
-    """One JSON line per example, sorted by id; `ids` of the rows of `columns`, see `gather`."""
+    """One JSON line per example, sorted by id; `ids` of the rows of `columns`, see `gather`.
+
+    `top`: the five most probable classes at most, [name, probability] each, the best first.
+    """
     rows = []
     for name, label, probabilities in zip(
         ids, columns['label'], columns['probabilities'], strict=True
     ):
-        best = int(probabilities.argmax())
+        # Stable: of equal ones the first is the best, as for argmax.
+        best = np.argsort(-probabilities, kind='stable')[:_TOP]
+        sure = [round(float(probabilities[i]), 6) for i in best]
+        top = [[class_names[i], p] for i, p in zip(best, sure, strict=True) if class_names]
         row = {
             'id': name,
             'label': class_names[label] if label >= 0 else None,
-            'predicted': class_names[best] if class_names else None,
-            'probability': round(float(probabilities[best]), 6),
+            'predicted': class_names[best[0]] if class_names else None,
+            'probability': sure[0],
+            'top': top,
         }
         rows.append(row)
     rows.sort(key=lambda row: str(row['id']))

@@ -10,10 +10,28 @@ from pipelines.format.errors import LonghaulError, first_line
 
 _NUMBER = {'type': 'number', 'minimum': -1e300, 'maximum': 1e300}
 _TEXTS = {'type': 'array', 'items': {'type': 'string'}}
+_MAYBE = {'anyOf': [_NUMBER, {'type': 'null'}]}
+_CURVE = {
+    'anyOf': [
+        {'type': 'null'},
+        {
+            'type': 'object',
+            'properties': {
+                'distances': {'type': 'array', 'items': _NUMBER},
+                'explained': {'type': 'array', 'items': _MAYBE},
+                'total': _NUMBER,
+            },
+            'required': ['distances', 'explained', 'total'],
+        },
+    ]
+}
 # What others write into these files is let through: a newer version may know more.
 _EVALUATED: dict[str, Any] = {
     'type': 'object',
-    'properties': dict.fromkeys(('labelled', 'accuracy', 'accuracy_low', 'accuracy_high'), _NUMBER),
+    'properties': {
+        **dict.fromkeys(('labelled', 'accuracy', 'accuracy_low', 'accuracy_high'), _NUMBER),
+        'memory_curve': _CURVE,
+    },
     'dependentRequired': {'labelled': ['accuracy']},
 }
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -40,6 +58,15 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         **_EVALUATED,
         'dependentRequired': {
             'accuracy': ['accuracy_low', 'accuracy_high', 'labelled', 'global_step']
+        },
+    },
+    'result.json': {
+        'type': 'object',
+        'properties': {
+            **dict.fromkeys(('steps', 'seconds', 'peak_memory_mb'), _NUMBER),
+            **dict.fromkeys(('test_accuracy', 'validation_accuracy'), _MAYBE),
+            'versions': {'type': 'object', 'additionalProperties': {'type': 'string'}},
+            'memory_curve': _CURVE,
         },
     },
 }

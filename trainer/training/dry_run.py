@@ -193,5 +193,5 @@ def _files(config: Config, model_dir: str, variables: list[tf.Variable]) -> list
         *lines,
         'train/, validation/   TensorBoard',
         f'{GIN_FILE}, command.json, config.json, data.json, validations.jsonl, skipped.jsonl,',
-        'result.json, evaluation-*.json, predictions-*.jsonl',
+        'result.json, report.html, evaluation-*.json, predictions-*.jsonl',
     ]

@@ -4,8 +4,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import platform
+import resource
 import shlex
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -18,7 +21,7 @@ from trainer.config import Config
 FILE_NAME = 'result.json'
 _CODE = ('trainer', 'pipelines', 'tools', 'gin')
 # Not part of the hash: these settings change where files lie and what computes, not the experiment.
-_ASIDE = ('records', 'service', 'warm_start', 'path')
+ASIDE = ('records', 'service', 'warm_start', 'path')
 
 
 class Stopwatch(orbit.Action):
@@ -51,10 +54,10 @@ class Stopwatch(orbit.Action):
 
 
 def config_hash(config: Config) -> str:
-    """Twelve hex digits of the configuration, without the settings in `_ASIDE`."""
+    """Twelve hex digits of the configuration, without the settings in `ASIDE`."""
     values = dataclasses.asdict(config)
     for section in values.values():
-        for name in _ASIDE:
+        for name in ASIDE:
             section.pop(name, None)
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -82,6 +85,28 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def peak_memory_mb(before: str) -> float:
+    """The most that this process, or one that ended the run before, has had in RAM, in megabytes.
+
+    Args:
+      before: the run's result.json; it need not be there.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In bytes on a Mac, in kibibytes elsewhere.
+    own = round(peak / 1e6 if sys.platform == 'darwin' else peak * 1024 / 1e6, 1)
+    try:
+        with tf.io.gfile.GFile(before) as file:
+            return max(own, float(json.loads(file.read())['peak_memory_mb']))
+    except (tf.errors.OpError, OSError, ValueError, TypeError, KeyError):
+        # None, that of an older version, or a damaged one, which is written anew.
+        return own
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, by name."""
+    return {'python': platform.python_version(), 'tensorflow': tf.__version__}
+
+
 def make_result(
     config: Config,
     *,
@@ -92,6 +117,7 @@ def make_result(
     global_step: int,
     over: bool,
     seconds: float,
+    peak_memory: float,
     evaluations: dict[str, dict[str, Any]],
     measured: dict[str, Any],
 ) -> dict[str, Any]:
@@ -106,11 +132,13 @@ def make_result(
       global_step: steps taken, both phases counted.
       over: whether the run has ended early, see `phase.is_over`.
       seconds: wall time of all starts, evaluations included.
+      peak_memory: from `peak_memory_mb`.
       evaluations: of 'validation' and 'test', where there are such splits.
       measured: the run's last validation, with what `trainer.monitoring.measures` has added.
 
     Returns:
       JSON values; an accuracy is None if the split has no labels or was not evaluated.
+      Versions are those of this process, the last start of the run.
     """
     validation, test = (evaluations.get(split, {}) for split in ('validation', 'test'))
     interval = [test.get('accuracy_low'), test.get('accuracy_high')]
@@ -123,6 +151,8 @@ def make_result(
         'epochs': round(global_step / steps_per_epoch, 3),
         'steps': global_step,
         'seconds': round(seconds, 1),
+        'peak_memory_mb': peak_memory,
+        'versions': versions(),
         'finished': over or global_step >= config.run.total_steps,
         'validation_accuracy': validation.get('accuracy') if validation.get('labelled') else None,
         'test_accuracy': test.get('accuracy') if test.get('labelled') else None,

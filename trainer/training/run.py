@@ -253,6 +253,7 @@ class Run:
             global_step=self.dir.latest_step(),
             over=is_over(self.config.run, validations),
             seconds=self._watch.total(self.dir.latest_seconds()),
+            peak_memory=result.peak_memory_mb(self.dir / result.FILE_NAME),
             evaluations=evaluations,
             measured=validations.last,
         )

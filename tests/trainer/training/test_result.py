@@ -114,6 +114,17 @@ def test_a_finished_run_is_one_line(finished, digit_records):
     assert 0 <= result['validation_accuracy'] <= 1
 
 
+def test_the_peak_is_that_of_the_start_that_needed_most(tmp_path):
+    path = tmp_path / 'result.json'
+    own = result.peak_memory_mb(str(path))
+    assert own > 100
+    path.write_text('{"peak_memory_mb": 1e9}')
+    assert result.peak_memory_mb(str(path)) == 1e9
+    for text in ('{"peak_memory_mb": 1}', '{}', '[]', '{', '{"peak_memory_mb": null}'):
+        path.write_text(text)
+        assert own <= result.peak_memory_mb(str(path)) < 1e9
+
+
 def test_an_evaluation_has_top_5_and_bits(finished):
     logs = json.loads((finished / 'run' / 'evaluation-test.json').read_text())
     assert logs['accuracy'] <= logs['top_5_accuracy'] <= 1
