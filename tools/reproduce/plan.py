@@ -57,6 +57,8 @@ class Plan:
             f'--mode={mode}',
             f'--records={self.records}',
             f'--model_dir={model_dir}',
+            # A queue's runs share a few cores, and a page takes some seconds of one.
+            '--noreport',
             *(f'--gin_param={param}' for param in params),
         ]
 
