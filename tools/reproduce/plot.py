@@ -1,6 +1,7 @@
 """Pictures of a queue's results: accuracy over epochs and wall time, and over the truncation."""
 
 import math
+import re
 import statistics
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from tools.reproduce.groups import Group, best_within, finished_groups
 
 # Fewer truncations of one method are no curve.
 _FEWEST = 3
+_WEIGHT = re.compile(r'ObjectiveConfig\.(\w+)_weight *=')
+# What a gin file's name says of its losses: r_lstm, p_lstm, rp_lstm.
+_LETTERS = {'reconstruction': 'r', 'prediction': 'p', 'replication': '-', 'supervised': '-'}
 
 
 def draw(lines: list[dict[str, Any]], output: Path) -> None:
@@ -52,7 +56,8 @@ def draw(lines: list[dict[str, Any]], output: Path) -> None:
 def truncation_curves(lines: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, Group]]]:
     """The best groups on validation by data set, method and BPTT_STEPS (ascending).
 
-    All groups of a data set have trained for equally many steps: the number that most groups have.
+    A method is a gin file, with the losses that parameters have added to it. All groups of a data
+    set have trained for equally many steps: the number that most groups have.
     A method with fewer than three truncations is left out.
     """
     known = [g for g in finished_groups(lines) if _truncation(g) is not None]
@@ -61,8 +66,8 @@ def truncation_curves(lines: list[dict[str, Any]]) -> dict[str, dict[str, dict[i
         own = [g for g in known if g.lines[0].get('records') == records]
         steps = statistics.mode(g.lines[0]['steps'] for g in own)
         own = [g for g in own if g.lines[0]['steps'] == steps]
-        methods = dict.fromkeys(g.method for g in own)
-        curves = {m: _best_by_truncation([g for g in own if g.method == m]) for m in methods}
+        arms = dict.fromkeys(map(_arm, own))
+        curves = {arm: _best_by_truncation([g for g in own if _arm(g) == arm]) for arm in arms}
         curves = {method: points for method, points in curves.items() if len(points) >= _FEWEST}
         if curves:
             found[str(records)] = curves
@@ -75,6 +80,13 @@ def _best_by_truncation(groups: list[Group]) -> dict[int, Group]:
         by_truncation.setdefault(_truncation(group) or 0, []).append(group)
     best = {s: best_within(by_truncation[s], value='epochs', limit=math.inf) for s in by_truncation}
     return {s: group for s, group in sorted(best.items()) if group is not None}
+
+
+def _arm(group: Group) -> str:
+    """The method of a group: 'r_lstm', or 'r_lstm, replication' with another loss."""
+    letters = group.method.partition('_lstm')[0]
+    found = [match[1] for p in group.params if (match := _WEIGHT.match(p))]
+    return ', '.join([group.method, *(loss for loss in found if _LETTERS[loss] not in letters)])
 
 
 def _truncation(group: Group) -> int | None:

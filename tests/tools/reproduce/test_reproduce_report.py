@@ -75,6 +75,7 @@ def test_a_curve_over_truncations_has_the_best_on_validation_of_equal_steps(tmp_
         truncated('c', 9, accuracies=(0.6, 0.5)),
         truncated('d', 9, more=['X=1'], accuracies=(0.5, 0.9)),
         truncated('e', 9, more=['X=2'], steps=18, accuracies=(0.9, 0.9)),
+        truncated('i', 9, more=['ObjectiveConfig.replication_weight=1.0'], accuracies=(1.0, 1.0)),
         truncated('f', 0, method='r_lstm_300', accuracies=(0.9, 0.9)),
         truncated('g', 9, method='r_lstm_300', accuracies=(0.9, 0.9)),
         {**truncated('h', 50), 'records': 'others'},
