@@ -4,10 +4,11 @@ import json
 import zlib
 from typing import Any
 
-from tools.report.overview import last_step, method
+from tools.report.overview import last_step
 from tools.report.run_files import RunFiles
 from tools.report.settings import flat
 from tools.reproduce.groups import Group
+from trainer.models.architectures import method
 from trainer.run_dir.folder import ModelDir
 from trainer.training.result import ASIDE
 

@@ -6,7 +6,7 @@ from tools.inspect import markup
 from tools.inspect.drawings import DRAWINGS
 from tools.report.parts import facts, percent
 from tools.report.run_files import RunFiles
-from trainer.config import Config
+from trainer.models.architectures import method
 from trainer.monitoring.progress import duration
 
 _KINDS = {'image': 'Images', 'text': 'Documents', 'signal': 'Signals'}
@@ -49,18 +49,6 @@ def model(run: RunFiles) -> str:
     if objective.replicated:
         said += '; supervised loss at the anchors too'
     return markup.text(said)
-
-
-def method(config: Config) -> str:
-    """The name of a model: 'r-LSTM', for example."""
-    if config.model.architecture != 'lstm':
-        return {'gru': 'GRU', 'transformer': 'Transformer'}[config.model.architecture]
-    weights = {
-        'r': config.objective.reconstruction_weight,
-        'p': config.objective.prediction_weight,
-    }
-    used = ''.join(letter for letter, weight in weights.items() if weight)
-    return f'{used}-LSTM' if used else 'LSTM'
 
 
 def figures(run: RunFiles) -> dict[str, str]:

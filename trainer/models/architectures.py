@@ -66,3 +66,13 @@ def make_objective(
     """
     kind = TruncatedObjective if config.model.architecture == 'lstm' else SupervisedObjective
     return kind(config.objective, segment_steps, supervised)
+
+
+def method(config: Config) -> str:
+    """What people call the run's model: 'LSTM', 'r-LSTM', 'p-LSTM', 'rp-LSTM', 'GRU', ..."""
+    if config.model.architecture != 'lstm':
+        return {'gru': 'GRU', 'transformer': 'Transformer'}[config.model.architecture]
+    objective = config.objective
+    letters = [('r', objective.reconstruction_weight), ('p', objective.prediction_weight)]
+    used = ''.join(letter for letter, weight in letters if weight)
+    return f'{used}-LSTM' if used else 'LSTM'

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pipelines.format.errors import printable
 from pipelines.format.spec import SequenceSpec
 from trainer.config import Config
+from trainer.models.architectures import method
 from trainer.run_dir import small_files
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.markdown import plain
@@ -45,7 +46,7 @@ def write_card(
       The text, Markdown.
     """
     parts = [
-        f'# {_title(config, spec)}',
+        f'# {method(config)} classifier of {_nouns(spec)}',
         f'Version {version}: the weights after {version:,} steps of training '
         f'({plain("/".join(checkpoint.split("/")[-2:]))}), written by Longhaul.',
         '## Data',
@@ -62,16 +63,6 @@ def write_card(
         _configuration(folder, config),
     ]
     return '\n\n'.join(parts) + '\n'
-
-
-def _title(config: Config, spec: SequenceSpec) -> str:
-    objective, names = config.objective, {'gru': 'GRU', 'transformer': 'Transformer'}
-    name = names.get(config.model.architecture)
-    if name is None:
-        letters = [('r', objective.reconstruction_weight), ('p', objective.prediction_weight)]
-        used = ''.join(letter for letter, weight in letters if weight)
-        name = f'{used}-LSTM' if used else 'LSTM'
-    return f'{name} classifier of {_nouns(spec)}'
 
 
 def _nouns(spec: SequenceSpec) -> str:
