@@ -38,9 +38,15 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile
 
-# LONG_MINUTES=N: what has not begun after N minutes is skipped, and counted.
+# LONG_MINUTES=N: what has not begun after N minutes is skipped, and counted. XLA keeps what it has
+# compiled, 300 MB for each experiment: its tests have processes of their own, and 4 minutes each time.
+LONG_TESTS = $(BIN)/python -m pytest -q -m long -n $(TEST_PROCESSES)
+XLA_TESTS = $(LONG_TESTS) --dist load tests/trainer/test_xla.py $(if $(LONG_MINUTES),--minutes=4)
+
 test-long: setup
-	$(BIN)/python -m pytest -q -m long -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(LONG_MINUTES),--minutes=$(LONG_MINUTES))
+	$(LONG_TESTS) --dist loadfile --no-loadscope-reorder --ignore=tests/trainer/test_xla.py $(if $(LONG_MINUTES),--minutes=$(LONG_MINUTES))
+	$(XLA_TESTS) -k 'mnist or cifar10'
+	$(XLA_TESTS) -k 'not mnist and not cifar10'
 
 # The pages in a headless Chromium: the one on PATH or in LONGHAUL_CHROMIUM, else Debian's.
 test-browser: setup

@@ -82,7 +82,7 @@ def make_inputs(
     objective = config.objective
     steps, k = objective.auxiliary_steps, objective.anchors_per_sequence
     drawn = [np.zeros([ROWS, 1, k])] * 3
-    if objective.auxiliary:
+    if objective.anchored:
         drawn = anchors.sample_anchors(
             seed=0,
             sets=[0],
@@ -161,7 +161,7 @@ class Step:
         losses, gradients = self.task.gradients(inputs, self.model, self.step.read_value())
         variables = self.model.trainable_variables
         named = {v.name: g for v, g in zip(variables, gradients, strict=True)}
-        return named | {'losses': tf.stack(losses[:3])}
+        return named | {'losses': tf.stack(losses[:4])}
 
     def evaluate(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """What an evaluation computes of a batch, and its metrics' sums."""

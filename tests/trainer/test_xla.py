@@ -36,6 +36,7 @@ CASES = {
     'head_alone': {**R, 'supervised_bptt_steps': 0, 'auxiliary_bptt_steps': 0},
     'unfed': {**R, 'teacher_forcing_rate': 0.5},
     'readouts': {**R, **P, **READOUTS, 'anchors_per_window': 4, 'anchors_per_sequence': 2},
+    'replicated': {'replication_weight': 1.0, 'anchors_per_window': 4, 'anchors_per_sequence': 2},
     'told': {**R, 'decoder_knows_distance': True},
     'unfed_levels': {**R, **P, 'teacher_forcing_rate': 0.0, 'pixel_loss': 'cross_entropy'},
 }
@@ -105,11 +106,16 @@ def check(config: Config) -> None:
         xla_step.check_gradients(Step(config, info, supervised=False))
 
 
+@pytest.fixture(scope='module')
+def records(tmp_path_factory):
+    """One folder for all, else no two experiments would be the same to `check`."""
+    return xla_step.write_stats(tmp_path_factory.mktemp('records'))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
-def test_every_experiment(path, tmp_path):
+def test_every_experiment(path, records):
     """At its own T, S, L and K."""
-    records = xla_step.write_stats(tmp_path)
     config = bindings.load(gin_files=[str(path)], gin_params=[], records=records)
     run = RunConfig(pretrain_steps=min(1, config.run.pretrain_steps))
     check(Config(config.model, config.objective, config.data, OptimizerConfig(), run))
