@@ -159,11 +159,17 @@ def json_object(line):
     return values if isinstance(values, dict) else None
 
 
+NEARLY_LABEL = {'label', 'labels'}
+
+
 def json_row(values):
     """(label, text); text None for what is rejected."""
-    if values is None:
+    if values is None or 'split' in values:
         return None, None
     label = values.get('label')
+    if isinstance(label, float) and label.is_integer() and abs(label) < 1 << 53:
+        # As pandas writes a whole number beside a missing one.
+        label = int(label)
     if isinstance(label, int) and not isinstance(label, bool):
         label = str(label)
     if label is not None and (not isinstance(label, str) or utf8(label) is None):
@@ -178,6 +184,9 @@ def json_expected(data):
     # Every line may have a mark of its own.
     objects = [json_object(line.removeprefix(BOM)) for line in lines]
     if is_wide(data) or not objects or objects[0] is None or 'text' not in objects[0]:
+        return None
+    letters = {re.sub('[^a-z]', '', name.lower()) for name in objects[0]}
+    if letters & {'split', 'splits'} or ('label' not in objects[0] and letters & NEARLY_LABEL):
         return None
     return [(f'train/{i:06}', *json_row(values)) for i, values in enumerate(objects)]
 
