@@ -12,16 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format import anchors, examples
+from pipelines.format import examples
 from pipelines.format.index import RecordReader
 from pipelines.format.records import RecordsInfo
 from trainer.config import ObjectiveConfig
-from trainer.data.distances import draw_distances
+from trainer.data.drawing import Drawing
 from trainer.data.labelled_order import LabelledOrder
 from trainer.data.order import StepRows, TrainingOrder, bucket_segments, evaluation_batches
-from trainer.data.placement import place_anchors
-
-_COINS = 103
 
 
 def _features(serialized: bytes) -> Any:
@@ -49,24 +46,15 @@ class SplitInput:
     def __init__(
         self, folder: str, split: str, info: RecordsInfo, objective: ObjectiveConfig, *, seed: int
     ) -> None:
-        self.folder, self.info, self._objective, self._seed = folder, info, objective, seed
+        self.folder, self.info, self._seed = folder, info, seed
+        self._drawing = Drawing(info.spec, objective, seed)
         self.reader = RecordReader(folder, split, info)
-        wanted = (seed, self._anchored_steps, objective.anchors_per_sequence)
+        wanted = (seed, self._drawing.anchored_steps, objective.anchors_per_sequence)
         self._stored = (
             objective.anchored
             and objective.anchor_placement == 'uniform'
             and (info.seed, info.auxiliary_steps, info.anchors_per_sequence) == wanted
         )
-
-    @property
-    def _anchored_steps(self) -> int:
-        """L of the anchors: the steps of a decoder or auxiliary LSTM, or of a readout's window."""
-        config, total = self._objective, self.info.spec.fixed_length
-        if config.spans_steps:
-            return config.auxiliary_steps
-        # One step less than the sequence: a window of all steps could stand in one place only.
-        longest = config.auxiliary_bptt_steps if total is None else max(1, total - 1)
-        return min(config.auxiliary_bptt_steps, longest)
 
     @property
     def segments(self) -> np.ndarray:
@@ -190,66 +178,15 @@ class SplitInput:
             rate that training ends with.
         """
         stored = self._stored and epoch < self.info.anchor_sets
-        anchors_of = self._none(entries) if stored else self._draw_anchors(entries, epoch)
-        distances = self._draw_distances(len(entries), segments, step)
-        return [*anchors_of, *distances, self._draw_fed(entries['id_hash'], step)]
-
-    def _draw_distances(self, rows: int, segments: int, step: int | None) -> list[np.ndarray]:
-        """Distances back and ahead, int32 [B, N] each, the same in all rows; N = 0: no readout."""
-        config, found = self._objective, []
+        none = self._drawing.no_anchors(len(entries))
+        anchors_of = none if stored else self._draw_anchors(entries, epoch)
         total = self.info.spec.fixed_length or int(segments) * self.info.segment_steps
-        ahead = min(config.auxiliary_steps, total)
-        for name, farthest in (('reconstruction', total), ('prediction', ahead)):
-            asked = np.zeros([0], np.int32)
-            if name in config.readouts:
-                asked = draw_distances(
-                    seed=self._seed,
-                    step=step,
-                    farthest=farthest,
-                    count=config.readout_distances,
-                    placement=config.distance_placement,
-                    future=name == 'prediction',
-                )
-            found.append(np.tile(asked, [rows, 1]))
-        return found
+        distances = self._drawing.distances(len(entries), total=total, step=step)
+        return [*anchors_of, *distances, self._drawing.fed(entries['id_hash'], step)]
 
     def _draw_anchors(self, entries: np.ndarray, epoch: int) -> list[np.ndarray]:
-        """Anchor set `epoch` of each row: int32 [B, K] each of r_anchors, r_starts, p_anchors.
-
-        All are 0 if no loss uses them: `auxiliary_steps` need not fit the sequences then.
-        """
-        if not self._objective.anchored:
-            return self._none(entries)
         lengths = entries['length'].astype(np.int64)
-        steps = anchors.auxiliary_length(
-            lengths,
-            self._anchored_steps,
-            fixed_length=self.info.spec.fixed_length is not None,
-        )
-        return list(
-            place_anchors(
-                self._objective.anchor_placement,
-                seed=self._seed,
-                epoch=epoch,
-                id_hashes=entries['id_hash'],
-                lengths=lengths,
-                auxiliary_steps=steps,
-                anchors_per_sequence=self._objective.anchors_per_sequence,
-            )
-        )
-
-    def _none(self, entries: np.ndarray) -> list[np.ndarray]:
-        return [np.zeros([len(entries), self._objective.anchors_per_sequence], np.int32)] * 3
-
-    def _draw_fed(self, hashes: np.ndarray, step: int | None) -> np.ndarray:
-        """Which decoder inputs are the truth: bool [B, K, L-1], or [B, K, 0] when all are."""
-        config, now = self._objective, step or 0
-        rate = config.evaluated_forcing_rate if step is None else config.teacher_forcing_at(now)
-        steps = 0 if config.always_fed else config.auxiliary_steps - 1
-        cells = np.arange(config.anchors_per_sequence * steps, dtype=np.uint64)
-        coins = anchors.mix(self._seed, _COINS, now, hashes[:, np.newaxis], cells)
-        fed = (coins >> np.uint64(11)) * 2.0**-53 < rate
-        return fed.reshape(len(hashes), config.anchors_per_sequence, steps)
+        return self._drawing.anchors(entries['id_hash'], lengths, epoch)
 
     def _dataset(self, elements: tf.data.Dataset, load: Callable[[int], tuple]) -> tf.data.Dataset:
         types = (tf.string, tf.int32, tf.bool, *(tf.int32,) * 7, tf.bool)
