@@ -3,6 +3,8 @@
 The base install is what a Beam worker needs. A machine that trains installs `longhaul[trainer]`.
 """
 
+import os
+
 from setuptools import find_packages, setup
 
 BASE = [
@@ -38,13 +40,31 @@ DEV = [
     'ruff==0.17.6',
 ]
 
+# The gin files are installed as longhaul/share/gin, where `trainer.bindings` looks for them. A Beam
+# worker is built without them.
+GIN_FOLDERS = {
+    folder.replace(os.sep, '.').replace('gin', 'longhaul.share.gin', 1): folder
+    for folder, _, names in os.walk('gin')
+    if any(name.endswith('.gin') for name in names)
+}
+
 setup(
     name='longhaul',
     version='0.1.0',
     description='Trains recurrent networks on sequences of 16,000 steps and more.',
-    packages=find_packages(
-        include=['pipelines', 'pipelines.*', 'trainer', 'trainer.*', 'tools', 'tools.*']
-    ),
+    packages=[
+        *find_packages(
+            include=[
+                pattern
+                for name in ('longhaul', 'pipelines', 'trainer', 'tools')
+                for pattern in (name, f'{name}.*')
+            ]
+        ),
+        *GIN_FOLDERS,
+    ],
+    package_dir=GIN_FOLDERS,
+    package_data={name: ['*.gin'] for name in GIN_FOLDERS},
+    entry_points={'console_scripts': ['longhaul = longhaul.__main__:main']},
     python_requires='>=3.11,<3.13',
     install_requires=BASE,
     extras_require={

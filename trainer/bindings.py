@@ -28,6 +28,9 @@ _MISTAKES = (
     ImportError,
     MemoryError,
 )
+# Where gin/ lies: beside this package in a checkout, and where setup.py installs it.
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_INSTALLED = (_ROOT, os.path.join(_ROOT, 'longhaul', 'share'))
 _PYTHON_WORDS = {'true': 'True', 'false': 'False', 'none': 'None', 'null': 'None'}
 _HOW_TO_GIVE = {'RECORDS': '--records=DIR (the --output of python -m pipelines.main)'}
 
@@ -43,7 +46,7 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
 
     Args:
       gin_files: experiment files; a file may include others, relative to the working folder, to
-        itself or to the folders above it.
+        itself or to the folders above it. Longhaul's own (gin/...) are found from any folder.
       gin_params: bindings such as 'RunConfig.train_steps=1000', or of a file's macros such as
         'TRAIN_STEPS=1000'; they win over the files.
       records: binds the macro RECORDS, and DataConfig.records to it; it wins over all.
@@ -61,6 +64,8 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         for _ in range(3):
             place = os.path.dirname(place)
             gin.add_config_file_search_path(place)
+    for place in _INSTALLED:
+        gin.add_config_file_search_path(place)
     try:
         gin.parse_config_files_and_bindings(gin_files, [], finalize_config=False)
         _check_macros(gin_params)

@@ -1,4 +1,4 @@
-"""Classifies one file chunk by chunk: its length does not matter."""
+"""Reads one sequence chunk by chunk: its length does not matter."""
 
 import numpy as np
 
@@ -9,17 +9,48 @@ from tools.predict.chunks import read_chunks
 from tools.predict.model import ExportedModel
 
 
+class ExportedStream:
+    """One sequence that an exported model reads as it arrives, in the memory of a chunk.
+
+    Attributes:
+      steps: how many were read.
+    """
+
+    def __init__(self, model: ExportedModel) -> None:
+        """Begins a sequence.
+
+        Raises:
+          LonghaulError: if the model reads nothing but whole sequences.
+        """
+        model.need_streaming('stream')
+        self._model, self.steps = model, 0
+        self._state = model.call('start', batch_size=np.int32(1))
+
+    def read(self, chunk: np.ndarray) -> None:
+        """Reads the next steps: [T, C] or [T], of the dtype in the model's `spec`.
+
+        Raises:
+          RefusedRequest: if the model does not take these steps.
+        """
+        lengths = np.array([len(chunk)], np.int32)
+        inputs = chunk[np.newaxis]
+        self._state = self._model.call('advance', inputs=inputs, lengths=lengths, **self._state)
+        self.steps += len(chunk)
+
+    def classify(self) -> dict[str, np.ndarray]:
+        """The outputs of the signature `classify`, of one row, after the steps that were read."""
+        return self._model.call('classify', **self._state)
+
+
 def classify(model: ExportedModel, file: str, *, top: int) -> Answer:
     """Gives the answer to a file, by the signatures `start`, `advance` and `classify`."""
-    state, steps = model.call('start', batch_size=np.int32(1)), 0
+    stream = ExportedStream(model)
     try:
         for chunk in read_chunks(file, model.spec):
-            lengths = np.array([len(chunk)], np.int32)
-            state = model.call('advance', inputs=chunk[np.newaxis], lengths=lengths, **state)
-            steps += len(chunk)
+            stream.read(chunk)
     except (LonghaulError, OSError, RefusedRequest) as error:
         return Answer(file, error=getattr(error, 'strerror', None) or str(error))
-    if not steps:
+    if not stream.steps:
         return Answer(file, error='it is empty')
-    (answer,) = answers_of([file], model.call('classify', **state), top=top)
+    (answer,) = answers_of([file], stream.classify(), top=top)
     return answer

@@ -11,6 +11,7 @@ import tf_keras
 from official.core import base_task
 
 from pipelines.format.records import RecordsInfo
+from pipelines.format.scales import ValueScales
 from trainer.bptt import cell, lstm
 from trainer.config import Config
 from trainer.data.batches import Rows, SplitInput
@@ -76,6 +77,7 @@ class LonghaulTask(base_task.Task):
         *,
         supervised: bool = True,
         execution: Execution = SCAN,
+        scales: ValueScales | None = None,
     ) -> None:
         """Prepares a phase.
 
@@ -84,16 +86,18 @@ class LonghaulTask(base_task.Task):
           info: of the records.
           supervised: False in the phase that trains the auxiliary losses alone.
           execution: how a replica computes.
+          scales: of relative losses; None: those of the records.
         """
         super().__init__(config)
         self.config, self.info, self.execution = config, info, execution
+        self._scales = scales
         self.objective = make_objective(config, info.segment_steps, supervised=supervised)
         self._evaluation = make_objective(config, info.segment_steps)
 
     def build_model(self) -> Model:
         """The model, with the auxiliary parts that the objective uses."""
         classes = max(1, len(self.info.class_names))
-        loss = step_loss(self.config, self.info)
+        loss = step_loss(self.config, self.info, self._scales)
         return make_model(self.config, self.info.spec, classes=classes, loss=loss)
 
     def build_inputs(

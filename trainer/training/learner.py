@@ -1,0 +1,196 @@
+"""A training loop of one's own: the model, its losses and its optimizer, one step at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.format import records
+from pipelines.format.errors import LonghaulError
+from trainer.config import Config
+from trainer.data import checks
+from trainer.data.batches import Rows, SplitInput
+from trainer.data.own import OwnData
+from trainer.devices.execution import SCAN, Execution
+from trainer.models.batch import Losses
+from trainer.models.objective import Objective
+from trainer.training.optimizers import make_optimizer
+from trainer.training.reader import Reader
+from trainer.training.saving import save
+from trainer.training.task import Computed, LonghaulTask
+
+Batch = Mapping[str, Any]
+
+
+class Learner(Reader):
+    """Trains a model on batches that the caller brings, on the devices of this process.
+
+    Checkpoints, validations and several devices are the trainer's (`python -m trainer.main`).
+
+    Attributes:
+      task: the losses, metrics and gradients of a step.
+      optimizer: tf_keras's; its schedule spans `RunConfig.train_steps`.
+      global_step: int64 [], steps that were taken.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: OwnData | None = None,
+        *,
+        supervised: bool = True,
+        execution: Execution = SCAN,
+    ) -> None:
+        """Makes the model, with initial values by `RunConfig.seed`.
+
+        Args:
+          config: of the run.
+          data: from `describe`; None: the records of `DataConfig.records`.
+          supervised: False: the auxiliary losses are trained alone.
+          execution: how a step is computed, from `trainer.devices.execution.prepare`.
+
+        Raises:
+          LonghaulError: if configuration and data do not fit each other.
+        """
+        found = OwnData(records.read_info(config.data.records)) if data is None else data
+        checks.check(config, found.info)
+        self.task = LonghaulTask(
+            config, found.info, supervised=supervised, execution=execution, scales=found.scales
+        )
+        super().__init__(config, found, self.task.build_model())
+        self.optimizer = make_optimizer(
+            config.optimizer, phase_steps=max(1, config.run.train_steps)
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._metrics = self.task.build_metrics(training=True)
+        self._compute = tf.function(self._computed, autograph=False)
+        self._apply = tf.function(self._applied, autograph=False)
+
+    def batch(
+        self, inputs: Any, labels: Any = None, *, training: bool = True, **more: Any
+    ) -> Batch:
+        """A batch of one's own rows for the next step; the arguments are those of `OwnData.batch`.
+
+        Args:
+          inputs: B rows.
+          labels: int [B].
+          training: False: for `evaluate`.
+          **more: `lengths`, `anchors`.
+
+        Raises:
+          LonghaulError: for rows, labels or anchors that make no sense.
+        """
+        step = int(self.global_step.numpy()) if training else None
+        seed = self.config.run.seed
+        return self.data.batch(self.config.objective, inputs, labels, seed=seed, step=step, **more)
+
+    def from_dataset(self, dataset: Iterable[Any], *, training: bool = True) -> Iterator[Batch]:
+        """Batches of a tf.data set, made as they are asked for.
+
+        Args:
+          dataset: of (inputs, labels) or (inputs, labels, lengths), each of a batch; or of dicts
+            with these names.
+          training: False: for `evaluate`.
+        """
+        for element in dataset:
+            if isinstance(element, Mapping):
+                yield self.batch(**element, training=training)
+                continue
+            inputs, labels, *lengths = element
+            rest = {'lengths': lengths[0]} if lengths else {}
+            yield self.batch(inputs, labels, training=training, **rest)
+
+    def from_records(self, split: str = 'train', *, first_step: int = 0) -> Iterator[Batch]:
+        """Batches of the records: those of 'train' without end, every example of others once.
+
+        Args:
+          split: 'train', 'validation' or 'test'.
+          first_step: global step of the first batch.
+
+        Raises:
+          LonghaulError: if the records have no such split.
+        """
+        data, seed = self.config.data, self.config.run.seed
+        if not self.data.info.shards.get(split):
+            raise LonghaulError(
+                f'split={split!r}: DataConfig.records={data.records!r} has no example of it; name '
+                'another split, or take from_dataset for data of your own'
+            )
+        found = SplitInput(data.records, split, self.data.info, self.config.objective, seed=seed)
+        parts = [Rows(0, 1)]
+        if split != 'train':
+            return iter(found.evaluation(batch_size=data.eval_batch_size, parts=parts))
+        order = found.order(data.batch_size, labelled_share=data.labelled_share)
+        return iter(found.training(order, first_step=first_step, parts=parts))
+
+    @property
+    def objective(self) -> Objective[Any]:
+        """The losses and their weights; its `total` weighs and adds what `losses` gives."""
+        return self.task.objective
+
+    def losses(self, batch: Batch) -> Losses:
+        """The losses of each row, differentiable: for a step of the caller's own."""
+        return self.objective.losses(self.model, self.task.to_batch(_tensors(batch)))
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """Takes a training step.
+
+        Returns:
+          'loss', the loss of each part, 'accuracy', 'gradient_norm': means over the batch.
+
+        Raises:
+          LonghaulError: for a batch of another size than `DataConfig.batch_size`, or one whose loss
+            or gradient is not finite; nothing was changed then.
+        """
+        rows = _tensors(batch)
+        size, wanted = len(rows['labels']), self.config.data.batch_size
+        if size != wanted:
+            raise LonghaulError(
+                f'batch: has {size} rows, DataConfig.batch_size={wanted}; make batches of that '
+                'size (drop_remainder=True), or change it'
+            )
+        computed = self._compute(rows)
+        if not bool(computed.good):
+            raise LonghaulError(
+                f'batch: its loss ({float(computed.loss):g}) or gradient is not finite, or too '
+                'large, and nothing was changed; leave it out, or lower '
+                'OptimizerConfig.learning_rate'
+            )
+        for metric in self._metrics:
+            metric.reset_states()
+        self._apply(rows, computed)
+        logs = {metric.name: float(metric.result()) for metric in self._metrics}
+        return logs | self.task.auxiliary_units(logs)
+
+    def _computed(self, rows: dict[str, tf.Tensor]) -> Computed:
+        return self.task.compute(rows, self.model, self.global_step.read_value())
+
+    def _applied(self, rows: dict[str, tf.Tensor], computed: Computed) -> None:
+        self.task.apply(computed, self.model, self.optimizer)
+        self.task.count(rows, computed, self._metrics)
+        self.global_step.assign_add(1)
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Means over all rows of some batches: the losses and 'accuracy'."""
+        metrics = self.task.build_metrics(training=False)
+        read = tf.function(
+            lambda rows: self.task.validation_step(rows, self.model, metrics), autograph=False
+        )
+        for batch in batches:
+            read(_tensors(batch))
+        logs = {metric.name: float(metric.result()) for metric in metrics}
+        return logs | self.task.auxiliary_units(logs)
+
+    def save(self, model_dir: str) -> str:
+        """Saves the run as a folder that `load_run`, `export` and `trainer.main` read.
+
+        Raises:
+          LonghaulError: if another run is there, or the folder cannot be written.
+        """
+        state = {'model': self.model, 'global_step': self.global_step}
+        return save(self.config, self.data.info, model_dir, **state)
+
+
+def _tensors(batch: Batch) -> dict[str, tf.Tensor]:
+    return {name: tf.convert_to_tensor(value) for name, value in batch.items()}
