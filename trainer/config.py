@@ -5,6 +5,8 @@ records. The defaults are the paper's (Trinh et al. 2018, section 4).
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import gin
 
@@ -111,6 +113,8 @@ class ObjectiveConfig:
     `readout_distances` distances: back to the first step, or ahead up to `auxiliary_steps`.
     `replication_weight`: of the supervised loss at these anchors, which may share a window as those
     of readouts do (target replication, Lipton et al. 2016, section 3). It needs labels.
+    `anchor_losses`: weights of further losses at these anchors, by name, such as
+    {'mine': 0.5}, see `trainer.models.anchor_losses`.
     `anchor_placement`: 'uniform', 'stratified' or 'early', see `trainer.data.placement`;
     `distance_placement`: 'uniform' or 'log_uniform', see `trainer.data.distances`.
     """
@@ -135,6 +139,7 @@ class ObjectiveConfig:
     anchor_placement: str = 'uniform'
     readout_distances: int = 64
     distance_placement: str = 'uniform'
+    anchor_losses: Mapping[str, float] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         least = {
@@ -149,6 +154,7 @@ class ObjectiveConfig:
         for name in ('supervised', 'reconstruction', 'prediction', 'replication'):
             require_range(self, f'{name}_weight', 0, 1e6)
         self._check_teacher_forcing()
+        self._check_anchor_losses()
         for name, choices in _OBJECTIVE_CHOICES.items():
             allowed = getattr(self, name) in choices
             require(self, name, allowed, f'one of {choices} is needed')
@@ -162,7 +168,8 @@ class ObjectiveConfig:
         self._check_shared_windows()
 
     def _check_shared_windows(self) -> None:
-        window, shared = self.auxiliary_bptt_steps, bool(self.readouts) or self.replicated
+        window = self.auxiliary_bptt_steps
+        shared = bool(self.readouts) or bool(self.anchor_weights)
         rule = 'a readout and replication_weight need windows of at least 1 step'
         require(self, 'auxiliary_bptt_steps', window > 0 or not shared, rule)
         require(
@@ -173,6 +180,20 @@ class ObjectiveConfig:
             "(reconstruction_form or prediction_form 'readout' with a weight) and for "
             'replication_weight, and 1 without them',
         )
+
+    def _check_anchor_losses(self) -> None:
+        found = self.anchor_losses
+        fits = isinstance(found, Mapping) and all(
+            isinstance(name, str)
+            and isinstance(weight, int | float)
+            and not isinstance(weight, bool)
+            and 0 <= weight <= 1e6
+            for name, weight in found.items()
+        )
+        rule = "weights in 0..1e6 by name are needed, such as {'mine': 0.5}"
+        require(self, 'anchor_losses', fits, rule)
+        rule = 'replication is weighed by ObjectiveConfig.replication_weight, leave it out here'
+        require(self, 'anchor_losses', 'replication' not in found, rule)
 
     def _check_teacher_forcing(self) -> None:
         require_range(self, 'teacher_forcing_rate', 0, 1)
@@ -239,9 +260,15 @@ class ObjectiveConfig:
         return self.replication_weight > 0
 
     @property
+    def anchor_weights(self) -> dict[str, float]:
+        """Weights of the losses in use that share windows with readouts, by name."""
+        weights = {'replication': self.replication_weight, **self.anchor_losses}
+        return {name: weight for name, weight in weights.items() if weight > 0}
+
+    @property
     def anchored(self) -> bool:
         """Whether any loss is used at anchors."""
-        return self.auxiliary or self.replicated
+        return self.auxiliary or bool(self.anchor_weights)
 
 
 @gin.configurable
@@ -421,6 +448,7 @@ class Config:
             (self.objective, 'reconstruction_weight'),
             (self.objective, 'prediction_weight'),
             (self.objective, 'replication_weight'),
+            (self.objective, 'anchor_losses'),
             (self.run, 'pretrain_steps'),
         )
         require(
@@ -434,7 +462,13 @@ class Config:
             "needed, or architecture='lstm'"
         )
         for owner, name in auxiliary:
-            require(owner, name, getattr(owner, name) == 0, rule)
+            require(owner, name, not getattr(owner, name), rule)
+
+
+def default_of(field: dataclasses.Field) -> Any:
+    """The default value of a setting."""
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
 
 
 def resolve() -> Config:

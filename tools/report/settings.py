@@ -7,7 +7,7 @@ from typing import Any
 from tools.inspect import markup
 from tools.report.parts import facts, folded, table
 from tools.report.run_files import RunFiles
-from trainer.config import Config
+from trainer.config import Config, default_of
 from trainer.monitoring.progress import duration
 
 
@@ -23,7 +23,7 @@ def flat(config: Config) -> dict[str, Any]:
 def defaults() -> dict[str, Any]:
     """As `flat`, with the values that nobody has set."""
     kinds = typing.get_type_hints(Config).values()
-    return {f'{k.__name__}.{f.name}': f.default for k in kinds for f in dataclasses.fields(k)}
+    return {f'{k.__name__}.{f.name}': default_of(f) for k in kinds for f in dataclasses.fields(k)}
 
 
 def changed(run: RunFiles) -> dict[str, Any]:

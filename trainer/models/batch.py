@@ -1,5 +1,6 @@
 """The batch that a step's losses are computed from, and the losses themselves."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -34,20 +35,19 @@ class Batch(NamedTuple):
 class Losses(NamedTuple):
     """Per example [B], unweighted (0 where a loss is not used), and the classifier's logits.
 
-    `replication`: [B], the supervised loss at the anchors. `encoded`: [B, F], the input of the
-    classifier.
-    `reconstruction_average`, `prediction_average`: [B], the loss of always predicting the average,
-    at the same steps as the auxiliary loss.
+    `encoded`: [B, F], the input of the classifier. `reconstruction_average`, `prediction_average`:
+    [B], the loss of always predicting the average, at the same steps as the auxiliary loss.
+    `at_anchors`: by name, [B] each, see `trainer.models.anchor_losses`.
     """
 
     supervised: tf.Tensor
     reconstruction: tf.Tensor
     prediction: tf.Tensor
-    replication: tf.Tensor
     logits: tf.Tensor | None
     encoded: tf.Tensor | None = None
     reconstruction_average: tf.Tensor | None = None
     prediction_average: tf.Tensor | None = None
+    at_anchors: Mapping[str, tf.Tensor] = {}
 
 
 def supervised_losses(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -1,12 +1,12 @@
 """The paper's Figure 2, composed: sweep -> windows -> losses.
 
 The supervised window ends at T, an r window ends at its anchor, a p window starts at its anchor.
-Readouts of past and future, and replicated targets, share windows that hold many anchors. Windows
-of equal length are stacked and read by one LSTM call, except for p windows, which are read
+Readouts of past and future, and losses at anchors, share windows that hold many anchors. Windows of
+equal length are stacked and read by one LSTM call, except for p windows, which are read
 separately. One sweep serves all windows. Source: Trinh et al. 2018, section 3.
 """
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from trainer.bptt import truncation
 from trainer.bptt.lstm import LSTMState, LSTMWeights
 from trainer.bptt.sequences import Sequences, first_steps, gather_columns, stack_rows
 from trainer.config import ObjectiveConfig
+from trainer.models.anchor_losses import AnchorStates, losses_in_use
 from trainer.models.batch import Batch, Losses, supervised_losses
 from trainer.models.long_sequence import LongSequenceModel
 from trainer.models.prediction import Prediction
@@ -25,7 +26,6 @@ from trainer.models.step_losses import mean_of_valid
 _AUXILIARY = (
     'reconstruction',
     'prediction',
-    'replication',
     'reconstruction_average',
     'prediction_average',
 )
@@ -84,7 +84,11 @@ class Composition:
         self.weights: LSTMWeights = model.main_weights()
         self._rows, self._total_steps = batch.inputs.shape[0], self.sequences.total_steps
         self._anchors = batch.r_anchors.shape[1]
-        self._replicated = supervised and config.replicated
+        self._at_anchors = {
+            name: loss
+            for name, loss in losses_in_use(config).items()
+            if supervised or not loss.supervised
+        }
         self.steps = batch_steps(config.auxiliary_steps, batch)
         self.windows: dict[str, Window] = self._windows()
         self.states: dict[str, LSTMState] = self._sweep(segment_steps)
@@ -106,7 +110,7 @@ class Composition:
         windows, readouts = {}, self._config.readouts
         if self._supervised:
             windows['supervised'] = self._supervised_window()
-        if readouts or self._replicated:
+        if readouts or self._at_anchors:
             windows['readout'] = self._readout_windows()
         if self._config.reconstruction_weight and 'reconstruction' not in readouts:
             windows['reconstruction'] = self._reconstruction_windows()
@@ -183,16 +187,17 @@ class Composition:
         read = self.read()
         zeros = tf.zeros([self._rows], self._model.dtype)
         logits, encoded = None, None
-        found = dict.fromkeys(('supervised', *_AUXILIARY), zeros)
+        found: dict[str, Any] = dict.fromkeys(('supervised', *_AUXILIARY), zeros)
         if 'supervised' in self.windows:
             encoded = read.pop('supervised').h
             logits = self._model.classifier(encoded, dropconnect)
             found['supervised'] = supervised_losses(logits, self._batch.labels)
         for name, states in read.items():
             found |= self.auxiliary_losses(name, states, dropconnect)
+        at_anchors = {name: found.pop(name) for name in self._at_anchors}
         if 'prediction' in self.windows:
             found |= self._prediction_losses()
-        return Losses(**found, logits=logits, encoded=encoded)
+        return Losses(**found, logits=logits, encoded=encoded, at_anchors=at_anchors)
 
     def auxiliary_losses(
         self, name: str, states: LSTMState | tf.Tensor, dropconnect: tf.Tensor | None = None
@@ -267,18 +272,19 @@ class Composition:
             losses = getattr(self._model, name).losses(hidden, distances, columns, valid)
             average = mean_of_valid(self._of_average(columns), valid, axis=-1)
             found |= self._named(name, losses, average)
-        if self._replicated:
-            found |= self._replication_loss(hidden, dropconnect)
+        for name, loss in self._at_anchors.items():
+            states = AnchorStates(
+                hidden=hidden,
+                anchors=anchors,
+                sequences=self.sequences,
+                labels=tf.tile(self._batch.labels, [hidden.shape[0] // self._rows]),
+                classifier=self._model.classifier,
+                dropconnect=dropconnect,
+                part=getattr(self._model, f'anchor_{name}', None),
+            )
+            losses = tf.reshape(loss.losses(states), [-1, self._rows])
+            found[name] = tf.reduce_mean(losses, axis=0)
         return found
-
-    def _replication_loss(
-        self, hidden: tf.Tensor, dropconnect: tf.Tensor | None
-    ) -> dict[str, tf.Tensor]:
-        """The supervised loss of the states [n*B, U] at the anchors: its mean over the n, [B]."""
-        logits = self._model.classifier(hidden, dropconnect)
-        labels = tf.tile(self._batch.labels, [hidden.shape[0] // self._rows])
-        losses = tf.reshape(supervised_losses(logits, labels), [-1, self._rows])
-        return {'replication': tf.reduce_mean(losses, axis=0)}
 
     def _of_average(self, columns: tf.Tensor) -> tf.Tensor:
         return self._model.step_loss.of_average(columns, self._model.dtype)

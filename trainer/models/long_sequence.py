@@ -6,6 +6,7 @@ from trainer.bptt import lstm
 from trainer.bptt.lstm import LSTMState, LSTMWeights
 from trainer.bptt.sequences import Sequences, all_columns, right_aligned
 from trainer.config import ModelConfig, ObjectiveConfig
+from trainer.models.anchor_losses import losses_in_use
 from trainer.models.layers import Classifier, GateBias, Initializer, LSTMLayer
 from trainer.models.prediction import Prediction
 from trainer.models.protocol import State
@@ -18,7 +19,8 @@ class LongSequenceModel(tf.Module):
     """An LSTM classifier of long sequences, with what its auxiliary losses need.
 
     `reconstruction`: a decoder or a readout of the past, `prediction`: an auxiliary LSTM or a
-    readout of the future; None where the loss is not used.
+    readout of the future; None where the loss is not used. A loss at anchors that has variables
+    keeps them as `anchor_NAME`.
 
     Source: paper, section 4 (one layer, 128 units, embedding 128, two layers of 256 on top).
     """
@@ -87,6 +89,9 @@ class LongSequenceModel(tf.Module):
                 gates=gates,
                 loss=loss,
             )
+        for name, added in losses_in_use(objective).items():
+            if added.build is not None:
+                setattr(self, f'anchor_{name}', added.build(make, config, input_rows))
 
     @property
     def dtype(self) -> tf.DType:

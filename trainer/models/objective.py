@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import functools
+import operator
 from typing import Generic, TypeVar
 
 import tensorflow as tf
@@ -30,12 +32,14 @@ class Objective(abc.ABC, Generic[_Model]):
 
     def weighted(self, losses: Losses) -> tf.Tensor:
         """The weighted sum of the losses of each example, [B]."""
-        weighted = losses.reconstruction * self.config.reconstruction_weight
-        weighted += losses.prediction * self.config.prediction_weight
-        if self.supervised:
-            weighted += losses.supervised * self.config.supervised_weight
-            weighted += losses.replication * self.config.replication_weight
-        return weighted
+        return functools.reduce(operator.add, self.parts(losses).values())
+
+    def parts(self, losses: Losses) -> dict[str, tf.Tensor]:
+        """The losses of each example times their weights, [B], by name."""
+        names = ('reconstruction', 'prediction', *['supervised'] * self.supervised)
+        found = {n: getattr(losses, n) * getattr(self.config, f'{n}_weight') for n in names}
+        weights = self.config.anchor_weights
+        return found | {n: loss * weights[n] for n, loss in losses.at_anchors.items()}
 
     def total(self, losses: Losses, global_batch_size: int) -> tf.Tensor:
         """The weighted losses, summed over the examples, divided by the global batch size."""

@@ -20,6 +20,7 @@ _SHORT = {
     'supervised_loss': 'supervised',
     'replication_loss': 'at anchors',
 }
+_KNOWN = {*_SHORT, 'reconstruction_loss', 'prediction_loss'}
 _QUIET_SECONDS = 30.0
 
 
@@ -34,6 +35,8 @@ def describe(logs: dict[str, float]) -> str:
     """The losses and the accuracy of a loop, in a fixed order, in the units of `summarize`."""
     parts = [f'{label} {logs[name]:.4f}' for name, label in _SHORT.items() if name in logs]
     parts += _auxiliary(logs)
+    own = [name for name in logs if name.endswith('_loss') and name not in _KNOWN]
+    parts += [f'{name.removesuffix("_loss")} {logs[name]:.4f}' for name in own]
     if 'accuracy' in logs:
         parts.append(f'accuracy {logs["accuracy"]:6.1%}')
     return '  '.join(parts)

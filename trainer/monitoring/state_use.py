@@ -38,17 +38,12 @@ def gradient_norms(objective: Objective[Any], model: Model, batch: Batch) -> dic
     """The norm of each loss's gradient, weight included, on the main LSTM's recurrent kernel.
 
     Returns:
-      By loss in use ('supervised', 'replication', 'reconstruction', 'prediction'), float [].
+      By loss in use ('supervised', 'reconstruction', 'prediction', those at anchors), float [].
     """
-    supervised = ['supervised'] + ['replication'] * objective.config.replicated
-    names = supervised * objective.supervised + _used(objective)
+    unused = {'reconstruction', 'prediction'} - set(_used(objective))
     with tf.GradientTape(persistent=True) as tape:
-        losses = objective.losses(model, batch)
-        totals = {
-            name: tf.reduce_mean(getattr(losses, name))
-            * getattr(objective.config, f'{name}_weight')
-            for name in names
-        }
+        parts = objective.parts(objective.losses(model, batch))
+        totals = {name: tf.reduce_mean(x) for name, x in parts.items() if name not in unused}
     # The local copy of a mirrored variable, which the losses have read.
     strategy = tf.distribute.get_strategy()
     kernel = strategy.experimental_local_results(model.recurrent_kernel)[0]

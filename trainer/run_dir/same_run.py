@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from trainer.config import Config
+from trainer.config import Config, default_of
 from trainer.run_dir import small_files
 from trainer.run_dir.files import write_atomically
 from trainer.run_dir.folder import ModelDir
@@ -48,7 +48,7 @@ def _flat(config: Config) -> dict[str, Any]:
 def _defaults(config: Config) -> dict[str, Any]:
     """As `_flat`, with the default values of the classes."""
     return {
-        f'{section.name}.{field.name}': field.default
+        f'{section.name}.{field.name}': default_of(field)
         for section in dataclasses.fields(config)
         for field in dataclasses.fields(getattr(config, section.name))
     }

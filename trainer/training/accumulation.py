@@ -27,12 +27,14 @@ def accumulate(compute: Compute, rows: dict[str, tf.Tensor], *, count: int) -> t
     parts = {k: tf.reshape(v, [count, v.shape[0] // count, *v.shape[1:]]) for k, v in rows.items()}
     size = next(iter(parts.values())).shape[1]
     first_losses, first_gradients = compute({k: v[0] for k, v in parts.items()})
-    firsts = {i: value for i, value in enumerate(first_losses) if value is not None}
+    flat = tf.nest.flatten(first_losses)
+    firsts = {i: value for i, value in enumerate(flat) if value is not None}
 
     def body(t: tf.Tensor, found: tuple, gradients: tuple) -> tuple:
         """One more part."""
         losses, more = compute({k: v[t + 1] for k, v in parts.items()})
-        found = tuple(a.write(t + 1, losses[i]) for a, i in zip(found, firsts, strict=True))
+        values = tf.nest.flatten(losses)
+        found = tuple(a.write(t + 1, values[i]) for a, i in zip(found, firsts, strict=True))
         return found, tuple(a + b for a, b in zip(gradients, more, strict=True))
 
     found = tuple(
@@ -40,7 +42,7 @@ def accumulate(compute: Compute, rows: dict[str, tf.Tensor], *, count: int) -> t
         for first in firsts.values()
     )
     found, gradients = for_steps(count - 1, body, found, tuple(first_gradients))
-    losses: list[tf.Tensor | None] = [None] * len(first_losses)
+    losses: list[tf.Tensor | None] = [None] * len(flat)
     for (i, first), array in zip(firsts.items(), found, strict=True):
         losses[i] = tf.reshape(array.stack(), [count * size, *first.shape[1:]])
-    return Losses(*losses), list(gradients)
+    return tf.nest.pack_sequence_as(first_losses, losses), list(gradients)

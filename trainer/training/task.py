@@ -19,6 +19,7 @@ from trainer.data.order import TrainingOrder
 from trainer.data.replicas import local_parts
 from trainer.data.service import ServiceBatches
 from trainer.devices.execution import SCAN, Execution
+from trainer.models.anchor_losses import losses_in_use
 from trainer.models.architectures import make_model, make_objective
 from trainer.models.batch import Batch, Losses
 from trainer.models.loss_scales import step_loss
@@ -33,8 +34,7 @@ _TOP_ACCURACY = f'top_{_TOP}_accuracy'
 
 def _join(losses: Sequence[Losses]) -> Losses:
     """The losses of consecutive rows, one after another."""
-    parts = zip(*losses, strict=True)
-    return Losses(*(None if values[0] is None else tf.concat(values, axis=0) for values in parts))
+    return tf.nest.map_structure(lambda *v: None if v[0] is None else tf.concat(v, 0), *losses)
 
 
 class Computed(NamedTuple):
@@ -90,7 +90,7 @@ class LonghaulTask(base_task.Task):
         """
         super().__init__(config)
         self.config, self.info, self.execution = config, info, execution
-        self._scales = scales
+        self._scales, self._at_anchors = scales, losses_in_use(config.objective)
         self.objective = make_objective(config, info.segment_steps, supervised=supervised)
         self._evaluation = make_objective(config, info.segment_steps)
 
@@ -125,14 +125,14 @@ class LonghaulTask(base_task.Task):
             names.append('reconstruction_loss')
         if self.config.objective.prediction_weight:
             names.append('prediction_loss')
-        if self.config.objective.replicated:
-            names.append('replication_loss')
+        names += [f'{name}_loss' for name in self._at_anchors]
         if self.config.objective.relative_losses:
             names += [n.replace('_loss', '_average') for n in names if n in _AUXILIARY_LOSSES]
         if training:
             names.append('gradient_norm')
         if not self.objective.supervised:
-            untrained = ('accuracy', _TOP_ACCURACY, 'supervised_loss', 'replication_loss')
+            untrained = {'accuracy', _TOP_ACCURACY, 'supervised_loss'}
+            untrained |= {f'{n}_loss' for n, loss in self._at_anchors.items() if loss.supervised}
             names = [n for n in names if n not in untrained]
         return [tf_keras.metrics.Mean(name) for name in names]
 
@@ -334,10 +334,12 @@ class LonghaulTask(base_task.Task):
             'reconstruction_loss': (losses.reconstruction, counted),
             'prediction_loss': (losses.prediction, counted),
             'supervised_loss': (losses.supervised, labelled),
-            'replication_loss': (losses.replication, labelled),
             'reconstruction_average': (losses.reconstruction_average, counted),
             'prediction_average': (losses.prediction_average, counted),
         }
+        for name, loss in losses.at_anchors.items():
+            rows = labelled if self._at_anchors[name].supervised else counted
+            values[f'{name}_loss'] = (loss, rows)
         if losses.logits is not None:
             predicted = tf.argmax(losses.logits, axis=-1, output_type=tf.int32)
             values['accuracy'] = (tf.cast(predicted == labels, tf.float32), labelled)

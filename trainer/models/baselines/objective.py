@@ -29,7 +29,6 @@ class SupervisedObjective(Objective[Baseline]):
             supervised=losses,
             reconstruction=zeros,
             prediction=zeros,
-            replication=zeros,
             logits=logits,
             encoded=encoded,
             reconstruction_average=zeros,
