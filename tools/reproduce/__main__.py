@@ -1,6 +1,8 @@
-"""Works off queues of training runs, and writes their results into documents.
+"""Works off queues of training runs and sweeps, and writes their results into documents.
 
 python -m tools.reproduce run results/mnist_300.queue --records=DIR --work=DIR
+python -m tools.reproduce table results/mnist_300.queue
+python -m tools.reproduce rates gin/photos.gin --records=DIR
 python -m tools.reproduce report
 """
 
@@ -25,6 +27,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument('--work', type=Path, required=True, help='folder for checkpoints and logs')
     run.add_argument('--results', type=Path, default=Path('results'), help='folder of the lines')
     run.add_argument('--budget', help="5epochs or 20minutes, in place of the runs' own budgets")
+    shown = commands.add_parser('table', help='print the results of queues, by setting')
+    shown.add_argument('queues', nargs='+', type=Path, help='files that name runs')
+    shown.add_argument('--results', type=Path, default=Path('results'), help='folder of the lines')
+    tried = commands.add_parser('rates', help='find a learning rate: the loss while it grows')
+    tried.add_argument('gin_file', help='the experiment')
+    tried.add_argument('params', nargs='*', help='gin parameters, such as BATCH_SIZE=64')
+    tried.add_argument('--records', required=True, help='folder of records')
+    tried.add_argument('--low', type=float, default=1e-5, help='first rate (default 1e-5)')
+    tried.add_argument('--high', type=float, default=1.0, help='last rate (default 1)')
+    tried.add_argument('--steps', type=int, default=100, help='steps to take (default 100)')
     written = commands.add_parser('report', help='bring the marked blocks of documents up to date')
     written.add_argument(
         '--results', type=Path, default=Path('results'), help='folder of the lines'
@@ -38,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     flags = _parser().parse_args(arguments)
     # gin logs what it also raises.
     logging.getLogger().setLevel(logging.CRITICAL)
-    return code_of(lambda: _report(flags) if flags.command == 'report' else _run(flags), refused=1)
+    command = {'report': _report, 'run': _run, 'table': _table, 'rates': _rates}[flags.command]
+    return code_of(lambda: command(flags), refused=1)
 
 
 def _report(flags: argparse.Namespace) -> int:
@@ -46,6 +59,26 @@ def _report(flags: argparse.Namespace) -> int:
 
     for path in report.report(results=flags.results, docs=flags.docs):
         print(path)
+    return 0
+
+
+def _table(flags: argparse.Namespace) -> int:
+    from tools.reproduce import sweep
+
+    print(sweep.show(flags.queues, results=flags.results))
+    return 0
+
+
+def _rates(flags: argparse.Namespace) -> int:
+    from tools.reproduce import rates
+    from trainer import bindings
+
+    config = bindings.load(
+        gin_files=[flags.gin_file], gin_params=flags.params, records=flags.records
+    )
+    found = rates.range_test(config, low=flags.low, high=flags.high, steps=flags.steps)
+    print(found)
+    print(f'the loss falls fastest at {found.steepest:.1e}: try --gin_param="LEARNING_RATE=..."')
     return 0
 
 

@@ -4,6 +4,8 @@
     gin/mnist/lstm_300.gin --budget=5epochs --seeds=0,1 'OptimizerConfig.name="adam"'
 
 A line is a gin file, options and gin parameters, written as in a shell; '#' begins a comment.
+A parameter with several values, LEARNING_RATE=0.001|0.003, makes a run of each; several such
+parameters make the grid of their values.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from typing import NoReturn
 
 from pipelines.format.errors import LonghaulError
 from tools.reproduce.budget import Budget, parse_budget
+from tools.reproduce.grid import grid
 
 _OPTIONS = '--budget=5epochs, --budget=20minutes, --seeds=0,1, --records=NAME, --validation_only'
 
@@ -105,12 +108,16 @@ def _read_line(line: str) -> list[Entry]:
             raise LonghaulError(f'{param!r}: a gin parameter NAME=VALUE is needed')
     entry = Entry(
         gin_file=found.gin_file,
-        params=tuple(found.params),
+        params=(),
         records=found.records or Path(found.gin_file).parent.name,
         budget=parse_budget(found.budget) if found.budget else None,
         validation_only=found.validation_only,
     )
-    return [_with_seed(entry, seed) for seed in _seeds(found.seeds)]
+    return [
+        _with_seed(dataclasses.replace(entry, params=params), seed)
+        for params in grid(found.params)
+        for seed in _seeds(found.seeds)
+    ]
 
 
 def _seeds(text: str | None) -> list[int | None]:

@@ -1,7 +1,7 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`,
+files), and of the queue results/NAME.queue: `runs`, `means`, `sweep`, `epochs`, `seconds`, `plot`,
 `truncations`. What stands around the blocks is written by hand; no number inside of them is.
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from tools import blocks
-from tools.reproduce import lines, paper, plot, tables
+from tools.reproduce import lines, paper, plot, sweep, tables
 from tools.reproduce.queue import read_queue
 
 _BLOCKS = 'results'
-_OF_A_QUEUE = ('runs', 'means', 'epochs', 'seconds', 'plot', 'truncations')
+_OF_A_QUEUE = ('runs', 'means', 'sweep', 'epochs', 'seconds', 'plot', 'truncations')
 _KINDS = ', '.join(['paper', *(f'{kind} NAME' for kind in _OF_A_QUEUE)])
 
 
@@ -61,6 +61,8 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         return tables.runs_table(entries, found)
     if kind == 'means':
         return tables.means_table(found)
+    if kind == 'sweep':
+        return sweep.sweep_table(found)
     if kind == 'plot':
         picture = docs / f'results_{name}.png'
         plot.draw(found, picture)

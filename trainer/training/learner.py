@@ -140,8 +140,9 @@ class Learner(Reader):
           'loss', the loss of each part, 'accuracy', 'gradient_norm': means over the batch.
 
         Raises:
-          LonghaulError: for a batch of another size than `DataConfig.batch_size`, or one whose loss
-            or gradient is not finite; nothing was changed then.
+          LonghaulError: for a batch of another size than `DataConfig.batch_size`.
+          FloatingPointError: if the loss or the gradient is not finite, or the loss larger than
+            `RunConfig.skip_loss_above`; nothing was changed then.
         """
         rows = _tensors(batch)
         size, wanted = len(rows['labels']), self.config.data.batch_size
@@ -152,7 +153,7 @@ class Learner(Reader):
             )
         computed = self._compute(rows)
         if not bool(computed.good):
-            raise LonghaulError(
+            raise FloatingPointError(
                 f'batch: its loss ({float(computed.loss):g}) or gradient is not finite, or too '
                 'large, and nothing was changed; leave it out, or lower '
                 'OptimizerConfig.learning_rate'

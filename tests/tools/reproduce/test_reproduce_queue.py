@@ -32,6 +32,22 @@ def test_a_line_is_one_run_per_seed(tmp_path):
     assert [e.validation_only for e in found] == [False, False, True]
 
 
+def test_values_with_bars_between_make_a_grid(tmp_path):
+    found = entries(
+        tmp_path,
+        """a.gin --seeds=0,1 RATE=0.1|0.2 SIZE=3 'X.name="a|b"|"c"'\n""",
+    )
+    grid = [(rate, name) for rate in ('0.1', '0.2') for name in ('"a|b"', '"c"')]
+    want = [
+        (f'RATE={rate}', 'SIZE=3', f'X.name={name}', f'SEED={seed}')
+        for rate, name in grid
+        for seed in (0, 1)
+    ]
+    assert [e.params for e in found] == want
+    (alone, *_) = entries(tmp_path, """a.gin RATE=0.1 SIZE=3 'X.name="a|b"' SEED=0\n""")
+    assert alone.run == found[0].run, 'a run of a grid has the name that its line alone has'
+
+
 def test_a_run_keeps_its_name_wherever_its_line_stands(tmp_path):
     """Golden: results that are committed are found by it."""
     one, two = entries(tmp_path, 'gin/mnist/a.gin\ngin/mnist/a.gin --budget=5epochs SEED=1\n')
@@ -51,6 +67,10 @@ def test_a_run_keeps_its_name_wherever_its_line_stands(tmp_path):
         ('a.gin --budget=5\n', ['line 1', '--budget=5', '5epochs']),
         ('a.gin --budget=0epochs\n', ['line 1', '--budget=0epochs']),
         ('a.gin --bugdet=5epochs\n', ['line 1', '--bugdet', '--budget=5epochs']),
+        ('a.gin R=1|\n', ['line 1', "'R=1|'", 'A|B']),
+        ('a.gin R=|1\n', ['A|B']),
+        ('a.gin R=1||2\n', ['A|B']),
+        ('a.gin R=1|1\n', ['A|B']),
         ('a.gin SEED\n', ['line 1', 'SEED', 'NAME=VALUE']),
         ("a.gin 'open\n", ['line 1', 'quotation']),
         ('--seeds=0\n', ['line 1', 'gin_file']),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.format.errors import LonghaulError
-from tools.reproduce import lines, paper, plot, report, tables
+from tools.reproduce import lines, paper, plot, report, sweep, tables
 from tools.reproduce.groups import best_within, finished_groups
 from tools.reproduce.queue import read_queue
 
@@ -61,6 +61,26 @@ def test_the_best_within_a_budget_is_chosen_on_validation():
     assert len(table) == 4, 'one row for 2 minutes, one for 5; larger budgets change nothing'
     assert table[2].startswith('| 2 minutes | 50.00%')
     assert table[3].startswith('| 5 minutes | 60.00%')
+
+
+def test_a_sweep_has_a_row_for_each_setting_the_best_first(tmp_path):
+    found = [
+        ended('a', params=['R=1', 'B=8'], seed=0, accuracies=(0.80, 0.70)),
+        ended('b', params=['R=1', 'B=8'], seed=1, accuracies=(0.82, 0.74)),
+        ended('c', params=['R=2', 'B=8'], seed=0, accuracies=(0.9, 0.6)),
+        {**ended('d', params=['R=3', 'B=8']), 'finished': False},
+    ]
+    head, _, *rows = sweep.sweep_table(found).splitlines()
+    assert head == '| R | seeds | validation: mean, spread | test: mean, spread | wall time |'
+    assert rows == [
+        '| 2 | 1 | 90.00% | 60.00% | 1:00 |',
+        '| 1 | 2 | 81.00% ± 1.41 | 72.00% ± 2.83 | 1:00 |',
+    ]
+    with pytest.raises(LonghaulError, match='no run of .*some.queue has finished'):
+        sweep.show([Path('some.queue')], results=tmp_path)
+    for line in found:
+        lines.append(tmp_path / 'some.jsonl', line)
+    assert '| 2 ' in sweep.show([Path('some.queue')], results=tmp_path)
 
 
 def truncated(run, bptt_steps, *, steps=9, more=(), **ending):
