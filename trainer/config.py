@@ -359,8 +359,10 @@ class RunConfig:
     """Length and intervals of a run, in steps; `seed` decides everything random.
 
     `pretrain_steps` come first and train the auxiliary losses alone; then `train_steps` train all
-    losses together. `warm_start`: model_dir of another run; this run starts from the weights of
-    that run's auxiliary phase, with a new classifier. `keep_checkpoints`: how many to keep.
+    losses together. `train_epochs`, passes over the training split, may take the place of
+    `train_steps`, and `validations`, their number, that of `eval_interval`; the other one is None
+    then. `warm_start`: model_dir of another run; this run starts from the weights of that run's
+    auxiliary phase, with a new classifier. `keep_checkpoints`: how many to keep.
     `evaluate_test`: set it to False while settings are chosen, so that only the validation split
     decides. `patience`: number of validations without a better accuracy that end a run early. A
     batch is left out if its loss or gradient is not finite, or if its loss is above
@@ -373,12 +375,12 @@ class RunConfig:
     mixed_bfloat16: training multiplies in bfloat16, while weights, states and losses stay float32.
     """
 
-    train_steps: int = 10_000
+    train_steps: int | None = 10_000
     pretrain_steps: int = 0
     seed: int = 0
     log_interval: int = 50
     checkpoint_interval: int = 500
-    eval_interval: int = 500
+    eval_interval: int | None = 500
     keep_checkpoints: int = 2
     evaluate_test: bool = True
     patience: int | None = None
@@ -390,6 +392,8 @@ class RunConfig:
     warm_start: str = ''
     path: str = 'auto'
     precision: str = 'float32'
+    train_epochs: float | None = None
+    validations: int | None = None
 
     def __post_init__(self) -> None:
         text = isinstance(self.warm_start, str)
@@ -401,21 +405,29 @@ class RunConfig:
         require(self, 'precision', self.precision in precisions, rule)
         paths = ('auto', 'scan', 'compiled_scan', 'cudnn')
         require(self, 'path', self.path in paths, f'one of {paths} is needed')
+        self._check_lengths()
         least = {
-            'train_steps': 0,
             'pretrain_steps': 0,
             'log_interval': 1,
             'checkpoint_interval': 1,
-            'eval_interval': 1,
             'keep_checkpoints': 1,
             'max_skipped_batches': 0,
         }
-        if self.patience is not None:
-            least['patience'] = 1
+        maybe = {'train_steps': 0, 'eval_interval': 1, 'patience': 1, 'validations': 1}
+        least |= {name: n for name, n in maybe.items() if getattr(self, name) is not None}
         require_counts(self, least=least)
         require_counts(self, least={'seed': 0}, most=(1 << 63) - 1)
         if self.skip_loss_above is not None:
             require_range(self, 'skip_loss_above', 0, 1e12)
+
+    def _check_lengths(self) -> None:
+        for own, other in (('train_epochs', 'train_steps'), ('validations', 'eval_interval')):
+            one = (getattr(self, own) is None) != (getattr(self, other) is None)
+            value = getattr(self, other)
+            rule = f'either this or RunConfig.{other}={value!r} is needed, and None for the other'
+            require(self, own, one, rule)
+        if self.train_epochs is not None:
+            require_range(self, 'train_epochs', 1e-6, 1e9)
 
     def _check_profile(self) -> None:
         first, last = self.profile_from, self.profile_until
@@ -427,8 +439,13 @@ class RunConfig:
 
     @property
     def total_steps(self) -> int:
-        """Steps of both phases."""
-        return self.pretrain_steps + self.train_steps
+        """Steps of both phases; epochs do not count, see `trainer.training.lengths`."""
+        return self.pretrain_steps + (self.train_steps or 0)
+
+    @property
+    def validated_every(self) -> int:
+        """Steps from one validation to the next; those of a run without an interval: one."""
+        return self.eval_interval or max(1, self.total_steps)
 
 
 @dataclasses.dataclass(frozen=True)

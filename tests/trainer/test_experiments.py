@@ -62,6 +62,7 @@ def test_takes_two_steps(path, make_records, tmp_path, capsys):
     config = bindings.load(gin_files=[str(path)], gin_params=[], records='none yet')
     pretrain = min(1, config.run.pretrain_steps)
     params = ['BATCH_SIZE=2', 'TRAIN_STEPS=2', f'PRETRAIN_STEPS={pretrain}']
+    params += ['EPOCHS=None'] * (config.run.train_epochs is not None)
     params.append('RunConfig.log_interval=1')
     records, started = make_records(path, config.data), time.monotonic()
     command = Command('train', str(tmp_path), [str(path)], params, records)

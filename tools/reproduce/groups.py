@@ -73,7 +73,7 @@ def own_params(line: dict[str, Any]) -> tuple[str, ...]:
     """A line's parameters but for its seed and for what the queue added."""
     added = ['SEED', 'RunConfig.eval_interval', 'RunConfig.evaluate_test']
     if line['budget']:
-        added += ['RunConfig.pretrain_steps', 'RunConfig.train_steps']
+        added += [f'RunConfig.{n}' for n in ('pretrain_steps', 'train_steps', 'train_epochs')]
     return tuple(p for p in line['params'] if p.partition('=')[0].strip() not in added)
 
 

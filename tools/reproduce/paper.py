@@ -4,6 +4,8 @@ import dataclasses
 import re
 from pathlib import Path
 
+_OWN_DATA = ('photos.gin', 'texts.gin', 'signals.gin')
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -27,8 +29,10 @@ def read_experiment(path: str | Path) -> Experiment | None:
 def read_experiments(folder: Path) -> list[Experiment]:
     """All experiments on whole data sets below a folder of gin files, by name.
 
-    Those in best/ are chosen among them, and study/ has a page of its own.
+    Those in best/ are chosen among them, and study/ has a page of its own. Recipes for data of
+    one's own reproduce nothing.
     """
     paths = (p for p in sorted(folder.rglob('*.gin')) if p.parent.name not in ('best', 'study'))
-    found = map(read_experiment, paths)
+    own = {folder / name for name in _OWN_DATA}
+    found = map(read_experiment, (p for p in paths if p not in own))
     return [experiment for experiment in found if experiment is not None]

@@ -10,17 +10,26 @@ from pipelines.format.errors import LonghaulError
 from tools.reproduce.budget import Budget, Rates, Steps, scale
 from tools.reproduce.queue import Entry
 from trainer import bindings
+from trainer.training.lengths import in_steps
+
+_INTERVAL = 'RunConfig.eval_interval'
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """An entry, with the steps that it asks for and the length of an epoch."""
+    """An entry, with the steps that it asks for and the length of an epoch.
+
+    `in_epochs`: whether its gin file asks for epochs; `counts_validations`: whether it says how
+    many validations there are, and not their interval.
+    """
 
     entry: Entry
     records: Path
     asked: Steps
     steps_per_epoch: int
     seed: int
+    in_epochs: bool = False
+    counts_validations: bool = False
 
     def steps(self, rates: Rates | None) -> Steps:
         """The steps that the budget leaves; `rates` are needed for a budget in minutes."""
@@ -37,15 +46,20 @@ class Plan:
         """The gin parameters of the run: those of the queue, then what sets its length."""
         params = [*self.entry.params]
         if steps != self.asked:
-            params += [
-                f'RunConfig.pretrain_steps={steps.pretrain}',
-                f'RunConfig.train_steps={steps.train}',
-            ]
-        if not any(p.startswith('RunConfig.eval_interval') for p in params):
-            params.append(f'RunConfig.eval_interval={self.steps_per_epoch}')
+            params += self.of_length(steps)
+        if not (self.counts_validations or any(p.startswith(_INTERVAL) for p in params)):
+            params.append(f'{_INTERVAL}={self.steps_per_epoch}')
         if self.entry.validation_only:
             params.append('RunConfig.evaluate_test=False')
         return params
+
+    def of_length(self, steps: Steps) -> list[str]:
+        """The gin parameters that set the steps of both phases."""
+        found = [
+            f'RunConfig.pretrain_steps={steps.pretrain}',
+            f'RunConfig.train_steps={steps.train}',
+        ]
+        return found + ['RunConfig.train_epochs=None'] * self.in_epochs
 
     def command(self, model_dir: Path, params: list[str], mode: str) -> list[str]:
         """The command that trains the run, as a user types it."""
@@ -85,12 +99,16 @@ def make_plan(entry: Entry, records_folder: Path, budget: Budget | None) -> Plan
         examples = _training_examples(records)
     except LonghaulError as error:
         raise LonghaulError(f'{said}: {error}') from error
+    steps_per_epoch = max(1, examples // config.data.batch_size)
+    asked = in_steps(config, steps_per_epoch=steps_per_epoch).run
     return Plan(
         entry=entry,
         records=records,
-        asked=Steps(config.run.pretrain_steps, config.run.train_steps),
-        steps_per_epoch=max(1, examples // config.data.batch_size),
+        asked=Steps(asked.pretrain_steps, asked.total_steps - asked.pretrain_steps),
+        steps_per_epoch=steps_per_epoch,
         seed=config.run.seed,
+        in_epochs=config.run.train_epochs is not None,
+        counts_validations=config.run.validations is not None,
     )
 
 

@@ -137,8 +137,7 @@ class Runner:
         probe = Steps(min(plan.asked.pretrain, _PROBE_STEPS), min(plan.asked.train, _PROBE_STEPS))
         params = [
             *plan.entry.params,
-            f'RunConfig.pretrain_steps={probe.pretrain}',
-            f'RunConfig.train_steps={probe.train}',
+            *plan.of_length(probe),
             f'RunConfig.log_interval={_PROBE_LOOP}',
         ]
         model_dir = folder / f'probe-{time.time_ns()}'

@@ -14,6 +14,7 @@ from trainer.data.own import OwnData
 from trainer.devices.execution import SCAN, Execution
 from trainer.models.batch import Losses
 from trainer.models.objective import Objective
+from trainer.training.lengths import in_steps
 from trainer.training.optimizers import make_optimizer
 from trainer.training.reader import Reader
 from trainer.training.saving import save
@@ -53,13 +54,15 @@ class Learner(Reader):
           LonghaulError: if configuration and data do not fit each other.
         """
         found = OwnData(records.read_info(config.data.records)) if data is None else data
+        examples = found.info.counts['splits'].get('train', 0)
+        config = in_steps(config, steps_per_epoch=examples // config.data.batch_size)
         checks.check(config, found.info)
         self.task = LonghaulTask(
             config, found.info, supervised=supervised, execution=execution, scales=found.scales
         )
         super().__init__(config, found, self.task.build_model())
         self.optimizer = make_optimizer(
-            config.optimizer, phase_steps=max(1, config.run.train_steps)
+            config.optimizer, phase_steps=max(1, config.run.train_steps or 0)
         )
         self.optimizer.build(self.model.trainable_variables)
         self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False)

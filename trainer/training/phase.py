@@ -79,7 +79,7 @@ class PhaseTraining:
             last_step=last,
             batch_size=batch_size,
             first_step=self._phase.first_step,
-            interval=run.eval_interval,
+            interval=run.validated_every,
             validated=counts['validation'],
             evaluated=after if last == run.total_steps else 0,
         )
@@ -147,7 +147,7 @@ class PhaseTraining:
             return
         train_and_validate(
             self._phase,
-            interval=config.eval_interval,
+            interval=config.validated_every,
             step=int(self._state.global_step.numpy()),
             validated=log.steps,
             train=train,

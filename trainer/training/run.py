@@ -32,6 +32,7 @@ from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
 from trainer.training import dry_run, result
+from trainer.training.lengths import in_steps
 from trainer.training.loop import SplitEvaluator
 from trainer.training.outlets import Outlets
 from trainer.training.phase import PhaseTraining, is_over
@@ -78,7 +79,7 @@ class Run:
                 "DataConfig.records='': no records are named; add --records=DIR, the --output of "
                 'python -m pipelines.main'
             )
-        self.config, self.dir, self._strategy = config, ModelDir(model_dir), strategy
+        self.dir, self._strategy = ModelDir(model_dir), strategy
         self._reporter = Reporter(log_format, quiet=not workers.is_chief(strategy))
         began = time.monotonic() if began is None else began
         # Read now, because the checkout may have other files by the end of the run.
@@ -88,6 +89,8 @@ class Run:
         info = records.read_info(config.data.records)
         say = self._reporter.message
         record_files.check_files(config.data.records, info, all_shards=check_shards, say=say)
+        steps_per_epoch = info.counts['splits'].get('train', 0) // config.data.batch_size
+        self.config = config = in_steps(config, steps_per_epoch=steps_per_epoch)
         checks.check(config, info)
         self._check_replicas()
         self._check_workers(zlib.crc32(info.to_json().encode()))
@@ -150,7 +153,7 @@ class Run:
 
         Args:
           operative_config: gin's operative configuration, saved beside the checkpoints.
-          validate: whether to evaluate the validation split every `eval_interval` steps.
+          validate: whether to evaluate the validation split as `RunConfig` says.
           gin_files: of the experiment, as the user named them; None if the run goes on with the
             configuration in its folder.
           gin_params: bindings that were added to the files.
