@@ -86,7 +86,7 @@ def found_by(how: Execution) -> list[np.ndarray]:
     def step(inputs):
         losses, gradients = task.gradients(inputs, model, tf.constant(3, tf.int64))
         predicted = task.validation_step(inputs, model, metrics)
-        return [*losses, *gradients, predicted['probabilities']]
+        return [*tf.nest.flatten(losses), *gradients, predicted['probabilities']]
 
     return [x.numpy() for x in (*step(inputs), metrics[0].result())]
 
