@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from tools.curves.logs import read_values
+from tools.event_files import read_values
 from tools.report.charts import Axes, Line, beside, chart, legend
 from tools.report.run_files import RunFiles
 
