@@ -1,7 +1,7 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`,
+files), and of the queue results/NAME.queue: `runs`, `means`, `epochs`, `seconds`, `plot`, `times`,
 `truncations`. What stands around the blocks is written by hand; no number inside of them is.
 """
 
@@ -14,7 +14,17 @@ from tools.reproduce import lines, paper, plot, tables
 from tools.reproduce.queue import read_queue
 
 _BLOCKS = 'results'
-_OF_A_QUEUE = ('runs', 'means', 'epochs', 'seconds', 'plot', 'truncations')
+_OF_A_QUEUE = ('runs', 'means', 'epochs', 'seconds', 'plot', 'truncations', 'times')
+# Suffix of the picture's name, what draws it, and what it shows.
+_PICTURES = {
+    'plot': ('', plot.draw, 'validation accuracy of {}'),
+    'truncations': (
+        '_truncations',
+        plot.draw_truncations,
+        'test accuracy of {} over the truncation',
+    ),
+    'times': ('_times', plot.draw_over_time, 'validation accuracy of {} over wall time'),
+}
 _KINDS = ', '.join(['paper', *(f'{kind} NAME' for kind in _OF_A_QUEUE)])
 
 
@@ -61,12 +71,9 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         return tables.runs_table(entries, found)
     if kind == 'means':
         return tables.means_table(found)
-    if kind == 'plot':
-        picture = docs / f'results_{name}.png'
-        plot.draw(found, picture)
-        return f'![validation accuracy of {name}]({picture.name})'
-    if kind == 'truncations':
-        picture = docs / f'results_{name}_truncations.png'
-        plot.draw_truncations(found, picture)
-        return f'![test accuracy of {name} over the truncation]({picture.name})'
+    if kind in _PICTURES:
+        suffix, draw, about = _PICTURES[kind]
+        picture = docs / f'results_{name}{suffix}.png'
+        draw(found, picture)
+        return f'![{about.format(name)}]({picture.name})'
     return tables.budget_table(found, kind)

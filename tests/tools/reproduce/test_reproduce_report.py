@@ -133,7 +133,8 @@ def test_every_run_of_a_queue_has_a_row(folder, monkeypatch):
 def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch):
     monkeypatch.chdir(GIN.parent)
     page = folder / 'docs' / 'page.md'
-    kinds = ('runs some', 'epochs some', 'seconds some', 'plot some', 'truncations some', 'paper')
+    of_a_queue = ('runs', 'epochs', 'seconds', 'plot', 'truncations', 'times')
+    kinds = [*(f'{kind} some' for kind in of_a_queue), 'paper']
     blocks = (f'<!-- results: {kind} -->\nold\n<!-- end -->\n' for kind in kinds)
     page.write_text('before\n' + '\nbetween\n'.join(blocks) + 'after\n')
     (folder / 'docs' / 'other.md').write_text('no block\n')
@@ -141,9 +142,10 @@ def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch
     text = page.read_text()
     assert text.startswith('before\n')
     assert text.endswith('after\n')
-    assert text.count('between') == 5
+    assert text.count('between') == 6
     assert 'old' not in text
-    assert (folder / 'docs' / 'results_some.png').stat().st_size > 5000
+    for suffix in ('', '_times'):
+        assert (folder / 'docs' / f'results_some{suffix}.png').stat().st_size > 5000
     row = next(x for x in text.splitlines() if x.startswith('| Plain LSTM on MNIST, 784 steps, tr'))
     assert '11.3 % on test | 70.00% | 5, 1:00' in row
     assert 'p-LSTM on MNIST, 784 steps, truncation 300 (`gin/mnist/p_lstm_300.gin`)' in text
