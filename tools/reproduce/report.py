@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from tools import blocks
-from tools.reproduce import lines, paper, plot, tables
+from tools.reproduce import lines, paper, paper_table, plot, tables
 from tools.reproduce.queue import read_queue
 
 _BLOCKS = 'results'
@@ -62,7 +62,7 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         found: list[dict[str, Any]] = []
         for path in sorted(results.glob('*.jsonl')):
             found += lines.read(path)
-        return tables.paper_table(paper.read_experiments(gin), found)
+        return paper_table.paper_table(paper.read_experiments(gin), found)
     if kind not in _OF_A_QUEUE:
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
     found = lines.read(results / f'{name}.jsonl')
