@@ -42,13 +42,11 @@ NAMED = [
 def test_an_experiment_is_what_its_name_says(path):
     config = load(files=[path], records='somewhere')
     name = 'r_lstm' if path.stem == 'dogs_16k' else path.stem
-    model, detail = re.fullmatch(
-        '(lstm|r_lstm|p_lstm|rp_lstm|gru|transformer)_?(.*)', name
-    ).groups()
+    model, detail = re.fullmatch('(lstm|r_lstm|p_lstm|rp_lstm|transformer)_?(.*)', name).groups()
     objective, side = config.objective, config.data.image_size
     losses = objective.reconstruction_weight > 0, objective.prediction_weight > 0
     assert losses == LOSSES.get(model, (False, False))
-    assert config.model.architecture == (model if model in ('gru', 'transformer') else 'lstm')
+    assert config.model.architecture == ('transformer' if model == 'transformer' else 'lstm')
     bptt_steps = {'digits': 102, 'study': 50}.get(path.parent.name, 300)
     if detail == 'full':
         bptt_steps = side**2

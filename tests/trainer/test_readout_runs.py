@@ -13,7 +13,7 @@ import tensorflow as tf
 from small_models import READOUTS, config_of, task_of
 from whole_runs import execute, killed_after, variables
 
-from tools.curves.logs import read_values
+from tools.event_files import read_values
 from trainer.run_dir.folder import ModelDir
 from trainer.training.run import Run
 

@@ -12,7 +12,7 @@ from whole_runs import execute
 
 from pipelines.format import anchors, records
 from pipelines.format.spec import signal_spec
-from tools.curves.logs import read_values
+from tools.event_files import read_values
 from tools.verify import folder as verifier
 from trainer import bindings
 from trainer.config import ObjectiveConfig

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pipelines.format.errors import LonghaulError
 from tools import json_lines
-from tools.curves import draw
+from tools.demo import draw
 from tools.flags import at_least
 
 # Steps of training by side of the digits: what two cores do in about five minutes.

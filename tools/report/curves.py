@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
-from tools.curves.logs import read_values
+from tools.event_files import read_values
 from tools.report.charts import Axes, Line, beside, chart, legend
 from tools.report.run_files import RunFiles
 
@@ -48,20 +48,42 @@ def accuracy(run: RunFiles, *, over: str, colour: int = 0, band: bool = True) ->
 
 def learning(run: RunFiles) -> str:
     """Accuracy over steps and over wall time, and the losses over steps."""
-    found, shown = run.validated, []
+    shown = []
     for title, (over, axes) in ACCURACY_AXES.items():
         line = accuracy(run, over=over)
         if line is not None:
             shown.append(chart(title, [line], axes))
-    validation = Line([v['step'] for v in found], [number(v.get('loss')) for v in found], 1)
     points = _training_loss(run)
-    lines, names, colours = [validation], ['validation'], [1]
-    if points:
-        lines.insert(0, Line(list(points), list(points.values()), 0))
-        names, colours = ['training', 'validation'], [0, 1]
-    key = legend(names, colours=colours)
-    shown.append(chart('Loss, all parts weighted', lines, Axes(_STEPS, 'loss'), key=key))
+    names, colours = ['training', 'validation'], [0, 1]
+    if not points:
+        names, colours = names[1:], colours[1:]
+    for title, over, label in (
+        ('Loss, all parts weighted', 'step', _STEPS),
+        ('Loss over wall time', 'minutes', 'wall time (minutes)'),
+    ):
+        key = legend(names, colours=colours)
+        lines = losses(run, points, over=over)
+        shown.append(chart(title, lines, Axes(label, 'loss'), key=key))
     return f'{beside(*shown)}<p class="note">Bands are 95 % intervals of the accuracy.</p>'
+
+
+def losses(run: RunFiles, points: dict[int, float], *, over: str) -> list[Line]:
+    """The losses of training, where known, and of validation.
+
+    Args:
+      run: validated.
+      points: losses of training by step.
+      over: 'step' or 'minutes'.
+    """
+    rows = run.validated
+    steps, times = [v['step'] for v in rows], [number(v.get('seconds')) / 60 for v in rows]
+    x, trained = steps, list(points)
+    if over == 'minutes':
+        # Only validations say when they were: between them the time is taken to pass evenly.
+        x = times
+        trained = list(np.interp(trained, [0, *steps], [0.0, *times]))
+    validation = Line(x, [number(v.get('loss')) for v in rows], 1)
+    return [Line(trained, list(points.values()), 0), validation] if points else [validation]
 
 
 def _training_loss(run: RunFiles) -> dict[int, float]:

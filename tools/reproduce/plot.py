@@ -1,4 +1,4 @@
-"""Pictures of a queue's results: accuracy over epochs and wall time, and over the truncation."""
+"""Pictures of a queue's results: accuracy over epochs, over wall time, and over the truncation."""
 
 import math
 import re
@@ -118,3 +118,37 @@ def draw_truncations(lines: list[dict[str, Any]], output: Path) -> None:
             panel.set_title(f'{records}, {steps:,} steps', fontsize='medium')
             panel.grid(alpha=0.3)
             panel.legend(loc='lower right')
+
+
+def draw_over_time(lines: list[dict[str, Any]], output: Path) -> None:
+    """Draws validation accuracy over wall time: a panel for each data set, a curve for each run.
+
+    Args:
+      lines: of a queue's results.
+      output: the PNG file to write.
+    """
+    groups = finished_groups(lines)
+    names = list(dict.fromkeys(str(g.lines[0].get('records')) for g in groups))
+    # An arm has one colour in all panels.
+    arms = list(dict.fromkeys(map(_arm, groups)))
+    columns = max(1, len(names))
+    size = (3.4 * columns, 3.6)
+    with drawing.panels(output, columns=columns, size=size, dpi=110, sharey=True) as axes:
+        for panel, name in zip(axes[0], names, strict=False):
+            for group in (g for g in groups if str(g.lines[0].get('records')) == name):
+                _draw_over_time(panel, group, lines, colour=f'C{arms.index(_arm(group))}')
+            panel.set(xlabel='wall time (minutes)', xlim=(0, None), ylim=(0, 100))
+            panel.set_title(name, fontsize='medium')
+            panel.grid(alpha=0.3)
+            panel.legend(loc='lower right', fontsize='small')
+        axes[0, 0].set(ylabel='validation accuracy (%)')
+
+
+def _draw_over_time(panel: Any, group: Group, lines: list[dict[str, Any]], *, colour: str) -> None:
+    label = f'{_arm(group)}, S = {_truncation(group)}'
+    for ended in group.lines:
+        found = results.validations(lines, ended['run'])
+        minutes = [line['seconds'] / 60 for line in found]
+        accuracy = [100 * line['validation_accuracy'] for line in found]
+        panel.plot(minutes, accuracy, label=label, color=colour, marker='o', markersize=3)
+        label = ''

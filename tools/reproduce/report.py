@@ -2,7 +2,8 @@
 
 A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
 files), and of the queue results/NAME.queue: `runs`, `means`, `sweep`, `epochs`, `seconds`, `plot`,
-`truncations`. What stands around the blocks is written by hand; no number inside of them is.
+`times`, `truncations`. What stands around the blocks is written by hand; no number inside of them
+is.
 """
 
 from pathlib import Path
@@ -10,11 +11,21 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from tools import blocks
-from tools.reproduce import lines, paper, plot, sweep, tables
+from tools.reproduce import lines, paper, paper_table, plot, sweep, tables
 from tools.reproduce.queue import read_queue
 
 _BLOCKS = 'results'
-_OF_A_QUEUE = ('runs', 'means', 'sweep', 'epochs', 'seconds', 'plot', 'truncations')
+_OF_A_QUEUE = ('runs', 'means', 'sweep', 'epochs', 'seconds', 'plot', 'truncations', 'times')
+# Suffix of the picture's name, what draws it, and what it shows.
+_PICTURES = {
+    'plot': ('', plot.draw, 'validation accuracy of {}'),
+    'truncations': (
+        '_truncations',
+        plot.draw_truncations,
+        'test accuracy of {} over the truncation',
+    ),
+    'times': ('_times', plot.draw_over_time, 'validation accuracy of {} over wall time'),
+}
 _KINDS = ', '.join(['paper', *(f'{kind} NAME' for kind in _OF_A_QUEUE)])
 
 
@@ -52,7 +63,7 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         found: list[dict[str, Any]] = []
         for path in sorted(results.glob('*.jsonl')):
             found += lines.read(path)
-        return tables.paper_table(paper.read_experiments(gin), found)
+        return paper_table.paper_table(paper.read_experiments(gin), found)
     if kind not in _OF_A_QUEUE:
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
     found = lines.read(results / f'{name}.jsonl')
@@ -63,12 +74,9 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         return tables.means_table(found)
     if kind == 'sweep':
         return sweep.sweep_table(found)
-    if kind == 'plot':
-        picture = docs / f'results_{name}.png'
-        plot.draw(found, picture)
-        return f'![validation accuracy of {name}]({picture.name})'
-    if kind == 'truncations':
-        picture = docs / f'results_{name}_truncations.png'
-        plot.draw_truncations(found, picture)
-        return f'![test accuracy of {name} over the truncation]({picture.name})'
+    if kind in _PICTURES:
+        suffix, draw, about = _PICTURES[kind]
+        picture = docs / f'results_{name}{suffix}.png'
+        draw(found, picture)
+        return f'![{about.format(name)}]({picture.name})'
     return tables.budget_table(found, kind)

@@ -132,7 +132,7 @@ class Runner:
 
     def _measure(self, plan: Plan, folder: Path) -> Rates:
         """Measures steps a second of both phases, by a few steps of each."""
-        from tools.curves import logs
+        from tools import event_files
 
         probe = Steps(min(plan.asked.pretrain, _PROBE_STEPS), min(plan.asked.train, _PROBE_STEPS))
         params = [
@@ -144,7 +144,7 @@ class Runner:
         log = folder / 'probe.txt'
         if self._call(plan.command(model_dir, params, 'train'), log, lambda: None):
             raise ProbeError(f'no speed was measured: {_last_line(log)}')
-        found = logs.read_values(model_dir / 'train')['steps_per_second']
+        found = event_files.read_values(model_dir / 'train')['steps_per_second']
         return Rates(pretrain=float(found.get(probe.pretrain, 1.0)), train=float(found[max(found)]))
 
     def _call(self, command: list[str], log: Path, while_it_runs: Callable[[], None]) -> int:

@@ -1,13 +1,12 @@
 """Tables of results, in Markdown."""
 
-import math
 import statistics
 from pathlib import Path
 from typing import Any
 
 from tools.reproduce import lines as results
-from tools.reproduce.groups import Group, best_within, finished_groups, own_params
-from tools.reproduce.paper import Experiment, read_experiment
+from tools.reproduce.groups import Group, best_within, finished_groups
+from tools.reproduce.paper import read_experiment
 from tools.reproduce.queue import Entry
 from tools.tables import table
 from trainer.monitoring.progress import duration
@@ -129,24 +128,3 @@ def _within(group: Group | None) -> str:
         f'{group.spread("test_accuracy")}; {group.mean("epochs"):.3g} epochs, '
         f'{group.wall_time}, seeds {group.seeds}'
     )
-
-
-def paper_table(experiments: list[Experiment], lines: list[dict[str, Any]]) -> str:
-    """The paper's experiments beside our best run of each, chosen on validation."""
-    groups = [g for g in finished_groups(lines) if g.mean('test_accuracy') is not None]
-    rows = []
-    for experiment in experiments:
-        own = [g for g in groups if g.gin_file == experiment.gin_file]
-        best = best_within(own, value='epochs', limit=math.inf)
-        ours = ['not run', '-', '-'] if best is None else _ours(best)
-        rows.append([f'{experiment.title} (`{experiment.gin_file}`)', experiment.paper, *ours])
-    return table(['experiment', 'paper', 'ours, test', 'epochs, wall time', 'with'], rows)
-
-
-def _ours(group: Group) -> list[str]:
-    params = ' '.join(f'`{p}`' for p in own_params(group.lines[0])) or 'nothing else'
-    return [
-        group.spread('test_accuracy'),
-        f'{group.mean("epochs"):.3g}, {group.wall_time}',
-        f'{params}; seeds {group.seeds}; `{group.lines[0]["commit"]}`',
-    ]

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import padded_steps, segment_count
 from trainer.config import Config
 from trainer.data.order import bucket_segments
+from trainer.models.architectures import make_model
 
 # Of both versions: limit, what is used, and the name of the used part that can be given back.
 _CGROUPS = (
@@ -90,12 +92,6 @@ def estimate(config: Config, info: RecordsInfo, *, replicas: int) -> list[Part]:
     return sorted(parts, key=lambda part: -part.bytes)
 
 
-def _outputs(config: Config, info: RecordsInfo) -> int:
-    """How many numbers a head outputs for one step."""
-    spec = info.spec
-    return spec.vocabulary_size or spec.channels * (config.objective.levels(spec) or 1)
-
-
 def weights(config: Config, info: RecordsInfo, *, copies: int | None = None) -> Part:
     """The weights, and by default all that a training step keeps for each of them.
 
@@ -107,37 +103,11 @@ def weights(config: Config, info: RecordsInfo, *, copies: int | None = None) -> 
     copies = _COPIES + bool(config.optimizer.ema_decay) if copies is None else copies
     sizes = {name: getattr(config.model, name) for name in _WIDTHS}
     widest = max(sizes, key=lambda name: sizes[name])
-    count = _main(config, info) + _auxiliary(config, info)
+    # In a graph that nothing runs the model is built without its numbers.
+    with tf.Graph().as_default():
+        model = make_model(config, info.spec, classes=len(info.class_names))
+    count = sum(variable.shape.num_elements() for variable in model.trainable_variables)
     return Part('weights and slots', copies * count * _FLOAT, f'ModelConfig.{widest}')
-
-
-def _main(config: Config, info: RecordsInfo) -> int:
-    """The weights of embedding, main network and classifier."""
-    model, embedding = config.model, config.model.embedding_units
-    if model.architecture == 'transformer':
-        width, inner = embedding, model.transformer_inner_units
-        layers = model.transformer_layers * embedding * (4 * embedding + 2 * inner)
-    else:
-        width, gates = model.hidden_units, 3 if model.architecture == 'gru' else 4
-        layers = gates * width * (width + embedding + 1)
-    head = model.head_units * (width + model.head_units + len(info.class_names))
-    return (info.spec.vocabulary_size or info.spec.channels) * embedding + layers + head
-
-
-def _auxiliary(config: Config, info: RecordsInfo) -> int:
-    """The weights of decoder, auxiliary LSTM and readouts."""
-    model, objective, outputs, count = config.model, config.objective, _outputs(config, info), 0
-    units, p = model.hidden_units, model.readout_units
-    lstm = 4 * units * (units + model.embedding_units)
-    for name in ('reconstruction', 'prediction'):
-        if not getattr(objective, f'{name}_weight'):
-            continue
-        if name in objective.readouts:
-            count += p * (units + 4 * p + outputs)
-        else:
-            top = 8 * units * units if name == 'reconstruction' else 0
-            count += lstm + top + model.head_units * (units + outputs)
-    return count
 
 
 def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Part]:
@@ -154,7 +124,10 @@ def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Pa
         windows = rows * window * kept
         parts.append(Part('auxiliary windows', windows, 'ObjectiveConfig.auxiliary_bptt_steps'))
     if objective.readouts:
-        said = objective.readout_distances * _outputs(config, info) * _READ_OUT
+        outputs = info.spec.vocabulary_size or info.spec.channels * (
+            objective.levels(info.spec) or 1
+        )
+        said = objective.readout_distances * outputs * _READ_OUT
         said *= rows * objective.anchors_per_window * _FLOAT
         parts.append(Part('readouts', said, 'ObjectiveConfig.readout_distances'))
     if objective.reconstruction_weight and 'reconstruction' not in objective.readouts:

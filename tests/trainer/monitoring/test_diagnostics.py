@@ -10,7 +10,7 @@ from small_models import READOUTS, small
 from whole_runs import execute
 
 from pipelines.format.spec import text_spec
-from tools.curves.logs import read_values
+from tools.event_files import read_values
 from trainer.bptt.cell import LSTMState
 from trainer.models.architectures import make_objective
 from trainer.monitoring.diagnostics import Diagnostics

@@ -53,6 +53,8 @@ def _objective(spec: Spec) -> 'ObjectiveConfig':
         reconstruction_form='readout' if readout else 'decoder',
         anchors_per_window=min(_ANCHORS_PER_WINDOW, spec.bptt_steps) if readout else 1,
         readout_distances=_DISTANCES,
+        # As in gin/model/readout.gin.
+        replication_weight=1.0 if readout else 0.0,
     )
 
 

@@ -1,12 +1,9 @@
-"""What a run has logged: its event files and its evaluations."""
+"""What TensorBoard reads of a run: its event files."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-
-from trainer.run_dir import small_files
 
 
 def read_values(
@@ -30,23 +27,3 @@ def read_values(
                 if wanted(value.tag):
                     found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
     return found
-
-
-def read_memory(model_dir: Path) -> dict[str, list[Any]] | None:
-    """Reads the memory curve of the best weights: of the test split if it was evaluated.
-
-    Returns:
-      JSON values by name; None where no evaluation has a curve.
-
-    Raises:
-      LonghaulError: if an evaluation is damaged.
-    """
-    for split in ('test', 'validation'):
-        path, without = model_dir / f'evaluation-{split}.json', 'and evaluate the split again'
-        if not path.exists():
-            continue
-        text = small_files.read_text(str(path), without=without)
-        found = small_files.parse(text, str(path), 'evaluation-*.json', without=without)
-        if curve := found.get('memory_curve'):
-            return curve
-    return None

@@ -1,1 +1,0 @@
-"""Pictures of finished runs, drawn from what lies in their folders alone."""
