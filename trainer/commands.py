@@ -26,6 +26,7 @@ from trainer.training import report, run, stopping
 class Command:
     """The flags of one call; empty `gin_files` stands for the operative.gin of the model_dir.
 
+    `measure`: whether a dry run takes a few steps and says how long the run takes.
     `began`: time.monotonic() when the process began. `report`: whether a run that ends writes its
     report.html, if it has measured anything to show (`RunConfig.diagnostics`).
     """
@@ -38,6 +39,7 @@ class Command:
     split: str = 'test'
     cluster: ClusterFlags = ClusterFlags()
     dry_run: bool = False
+    measure: bool = False
     allow_changes: bool = False
     check_shards: bool = False
     began: float | None = None
@@ -97,6 +99,8 @@ def _gin_files(command: Command) -> list[str]:
 
 
 def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -> None:
+    if command.measure and not command.dry_run:
+        raise LonghaulError('--measure: belongs to --dry_run; add it, or leave --measure out')
     if command.mode == 'export':
         _refuse_workers(command)
         say = progress.Reporter(command.log_format).message
@@ -150,6 +154,8 @@ def _run(command: Command, this: run.Run) -> Iterator[str]:
     if command.dry_run:
         yield this.describe()
         this.check_memory()
+        if command.measure:
+            yield this.describe_time()
         return
     if command.mode in ('train', 'train_and_eval'):
         validate = command.mode == 'train_and_eval'

@@ -65,6 +65,9 @@ _REPORT = flags.DEFINE_bool(
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run', False, 'Print what would be trained and written, and the memory needed; then stop.'
 )
+_MEASURE = flags.DEFINE_bool(
+    'measure', False, 'With --dry_run: take a few steps, and print how long the run will take.'
+)
 
 
 def main(argv: list[str]) -> None:
@@ -96,6 +99,7 @@ def main(argv: list[str]) -> None:
                     task_index=_TASK_INDEX.value,
                 ),
                 dry_run=_DRY_RUN.value,
+                measure=_MEASURE.value,
                 allow_changes=_ALLOW_CHANGES.value,
                 check_shards=_CHECK_SHARDS.value,
                 began=began,

@@ -29,6 +29,29 @@ def is_over(config: RunConfig, validations: ValidationLog) -> bool:
     return config.patience is not None and validations.without_progress() >= config.patience
 
 
+def make_pace(phase: Phase, splits: Splits, *, validated: bool) -> Pace:
+    """The pace of a phase of a run.
+
+    Args:
+      phase: the phase.
+      splits: of the run.
+      validated: whether it is validated, and the run evaluated at its end.
+    """
+    run, counts = splits.config.run, splits.info.counts['splits']
+    last, batch_size = phase.last_step, splits.config.data.batch_size
+    if not validated:
+        return Pace(last_step=last, batch_size=batch_size)
+    after = counts['validation'] + (counts.get('test', 0) if run.evaluate_test else 0)
+    return Pace(
+        last_step=last,
+        batch_size=batch_size,
+        first_step=phase.first_step,
+        interval=run.validated_every,
+        validated=counts['validation'],
+        evaluated=after if last == run.total_steps else 0,
+    )
+
+
 class PhaseTraining:
     """Trains one phase from where the run stands; call it within the strategy's scope."""
 
@@ -58,7 +81,7 @@ class PhaseTraining:
         self._folder, self._reporter, self._logs = outlets
         self._config, self._validations = splits.config, validations
         self._task = splits.task(supervised=phase.supervised)
-        self._pace = self._make_pace()
+        self._pace = make_pace(phase, splits, validated=validations is not None)
         self._actions = PhaseActions(
             phase,
             self._task,
@@ -67,21 +90,6 @@ class PhaseTraining:
             outlets=outlets,
             pace=self._pace,
             watch=watch,
-        )
-
-    def _make_pace(self) -> Pace:
-        run, counts = self._config.run, self._splits.info.counts['splits']
-        last, batch_size = self._phase.last_step, self._config.data.batch_size
-        if self._validations is None:
-            return Pace(last_step=last, batch_size=batch_size)
-        after = counts['validation'] + (counts.get('test', 0) if run.evaluate_test else 0)
-        return Pace(
-            last_step=last,
-            batch_size=batch_size,
-            first_step=self._phase.first_step,
-            interval=run.validated_every,
-            validated=counts['validation'],
-            evaluated=after if last == run.total_steps else 0,
         )
 
     def is_done(self, step: int) -> bool:

@@ -31,9 +31,9 @@ from trainer.run_dir.files import write_atomically
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.same_run import check_same_run
 from trainer.run_dir.validations import ValidationLog
-from trainer.training import dry_run, result
+from trainer.training import dry_run, result, timing
 from trainer.training.lengths import in_steps
-from trainer.training.loop import SplitEvaluator
+from trainer.training.loop import SplitEvaluator, quiet_orbit
 from trainer.training.outlets import Outlets
 from trainer.training.phase import PhaseTraining, is_over
 from trainer.training.phases import phases
@@ -139,6 +139,11 @@ class Run:
             replicas=self._strategy.num_replicas_in_sync,
             steps_per_epoch=self._splits.steps_per_epoch(),
         )
+
+    def describe_time(self) -> str:
+        """How long `train` and `finish` take, from a few steps; the weights are of no use then."""
+        with self._strategy.scope(), quiet_orbit():
+            return timing.describe_time(self._splits, self._state)
 
     def train(
         self,

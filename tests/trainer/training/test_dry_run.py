@@ -100,3 +100,21 @@ def test_the_proposed_parts_are_not_refused(gin_file, digit_records, tmp_path, c
     assert parts != 'DataConfig.accumulation_steps=1'
     steps = 'RunConfig.train_steps=1'
     assert train(gin_file, tmp_path / 'run', digit_records, parts, steps) == 0
+
+
+def test_measuring_belongs_to_a_dry_run(gin_file, digit_records, tmp_path, capsys):
+    assert train(gin_file, tmp_path / 'run', digit_records, measure=True) == 2
+    assert 'error: --measure: belongs to --dry_run' in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.long
+def test_a_dry_run_says_how_long_the_run_will_take(gin_file, digit_records, tmp_path, capsys):
+    params = ('RunConfig.train_steps=24', 'RunConfig.pretrain_steps=12')
+    flags = {'dry_run': True, 'measure': True}
+    assert train(gin_file, tmp_path / 'run', digit_records, *params, **flags) == 0
+    said = capsys.readouterr().out.partition('\nTime\n')[2]
+    assert re.search(r'pretrain  12 steps of [\d.e-]+ s, compiling \d+ s; \d+:\d\d with', said)
+    assert re.search(r'joint     24 steps of [\d.e-]+ s', said)
+    assert re.search(r'in all \d+:\d\d, measured over 4 steps', said)
+    assert not (tmp_path / 'run').exists()
