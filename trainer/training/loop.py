@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class PhaseTrainer(orbit.AbstractTrainer):
         model: Model,
         optimizer: tf_keras.optimizers.Optimizer,
         global_step: tf.Variable,
-        dataset: ReplicaBatches,
+        dataset: Iterable[Any],
         position: int = 0,
         skip: Callable[[list[int], int], None] | None = None,
         stop: StopRequest | None = None,
