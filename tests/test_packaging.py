@@ -173,3 +173,34 @@ def test_the_wheel_passes_the_tests_that_need_no_checkout(wheel, tmp_path):
     done = environments.run(sys.executable, 'run.py', *tests, cwd=away, env=env)
     assert done.returncode == 0, done.stdout[-3000:]
     assert ' passed' in done.stdout
+
+
+@pytest.mark.long
+def test_the_wheel_has_the_command_and_finds_its_gin_files(wheel, tmp_path):
+    """Away from the checkout; a gin file of the working folder wins over the installed one."""
+    installed = tmp_path / 'installed'
+    command = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', str(installed), str(wheel)]
+    done = environments.run(sys.executable, *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {path.relative_to(ROOT) for path in (ROOT / 'gin').rglob('*.gin')}
+    share = installed / 'longhaul/share'
+    assert {path.relative_to(share) for path in share.rglob('*.gin')} == names
+    (tmp_path / 'find.py').write_text(
+        'import sys\n'
+        f'sys.path.insert(0, {str(installed)!r})\n'
+        'from trainer import bindings\n'
+        f'assert bindings.__file__.startswith({str(installed)!r})\n'
+        'files = ["gin/digits/r_lstm.gin"]\n'
+        'config = bindings.load(gin_files=files, gin_params=[], records="none")\n'
+        'print(config.data.kind, config.run.train_steps)\n'
+    )
+    found = environments.run(sys.executable, 'find.py', cwd=tmp_path)
+    assert found.stdout == 'image 1200\n', found.stderr
+    own = tmp_path / 'gin/data/digits.gin'
+    own.parent.mkdir(parents=True)
+    own.write_text("DataConfig.kind = 'image'\nTRAIN_STEPS = 7\n")
+    found = environments.run(sys.executable, 'find.py', cwd=tmp_path)
+    assert found.stdout == 'image 7\n', found.stderr
+    script = [sys.executable, str(installed / 'bin/longhaul'), '--help']
+    found = environments.run(*script, cwd=tmp_path, env={'PYTHONPATH': str(installed)})
+    assert '\n  train ' in found.stdout, found.stderr
