@@ -1,6 +1,7 @@
 """The blocks of docs/python.md, run one after another as a reader would."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,19 @@ def test_a_run_an_export_and_a_stream_agree(ran):
     np.testing.assert_allclose(stream.probabilities(), want[0], rtol=1e-5)
     exported = ran['stream'].classify()['probabilities']
     np.testing.assert_allclose(exported, want, rtol=1e-5)
+
+
+def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+    text = (ROOT / 'README.md').read_text()
+    begin = text.index('    import longhaul\n')
+    code = textwrap.dedent(re.match(r'(?:    .*\n)+', text[begin:])[0])
+    monkeypatch.chdir(tmp_path)
+    sequences = np.random.default_rng(0).uniform(size=[24, 30, 2]).astype(np.float32)
+    # No batch: a step of the sizes that stand there takes long to trace.
+    found = {'sequences': sequences, 'dataset': []}
+    exec(code, found)
+    assert found['learner'].predict(sequences[:3]).shape == (3, 2)
+    assert longhaul.load_run('runs/own').class_names == ('calm', 'storm')
 
 
 def test_every_public_name_is_documented():

@@ -1,9 +1,11 @@
 """A training loop of one's own: the model, its losses and its optimizer, one step at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 
 from pipelines.format import records
 from pipelines.format.errors import LonghaulError
@@ -177,14 +179,20 @@ class Learner(Reader):
 
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Means over all rows of some batches: the losses and 'accuracy'."""
-        metrics = self.task.build_metrics(training=False)
-        read = tf.function(
-            lambda rows: self.task.validation_step(rows, self.model, metrics), autograph=False
-        )
+        metrics, read = self._evaluation
+        for metric in metrics:
+            metric.reset_states()
         for batch in batches:
             read(_tensors(batch))
         logs = {metric.name: float(metric.result()) for metric in metrics}
         return logs | self.task.auxiliary_units(logs)
+
+    @functools.cached_property
+    def _evaluation(self) -> tuple[list[tf_keras.metrics.Metric], Callable]:
+        """Metrics, and what adds a batch to them; traced once for each shape."""
+        metrics = self.task.build_metrics(training=False)
+        read = functools.partial(self.task.validation_step, model=self.model, metrics=metrics)
+        return metrics, tf.function(read, autograph=False)
 
     def save(self, model_dir: str) -> str:
         """Saves the run as a folder that `load_run`, `export` and `trainer.main` read.
