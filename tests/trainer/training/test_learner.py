@@ -1,0 +1,98 @@
+"""A training loop of one's own: the trainer's steps, and what is refused."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_models import READOUTS, config_of, take_step, task_of
+
+from pipelines.format.errors import LonghaulError
+from trainer import loading
+from trainer.data import own
+from trainer.models.stream import Stream
+from trainer.training.learner import Learner
+from trainer.training.optimizers import make_optimizer
+from trainer.training.saving import bindings_of
+
+PLAIN = ('ObjectiveConfig.reconstruction_weight=0.0', 'DataConfig.batch_size=4')
+
+
+def waves(count=4, steps=30):
+    return np.random.default_rng(0).uniform(size=[count, steps, 2]).astype(np.float32)
+
+
+def learner_of(*params):
+    return Learner(config_of('', *PLAIN, *params), own.describe(waves(), ['a', 'b']))
+
+
+@pytest.mark.long
+def test_its_steps_are_the_trainer_s(digit_records):
+    config = config_of(digit_records, *READOUTS)
+    learner, task = Learner(config), task_of(config)
+    model = task.build_model()
+    optimizer = make_optimizer(config.optimizer, phase_steps=config.run.train_steps)
+    step = tf.function(lambda x, n: take_step(task, x, model, optimizer, n), autograph=False)
+    batches = learner.from_records('train')
+    for number, batch in zip(range(3), batches, strict=False):
+        want = float(step(dict(batch), tf.constant(number, tf.int64)))
+        assert learner.step(batch)['loss'] == pytest.approx(want, rel=1e-6)
+    for mine, theirs in zip(
+        learner.model.trainable_variables, model.trainable_variables, strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7, err_msg=mine.name)
+
+
+def test_a_batch_that_is_not_good_changes_nothing():
+    learner = learner_of('RunConfig.skip_loss_above=0')
+    before = [variable.numpy() for variable in learner.model.trainable_variables]
+    with pytest.raises(FloatingPointError, match='nothing was changed; leave it out'):
+        learner.step(learner.batch(waves(), [0, 1, 0, 1]))
+    assert int(learner.global_step) == 0
+    for variable, value in zip(learner.model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_refusals(digit_records, tmp_path):
+    learner = learner_of()
+    with pytest.raises(LonghaulError, match='batch: has 3 rows, DataConfig.batch_size=4'):
+        learner.step(learner.batch(waves(3)))
+    with pytest.raises(LonghaulError, match="split='train': .* take from_dataset"):
+        learner.from_records()
+    with pytest.raises(LonghaulError, match="split='tests'"):
+        Learner(config_of(digit_records, *PLAIN)).from_records('tests')
+    with pytest.raises(LonghaulError, match='inputs: 4 rows of 1 lengths; at least 20'):
+        learner.memory_curve(waves())
+    with pytest.raises(LonghaulError, match='inputs: 21 rows of 2 lengths'):
+        learner.memory_curve([*waves(20), waves(1, 29)[0]])
+    stream = learner.stream()
+    with pytest.raises(LonghaulError, match=r'chunk: has the shape \[5\]; \[T, 2\] is needed'):
+        stream.read(np.zeros([5], np.float16))
+    with pytest.raises(LonghaulError, match='chunk: holds float32; float16 is needed'):
+        stream.read(waves()[0])
+    stream.read(np.zeros([0, 2], np.float16))
+    assert stream.steps == 0
+    with pytest.raises(LonghaulError, match='holds no run; train first'):
+        loading.load_run(str(tmp_path))
+    with pytest.raises(LonghaulError, match="DataConfig.kind='image', but the records"):
+        learner_of("DataConfig.kind='image'")
+
+
+def test_a_folder_holds_one_run(tmp_path):
+    folder = str(tmp_path / 'run')
+    learner = learner_of()
+    learner.save(folder)
+    learner.model.embedding.assign_add(tf.ones_like(learner.model.embedding))
+    learner.save(folder)
+    loaded = loading.load_run(folder)
+    assert loaded.config == learner.config
+    np.testing.assert_array_equal(loaded.model.embedding, learner.model.embedding)
+    np.testing.assert_allclose(loaded.predict(waves()), learner.predict(waves()), rtol=1e-6)
+    with pytest.raises(LonghaulError, match='holds a run with another configuration'):
+        learner_of('RunConfig.seed=1').save(folder)
+    assert loading.load_config(*bindings_of(learner.config).splitlines()) == learner.config
+
+
+def test_attention_reads_no_stream():
+    learner = learner_of("ModelConfig.architecture='transformer'", 'ModelConfig.embedding_units=8')
+    with pytest.raises(LonghaulError, match="'transformer': attention needs all steps at once"):
+        Stream(learner.model, learner.data.info.spec)
+    assert learner.predict(waves()).shape == (4, 2)
