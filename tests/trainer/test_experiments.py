@@ -33,7 +33,7 @@ def make_records(tmp_path_factory):
         else:
             side = data.image_size or 16
             flags += ['--source=builtin:digits', f'--image_size={side}', '--test_share=0']
-            flags += [f'--channels={data.channels}', f'--auxiliary_steps={side * side // 4}']
+            flags += [f'--channels={data.channels or 3}', f'--auxiliary_steps={side * side // 4}']
             flags += ['--permutation_seed=0'] if data.permuted else []
         assert small_data.run_job(*flags) == 0
         return str(output)

@@ -8,6 +8,7 @@ from tools.reproduce import rates
 from tools.reproduce.rates import RangeTest
 
 
+@pytest.mark.long
 def test_the_rate_grows_and_the_loss_is_followed(digit_records, monkeypatch):
     config = config_of(digit_records, 'ObjectiveConfig.reconstruction_weight=0.0')
     # The process that runs the tests has computed before.

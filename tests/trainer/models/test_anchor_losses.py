@@ -34,7 +34,7 @@ def place(monkeypatch):
     return loss
 
 
-def test_a_registered_loss_is_weighed_measured_and_trained(digit_records, place):
+def test_a_registered_loss_is_weighed_and_measured(digit_records, place):
     config, model, batch = small(digit_records, *PARAMS, MINE)
     objective = task_of(config).objective
     losses = objective.losses(model, batch)
@@ -47,7 +47,10 @@ def test_a_registered_loss_is_weighed_measured_and_trained(digit_records, place)
     assert norms['place'] > 0
     assert any(v.name.startswith('place/') for v in model.trainable_variables)
 
-    learner = Learner(config)
+
+@pytest.mark.long
+def test_training_lowers_it(digit_records, place):
+    learner = Learner(config_of(digit_records, *PARAMS, MINE))
     step = next(learner.from_records('train'))
     logs = [learner.step(step) for _ in range(8)]
     assert logs[-1]['place_loss'] < logs[0]['place_loss']
