@@ -136,13 +136,10 @@ class _Write(beam.DoFn):
         """Writes a shard."""
         (split, shard), packed = keyed
         plan = self._plan.resolved(vocabulary, last_label_key)
-        resolved = resolve(labels, self._class_names())
+        resolved = resolve(labels, plan.source.names)
         with refuses_full_disk(plan.options.output):
             written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
         yield written
-
-    def _class_names(self) -> tuple[str, ...] | None:
-        return self._plan.source.class_names()
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
@@ -178,7 +175,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
             lambda _, shards, labels, vocabulary: _finish(
                 shards,
                 plan.resolved(vocabulary),
-                resolve(labels, plan.source.class_names()).names,
+                resolve(labels, plan.source.names).names,
             ),
             beam.pvalue.AsList(written),
             pairs,

@@ -11,7 +11,7 @@ from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.images.refusals import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
-from pipelines.job.items import SignalSource, Source
+from pipelines.job.items import Source
 from pipelines.job.pixel_order import hilbert_order, random_order
 from pipelines.job.sources.registry import FLAGS, make_source
 from pipelines.options import JobOptions
@@ -133,8 +133,14 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         _refuse_flags(options, ('image_size', 'channels', *_PIXELS), 'text')
         make = character_spec if options.tokens == 'characters' else text_spec
         return make(max_steps=options.max_steps, cut=options.cut or 'head')
-    if isinstance(source, SignalSource):
-        return _signal_spec(options, source)
+    if source.kind == 'signal':
+        _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
+        return signal_spec(
+            dtype=source.dtype,
+            channels=source.channels,
+            max_steps=options.max_steps,
+            cut=options.cut or 'head',
+        )
     _refuse_flags(options, _TOKENS, 'images')
     size = options.image_size or source.image_size()
     if size is None:
@@ -173,16 +179,6 @@ def _with_trailing(spec: SequenceSpec, options: JobOptions) -> SequenceSpec:
         trailing_steps=options.trailing_steps,
         trailing=trailing,
         trailing_seed=options.seed if trailing == 'noise' else None,
-    )
-
-
-def _signal_spec(options: JobOptions, source: SignalSource) -> SequenceSpec:
-    _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
-    return signal_spec(
-        dtype=source.dtype,
-        channels=source.channels,
-        max_steps=options.max_steps,
-        cut=options.cut or 'head',
     )
 
 

@@ -36,7 +36,7 @@ class _Count(beam.DoFn):
         """Counts a shard."""
         (split, _), packed = keyed
         if split == 'train':
-            resolved = resolve(labels, self._plan.source.class_names())
+            resolved = resolve(labels, self._plan.source.names)
             yield from count(unpack(packed), self._plan, resolved, self._threads)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources import limits, splits
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files import zips
@@ -24,7 +24,7 @@ LINKED_FOLDER = 'a link to a folder, which is not followed'
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassFolders:
+class ClassFolders(Source[str]):
     """Files that the name of their folder labels.
 
     Attributes:
@@ -135,12 +135,6 @@ class ClassFolders:
         if item.group == self.path:
             return str(item.place)
         return f'{os.path.basename(item.group)}: {item.place}'
-
-    def class_names(self) -> None:
-        """None: the classes are known when all items are listed."""
-
-    def image_size(self) -> None:
-        """None: sizes of images are unknown before they are read, and texts have none."""
 
     def count(self) -> int:
         """The number of all files, also of those that are not listed."""
