@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 from tools.benchmark import child, machine, results
 from tools.benchmark.step import implementations, plot, report
@@ -57,11 +56,7 @@ def candidates_of(spec: Spec) -> list[Candidate]:
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does: the child is killed, the rows are printed."""
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
