@@ -39,9 +39,8 @@ def run(options: Options) -> list[Row]:
 
 def measure(spec: Spec, options: Options) -> Outcome:
     """Takes one measurement in a fresh process, within the limits of the options."""
-    ended = child.run(
-        'tools.benchmark.step.measure',
-        dataclasses.asdict(spec),
+    ended = child.run_command(
+        child.command('tools.benchmark.step.measure', dataclasses.asdict(spec)),
         environment=spec.candidate.environment,
         limits=child.Limits(int(options.memory_limit_gb * 1e9), options.time_limit),
     )
