@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from apache_beam.metrics import Metrics
 
 NAMESPACE = 'longhaul'
-
-
 # Counts of this process alone. `Progress` shows them if the workers run in this process.
 HERE: Counter[str] = Counter()
 _LOCK = threading.Lock()
