@@ -141,11 +141,8 @@ def _decode_one(
         return rejected
     except _NO_MEMORY as error:
         # The item is not rejected: the records must not depend on the machine.
+        size = item.nbytes if isinstance(item, np.ndarray) else len(item)
         raise LonghaulError(
-            f'--source: an item of {_bytes_of(item):,} bytes needs more memory than this machine '
+            f'--source: an item of {size:,} bytes needs more memory than this machine '
             f'has ({first_line(error)}); run the job where there is more, or take such items out'
         ) from error
-
-
-def _bytes_of(item: bytes | np.ndarray) -> int:
-    return item.nbytes if isinstance(item, np.ndarray) else len(item)

@@ -93,12 +93,13 @@ def make_plan(options: JobOptions) -> Plan:
         splits.append('validation')
     if 'test' in own or test_share > 0:
         splits.append('test')
+    most = None if options.limit is None else options.limit * len(splits)
     return Plan(
         options=options,
         source=source,
         spec=spec,
         auxiliary_steps=_auxiliary_steps(options, spec),
-        shards=options.shards or _shards(source, spec, most=_most_items(options, len(splits))),
+        shards=options.shards or _shards(source, spec, most=most),
         splits=tuple(splits),
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
@@ -228,10 +229,6 @@ def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
             f'needed, for example {max(1, total // 4)}'
         )
     return wanted
-
-
-def _most_items(options: JobOptions, splits: int) -> int | None:
-    return None if options.limit is None else options.limit * splits
 
 
 def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:
