@@ -13,7 +13,6 @@ from apache_beam.transforms.window import GlobalWindows
 
 from pipelines.format import anchors
 from pipelines.job import metrics
-from pipelines.job.encoder import set_up_worker
 from pipelines.job.few_labels import SmallestKeys, add_last_key
 from pipelines.job.finish import finish
 from pipelines.job.items import Group, Hashed
@@ -21,7 +20,7 @@ from pipelines.job.labels import resolve
 from pipelines.job.packing import pack, unpack
 from pipelines.job.plan import Plan
 from pipelines.job.shards import shard_of, write_shard
-from pipelines.job.vocabulary import add_vocabulary
+from pipelines.job.vocabulary import Decoding, add_vocabulary
 from pipelines.job.writing import refuses_full_disk
 
 # These take some three megabytes.
@@ -94,15 +93,8 @@ class _Pack(beam.DoFn):
             yield TaggedOutput(_KEYS, window(smallest))
 
 
-class _Write(beam.DoFn):
+class _Write(Decoding):
     """((split, shard), packed items) -> the counts of the written shard."""
-
-    def __init__(self, plan: Plan, threads: int) -> None:
-        self._plan, self._threads = plan, threads
-
-    def setup(self) -> None:
-        """Limits TensorFlow's threads, see `set_up_worker`."""
-        set_up_worker()
 
     def process(
         self,

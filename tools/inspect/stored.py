@@ -158,6 +158,6 @@ def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
         ),
         anchors={
             name: np.array(features[name].int64_list.value).reshape(shape)
-            for name in ('r_anchors', 'r_starts', 'p_anchors')
+            for name in anchors.AnchorSets._fields
         },
     )
