@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 from tools.benchmark import child, machine, results
 from tools.benchmark.step import implementations, plot, report
@@ -40,9 +39,8 @@ def run(options: Options) -> list[Row]:
 
 def measure(spec: Spec, options: Options) -> Outcome:
     """Takes one measurement in a fresh process, within the limits of the options."""
-    ended = child.run(
-        'tools.benchmark.step.measure',
-        dataclasses.asdict(spec),
+    ended = child.run_command(
+        child.command('tools.benchmark.step.measure', dataclasses.asdict(spec)),
         environment=spec.candidate.environment,
         limits=child.Limits(int(options.memory_limit_gb * 1e9), options.time_limit),
     )
@@ -57,11 +55,7 @@ def candidates_of(spec: Spec) -> list[Candidate]:
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does: the child is killed, the rows are printed."""
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

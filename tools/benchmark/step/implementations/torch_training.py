@@ -52,28 +52,17 @@ class Trainer:
         self._losses = losses
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer = torch.optim.RMSprop(self._parameters, lr=0.001, alpha=0.9, eps=1e-7)
-        # Idle where there is one part: no thread starts before it has work.
         self._pool = ThreadPoolExecutor(len(losses), initializer=lambda: _set_threads(spec))
 
     def step(self) -> float:
         """One training step; returns the loss."""
         import torch
 
-        if len(self._losses) == 1:
-            self._optimizer.zero_grad()
-            loss = self._losses[0]()
-            loss.backward()
-            total = loss.item()
-        else:
-            total = self._step_of_parts()
-        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        self._optimizer.step()
-        return total
-
-    def _step_of_parts(self) -> float:
         found = list(self._pool.map(self._gradients, self._losses))
         for parameter, *parts in zip(self._parameters, *(g for _, g in found), strict=True):
             parameter.grad = sum(parts[1:], start=parts[0])
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimizer.step()
         return sum(loss for loss, _ in found)
 
     def _gradients(self, loss_of: 'Loss') -> tuple[float, tuple['torch.Tensor', ...]]:
