@@ -65,7 +65,9 @@ def serve(models: Folders, **flags: Any) -> Iterator[Running]:
 @contextlib.contextmanager
 def serve_folders(folders: Mapping[str, str], **flags: Any) -> Iterator[Running]:
     """Serves folders of versions, by model."""
-    given = {'port': 0, 'rest_api_port': 0, 'file_system_poll_wait_seconds': 0.05} | flags
+    given = {'port': 0, 'rest_api_port': 0, 'file_system_poll_wait_seconds': 0.05}
+    # Warming up costs a second for each model.
+    given |= {'enable_model_warmup': False} | flags
     options = Options(next(iter(folders.values())), **given)
     ready, found, said = threading.Event(), {}, []
 

@@ -82,7 +82,7 @@ def _size(model: LoadedModel, arrays: list[np.ndarray]) -> int:
     spec = model.spec
     if spec is not None and spec.fixed_length is not None:
         return 0
-    longest = max((len(i) for a in arrays if a.dtype == object for i in a.flat), default=0)
+    longest = max((len(i) for a in arrays if a.dtype == object for i in a.ravel()), default=0)
     return max(longest, _SMALL_BYTES).bit_length() // _BITS
 
 

@@ -1,8 +1,11 @@
 """What `python -m tools.serve` does: serves until SIGTERM or Ctrl-C."""
 
 import asyncio
+import logging
 import os
 import signal
+
+import tensorflow as tf
 
 from pipelines.format import library_logs
 from tools.serve.options import Options
@@ -17,6 +20,8 @@ def run(options: Options) -> None:
       LonghaulError: if there is nothing to serve, or a port is taken.
     """
     library_logs.errors_alone()
+    # It would call the session deprecated, see `tools.serve.models.loaded`.
+    tf.get_logger().setLevel(logging.ERROR)
     asyncio.run(_serve(options))
 
 

@@ -48,7 +48,7 @@ class Limits:
                     f'(--max_items), got {len(array)}'
                 )
             if array.dtype == object:
-                self.check_item(max((len(item) for item in array.flat), default=0), name)
+                self.check_item(max((len(item) for item in array.ravel()), default=0), name)
 
     def check_item(self, size: int, name: str = 'data') -> None:
         """Refuses an item of more bytes than allowed, as `check` does."""

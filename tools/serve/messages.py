@@ -40,6 +40,7 @@ def status(core: Core, which: Which) -> Any:
     for version in versions.all(number):
         found = response.model_version_status.add(version=version.number)
         found.state = get_model_status_pb2.ModelVersionStatus.State.Value(version.state)
+        found.status.SetInParent()
         if version.error:
             found.status.error_code = grpc.StatusCode.UNKNOWN.value[0]
             found.status.error_message = version.error

@@ -28,6 +28,7 @@ class Options:
     versions: str = flag('newest, all, or numbers, such as 10000,12000', 'newest')
     label: list[str] = flag('LABEL=VERSION, such as stable=10000; may be repeated', [])
     file_system_poll_wait_seconds: float = flag('seconds between two looks at the folder', 1.0)
+    enable_model_warmup: bool = flag("replay a version's warm-up requests before others", True)
     max_batch_size: int = flag('items that are computed together; 1: no batching', 32)
     batch_timeout: float = flag('milliseconds that a request waits for others', 2.0)
     num_batch_threads: int = flag('batches computed at once; 0: as many as cores', 0)

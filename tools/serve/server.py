@@ -66,7 +66,12 @@ async def serving(
     found = models or {options.model_name: options.export_dir}
     versions = {
         name: Versions(
-            name, folder, policy=options.policy(), seconds=options.request_timeout, say=say
+            name,
+            folder,
+            policy=options.policy(),
+            seconds=options.request_timeout,
+            warm=options.enable_model_warmup,
+            say=say,
         )
         for name, folder in found.items()
     }

@@ -150,7 +150,7 @@ def test_chunks_are_joined_with_chunks_of_their_length(bytes_version):
     assert key(3) == key(3) != key(4)
 
 
-@pytest.mark.parametrize('kind', exports.KINDS)
+@pytest.mark.parametrize('kind', ['bytes', 'image'])
 def test_answers_are_those_of_requests_alone(server, exported, kind):
     model = exports.Loaded(exported(kind))
     items = [exports.items_of(kind, 1 + i % 3, seed=i) for i in range(24)]
@@ -170,8 +170,8 @@ def test_answers_are_those_of_requests_alone(server, exported, kind):
 
 def test_a_computation_that_takes_too_long_is_given_up(exported):
     model, steps = LoadedModel(exported('bytes'), seconds=0.05), 2_000_000
+    inputs = {'inputs': np.zeros([1, steps], np.uint8), 'lengths': np.array([steps], np.int32)}
     with pytest.raises(Refusal) as refused:
-        inputs = {'inputs': np.zeros([1, steps], np.uint8), 'lengths': np.array([steps], np.int32)}
         model.run('tokens', inputs)
     assert refused.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert refused.value.http == 504

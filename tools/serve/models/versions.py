@@ -39,6 +39,7 @@ class Versions:
         *,
         policy: Policy,
         seconds: float,
+        warm: bool = True,
         say: Callable[[str], None],
     ) -> None:
         """Nothing is loaded yet, see `refresh`.
@@ -48,10 +49,11 @@ class Versions:
           folder: of its versions.
           policy: which of them are wanted.
           seconds: after which the computation of a request is given up.
+          warm: whether a version's warm-up requests are replayed before it takes others.
           say: takes a line for people.
         """
         self.name, self._folder, self._policy = name, folder, policy
-        self._seconds, self._say, self._unread = seconds, say, ''
+        self._seconds, self._warm, self._say, self._unread = seconds, warm, say, ''
         self._versions: dict[int, Version] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix='loader')
         self._ending: set[asyncio.Task[None]] = set()
@@ -168,7 +170,7 @@ class Versions:
         path = folders.path_of(self._folder, number)
         model = LoadedModel(path, seconds=self._seconds)
         try:
-            return model, warm_up(model, path)
+            return model, warm_up(model, path) if self._warm else 0
         except BaseException:
             model.close()
             raise

@@ -31,7 +31,7 @@ def warm_up(model: LoadedModel, folder: str) -> int:
     if not os.path.exists(path):
         return 0
     done = 0
-    for data in tf.compat.v1.io.tf_record_iterator(path):
+    for data in tf.data.TFRecordDataset(path).as_numpy_iterator():
         if done == _MOST:
             raise LonghaulError(f'{path}: more than {_MOST} requests; leave some out')
         request = prediction_log_pb2.PredictionLog.FromString(data).predict_log.request
