@@ -93,8 +93,8 @@ class Core:
         self, version: Version, asked: Asked, *, seconds: float | None = None
     ) -> Arrays:
         """Asks a version that the caller holds; see `predict`."""
-        self.limits.check(asked.inputs)
         version.model.check(*asked)
+        self.limits.check(asked.inputs)
         most = self.limits.seconds if seconds is None else min(seconds, self.limits.seconds)
         try:
             async with asyncio.timeout(most):

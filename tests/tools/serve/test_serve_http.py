@@ -189,7 +189,7 @@ def test_what_is_not_implemented_says_so(server):
     assert server.http('/v1/models/bytes:classify', {'examples': [{}]})[0] == 501
 
 
-@pytest.mark.parametrize('change', ['giant', 'negative', 'no type', 'short'])
+@pytest.mark.parametrize('change', ['giant', 'negative', 'no type', 'short', 'deep', 'deeper'])
 def test_tensors_that_lie(server, change):
     asked = request(b'a')
     proto = asked.inputs['data']
@@ -197,6 +197,10 @@ def test_tensors_that_lie(server, change):
         proto.tensor_shape.dim[0].size = 1 << 40
     elif change == 'negative':
         proto.tensor_shape.dim[0].size = -5
+    elif change.startswith('deep'):  # TensorFlow itself crashes on these.
+        sizes = [1] * {'deep': 40, 'deeper': 200}[change]
+        proto.ClearField('tensor_shape')
+        proto.tensor_shape.MergeFrom(tf.TensorShape(sizes).as_proto())
     elif change == 'no type':
         proto.dtype = 0
     else:

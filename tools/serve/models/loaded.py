@@ -22,6 +22,8 @@ from tools.serve.refusal import Refusal, invalid
 Arrays = dict[str, np.ndarray]
 # A signature of TensorFlow's own, which initialises the model.
 _INNER = '__'
+# TensorFlow crashes on strings of more than 32 axes; no signature has that many.
+_MOST_AXES = 8
 # TensorFlow's error codes are gRPC's.
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -59,7 +61,7 @@ class LoadedModel:
         self._callables: dict[tuple[str, tuple[str, ...]], Any] = {}
 
     def check(self, signature: str, inputs: Arrays, wanted: tuple[str, ...]) -> None:
-        """Refuses names and types that the signature does not have.
+        """Refuses names and types that the signature does not have, and too many axes.
 
         Args:
           signature: its name.
@@ -84,6 +86,11 @@ class LoadedModel:
                     f'in the set {{{expected}}}.'
                 )
         for name in sorted(inputs):
+            if inputs[name].ndim > _MOST_AXES:
+                raise invalid(
+                    f'Shape of tensor {name}: at most {_MOST_AXES} axes are allowed, got '
+                    f'{inputs[name].ndim}'
+                )
             kind, found = tf.as_dtype(definition.inputs[name].dtype), _kind(inputs[name])
             if found != kind:
                 raise invalid(f'Expects arg[{name}] to be {kind.name} but {found.name} is provided')
