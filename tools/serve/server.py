@@ -148,6 +148,8 @@ async def _http(
         http=Connection,
         lifespan='off',
         log_config=None,
+        # Each request that is none would be a warning.
+        log_level='error',
         access_log=False,
         server_header=False,
         proxy_headers=False,

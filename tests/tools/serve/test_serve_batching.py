@@ -150,7 +150,7 @@ def test_chunks_are_joined_with_chunks_of_their_length(bytes_version):
     assert key(3) == key(3) != key(4)
 
 
-@pytest.mark.parametrize('kind', ['bytes', 'image'])
+@pytest.mark.parametrize('kind', ['bytes', pytest.param('image', marks=pytest.mark.long)])
 def test_answers_are_those_of_requests_alone(server, exported, kind):
     model = exports.Loaded(exported(kind))
     items = [exports.items_of(kind, 1 + i % 3, seed=i) for i in range(24)]

@@ -103,7 +103,7 @@ def test_a_picture_is_remembered_as_far_as_the_user_drags(served, tab, exported)
     model, (item,) = exports.Loaded(exported('readout')), exports.items_of('readout', 1, seed=9)
     opened(tab, served, 'readout')
     dropped(tab, item)
-    tab.run(WAIT % "document.querySelector('#kept canvas')")
+    tab.run(WAIT % "document.getElementById('back-out').textContent == '36 steps'")
     state = model.call('encode', data=[item])
     del state['readable']
     distances = np.arange(56, 20, -1, dtype=np.int32)

@@ -21,7 +21,13 @@ def unpacked(values) -> np.ndarray:
     return np.frombuffer(base64.b64decode(values['base64']), values['dtype'])
 
 
-@pytest.mark.parametrize('kind', ['characters', 'signal', 'transformer'])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    'kind',
+    ['characters', pytest.param('signal', marks=LONG), pytest.param('transformer', marks=LONG)],
+)
 def test_an_item_is_read_step_by_step(server, exported, kind):
     model, (item,) = exports.Loaded(exported(kind)), exports.items_of(kind, 1, seed=5)
     about, *points = lines(server, kind, item)
@@ -43,6 +49,7 @@ def recalling(exported):
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('kind', ['readout', 'told'])
 def test_it_says_what_a_state_holds(recalling, exported, kind):
     from tools.predict.model import ExportedModel

@@ -15,8 +15,9 @@ from websockets.sync.client import connect
 @pytest.fixture(scope='module')
 def streams(exported):
     """Three sessions at most, which end after a second without use."""
-    models = {kind: {7: exported(kind)} for kind in ('bytes', 'characters')}
-    with serving.serve(models, max_streams=3, stream_timeout=1) as running:
+    with serving.serve(
+        {'bytes': {7: exported('bytes')}}, max_streams=3, stream_timeout=1
+    ) as running:
         yield running
 
 
@@ -32,7 +33,12 @@ def say(socket, message):
     return json.loads(socket.recv())
 
 
-@pytest.mark.parametrize('kind', ['bytes', 'characters', 'signal', 'image'])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    'kind', ['characters', *(pytest.param(k, marks=LONG) for k in ('bytes', 'signal', 'image'))]
+)
 def test_the_answer_is_that_of_the_whole_sequence(server, exported, kind):
     model = exports.Loaded(exported(kind))
     items = exports.items_of(kind, 1, seed=3)

@@ -107,7 +107,7 @@ def _whole(request: Request, name: str, default: int) -> int:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        found = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise invalid(f'JSON Parse error: {error}') from error
     if not isinstance(found, dict):

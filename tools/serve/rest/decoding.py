@@ -39,7 +39,8 @@ def parse(data: bytes, signatures: Signatures) -> Body:
       Refusal: for anything else.
     """
     try:
-        asked = json.loads(data)
+        # Decoded here: Python's parser would also take UTF-16.
+        asked = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise invalid(f'JSON Parse error: {error}') from error
     if not isinstance(asked, dict):
