@@ -1,18 +1,16 @@
 """The flags of `python -m tools.serve`, checked."""
 
 import dataclasses
-import os
-import stat
 
 from pipelines.format.errors import LonghaulError
 from tools import flags
 from tools.flags import flag
 from tools.serve.models import folder as folders
 from tools.serve.models.folder import Policy, policy_of
+from tools.tokens import read_token
 
 _MOST_PORT = 65_535
 _MOST_SECONDS = 86_400
-_LEAST_TOKEN = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,24 +94,4 @@ class Options:
         Raises:
           LonghaulError: if the file holds none.
         """
-        if not self.token_file:
-            return ''
-        try:
-            with open(self.token_file, encoding='ascii') as file:
-                shared = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077
-                text = file.read(1 << 12).strip()
-        except (OSError, ValueError) as error:
-            why = getattr(error, 'strerror', None) or 'is no text'
-            raise LonghaulError(
-                f'--token_file={self.token_file}: cannot be read ({why}); name a file with a token'
-            ) from error
-        if shared:
-            raise LonghaulError(
-                f'--token_file={self.token_file}: other users may read it; chmod 600 it'
-            )
-        if len(text) < _LEAST_TOKEN or not text.isprintable() or ' ' in text:
-            raise LonghaulError(
-                f'--token_file={self.token_file}: one token of {_LEAST_TOKEN} characters or more '
-                'is needed, such as `openssl rand -hex 32` writes'
-            )
-        return text
+        return read_token(self.token_file)

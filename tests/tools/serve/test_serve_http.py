@@ -19,6 +19,9 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
+from typed import typed
+
+from tools.query.__main__ import main as query
 
 TOKEN = 'a-token-of-some-length'
 PREDICT = '/v1/models/bytes:predict'
@@ -74,6 +77,19 @@ def test_health_and_the_page_need_no_token(strict):
     code, data = strict.raw('/')
     assert code == 200
     assert data.startswith(b'<!doctype html>')
+
+
+@pytest.mark.parametrize('rest', [False, True], ids=['grpc', 'rest'])
+def test_tools_query_sends_the_token(strict, tmp_path, capsys, rest):
+    (tmp_path / 'token').write_text(TOKEN)
+    (tmp_path / 'token').chmod(0o600)
+    (tmp_path / 'text').write_bytes(b'abc')
+    place = ['--rest', f'--server={strict.rest}'] if rest else [f'--server={strict.grpc}']
+    asked = [tmp_path / 'text', '--model=bytes', *place]
+    assert typed(query, capsys, *asked, f'--token_file={tmp_path / "token"}').code == 0
+    done = typed(query, capsys, *asked)
+    assert done.code == 1
+    assert 'the token is missing or wrong' in done.out
 
 
 def predictions(server):
