@@ -25,7 +25,6 @@ from tools.serve.refusal import Refusal, invalid
 from tools.serve.tensors import fill, to_arrays
 
 _T = TypeVar('_T')
-_Work = Callable[[Any, float | None], Coroutine[Any, Any, _T]]
 
 
 def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple[grpc.Server, int]:
@@ -76,7 +75,7 @@ class _Bridge:
     def _answer(
         self, request: Any, context: grpc.ServicerContext, method: str, work: Callable[..., _T]
     ) -> _T:
-        """Calls `work(request, seconds)` in this thread; refusals become gRPC's codes."""
+        """Calls `work(request, context)` in this thread; refusals become gRPC's codes."""
         try:
             with self._core.metrics.watch('grpc', method):
                 sent = dict(context.invocation_metadata()).get('authorization', '')
