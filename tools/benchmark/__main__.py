@@ -6,6 +6,7 @@
     python -m tools.benchmark job
     python -m tools.benchmark job --parts=speed --json=results/job.json --docs=docs/job.md
     python -m tools.benchmark stream --export=RUN/export/STEP --steps=10000000
+    python -m tools.benchmark serve --export=RUN/export
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
 Ours are the models r, p, rp (with auxiliary losses), readout (the default r-LSTM: a readout and
@@ -14,7 +15,8 @@ keras3, tf_keras and torch_full are an LSTM with the same classifier and full BP
 is our own r or plain model in PyTorch; transformer is our baseline. `sweep` measures our
 gradient-free pass beside the matrix products that it cannot do without. `job` measures the Beam job
 beside a plain loop in one process that does the same work, two worker processes beside one, and the
-job's memory. `stream` sends one endless sequence through an exported model, chunk by chunk.
+job's memory. `stream` sends one endless sequence through an exported model, chunk by chunk. `serve`
+asks a server from many clients at once, and a loop over its model beside it.
 
 Each measurement of `step` and `sweep` is a process of its own, all implementations in turn: a first
 step, which traces and compiles, then --steps timed ones. The memory is the process's peak, less
@@ -32,6 +34,7 @@ from typing import Any
 
 from tools import flags
 from tools.benchmark.job import run as job
+from tools.benchmark.serve import run as serve
 from tools.benchmark.step import run as steps
 from tools.benchmark.step.options import Options
 from tools.benchmark.stream import run as stream
@@ -41,6 +44,7 @@ _COMMANDS: dict[str, tuple[type[Any], Callable[[Any], object]]] = {
     'sweep': (Options, steps.run),
     'job': (job.Options, job.run),
     'stream': (stream.Options, stream.run),
+    'serve': (serve.Options, serve.run),
 }
 _NOT_OF_A_SWEEP = ('models', 'auxiliary_steps', 'anchors')
 
