@@ -21,9 +21,8 @@ asks a server from many clients at once, and a loop over its model beside it.
 Each measurement of `step` and `sweep` is a process of its own, all implementations in turn: a first
 step, which traces and compiles, then --steps timed ones. The memory is the process's peak, less
 what the imported libraries take. A process that takes too much memory or time is killed, becomes a
-row that says so, and is not started with longer sequences. With --tune each implementation is run
-with the fastest of some settings, found at the shortest length. PyTorch is no dependency: a row
-says so where it is missing.
+row that says so, and is not started with longer sequences. PyTorch is no dependency: a row says so
+where it is missing.
 
 Prints Markdown tables; the results, with all settings, are written to --json.
 """
