@@ -12,7 +12,7 @@ from tools import drawing
 from tools.reproduce import lines as results
 from tools.reproduce.groups import Group, best_within, finished_groups
 
-# Fewer truncations of one method are no curve.
+# Fewer points are no curve.
 _FEWEST = 3
 _WEIGHT = re.compile(r'ObjectiveConfig\.(\w+)_weight *=')
 # What a gin file's name says of its losses: r_lstm, p_lstm, rp_lstm.
@@ -123,6 +123,8 @@ def draw_truncations(lines: list[dict[str, Any]], output: Path) -> None:
 def draw_over_time(lines: list[dict[str, Any]], output: Path) -> None:
     """Draws validation accuracy over wall time: a panel for each data set, a curve for each run.
 
+    Runs that were validated less than three times are left out.
+
     Args:
       lines: of a queue's results.
       output: the PNG file to write.
@@ -148,6 +150,8 @@ def _draw_over_time(panel: Any, group: Group, lines: list[dict[str, Any]], *, co
     label = f'{_arm(group)}, S = {_truncation(group)}'
     for ended in group.lines:
         found = results.validations(lines, ended['run'])
+        if len(found) < _FEWEST:
+            continue
         minutes = [line['seconds'] / 60 for line in found]
         accuracy = [100 * line['validation_accuracy'] for line in found]
         panel.plot(minutes, accuracy, label=label, color=colour, marker='o', markersize=3)

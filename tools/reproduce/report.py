@@ -1,9 +1,9 @@
 """Brings the marked blocks of documents up to date with the lines of the results.
 
-A block stands between `<!-- results: KIND [NAME] -->` and `<!-- end -->`. Kinds: `paper` (all gin
-files), and of the queue results/NAME.queue: `runs`, `means`, `sweep`, `epochs`, `seconds`, `plot`,
-`times`, `truncations`. What stands around the blocks is written by hand; no number inside of them
-is.
+A block stands between `<!-- results: KIND [NAME [RECORDS...]] -->` and `<!-- end -->`. Kinds:
+`paper` (all gin files), and of the queue results/NAME.queue: `runs`, `means`, `sweep`, `epochs`,
+`seconds`, `plot`, `times`, `truncations`. Names of records leave out the runs on all others. What
+stands around the blocks is written by hand; no number inside of them is.
 """
 
 from pathlib import Path
@@ -47,9 +47,9 @@ def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
     for path in sorted(docs.glob('*.md')):
         contents = {}
         for block in blocks.names_of(path, _BLOCKS):
-            kind, _, name = block.partition(' ')
+            kind, _, names = block.partition(' ')
             try:
-                contents[block] = _content(kind, name, results=results, docs=docs, gin=gin)
+                contents[block] = _content(kind, names, results=results, docs=docs, gin=gin)
             except LonghaulError as error:
                 raise LonghaulError(f'{path}, block {block!r}: {error}') from error
         if contents:
@@ -58,7 +58,7 @@ def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
     return written
 
 
-def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> str:
+def _content(kind: str, names: str, *, results: Path, docs: Path, gin: Path) -> str:
     if kind == 'paper':
         found: list[dict[str, Any]] = []
         for path in sorted(results.glob('*.jsonl')):
@@ -66,7 +66,11 @@ def _content(kind: str, name: str, *, results: Path, docs: Path, gin: Path) -> s
         return paper_table.paper_table(paper.read_experiments(gin), found)
     if kind not in _OF_A_QUEUE:
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
+    name, *only = names.split()
     found = lines.read(results / f'{name}.jsonl')
+    if only:
+        found = [line for line in found if line.get('records') in only]
+        found.sort(key=lambda line: only.index(line['records']))
     entries = read_queue(results / f'{name}.queue')
     if kind == 'runs':
         return tables.runs_table(entries, found)
