@@ -51,7 +51,7 @@ test-long: setup
 # The pages in a headless Chromium: the one on PATH or in LONGHAUL_CHROMIUM, else Debian's.
 test-browser: setup
 	@$(BIN)/python tests/support/browser.py || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell fonts-dejavu-core; }
-	$(BIN)/python -m pytest -q -m long tests/tools/inspect/test_browser.py tests/tools/report/test_report_browser.py
+	$(BIN)/python -m pytest -q -m long tests/tools/inspect/test_browser.py tests/tools/report/test_report_browser.py tests/tools/serve/test_serve_browser.py
 
 # With Google's libraries, which training has no use for, in an environment of their own.
 test-dataflow: $(DATAFLOW_VENV)/installed

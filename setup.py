@@ -27,7 +27,15 @@ TRAINER = [
     'matplotlib>=3.8',
 ]
 DEMO = ['scikit-learn>=1.4']
-SERVING = ['tensorflow-serving-api==2.20.*']
+# Asking a server needs the first; the others are what `tools.serve` is built on.
+SERVING = [
+    'tensorflow-serving-api==2.20.*',
+    'httptools>=0.6',
+    'prometheus-client>=0.20',
+    'starlette>=0.40',
+    'uvicorn>=0.40',
+    'websockets>=15',
+]
 GCP = ['apache-beam[gcp]>=2.77,<2.78']
 # Google's storage and Dataflow on loopback.
 DATAFLOW_TESTS = [*GCP, *DEMO, 'gcp-storage-emulator>=2026.7', 'pillow>=10', 'pytest>=8']

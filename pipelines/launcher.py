@@ -16,7 +16,6 @@ from pipelines.format import errors
 from pipelines.format.errors import LonghaulError, printable
 from pipelines.format.records import RecordsInfo
 from pipelines.job.graph import build
-from pipelines.job.items import Telling
 from pipelines.job.mark import mark_of
 from pipelines.job.plan import Plan, make_plan
 from pipelines.options import JobOptions
@@ -57,7 +56,7 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> tuple[RecordsInfo
 
     Returns:
       (the description of the finished data set, or None if the job still runs and is not waited
-      for; what the source has taken for what, see `Telling`).
+      for; what the source has taken for what, see `Source.told`).
 
     Raises:
       LonghaulError: for any error that the user can put right.
@@ -70,7 +69,7 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> tuple[RecordsInfo
     build(pipeline, plan, workers.threads_each(beam_options))
     mark = mark_of(plan.job, plan.splits, plan.shards)
     # Before the records are written: the source may be gone when they are finished.
-    told = plan.source.told() if isinstance(plan.source, Telling) else []
+    told = plan.source.told()
     with output.held(options.output):
         output.prepare(options.output, mark, overwrite=options.overwrite)
         if not _finish(pipeline, plan, beam_options):

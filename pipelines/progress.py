@@ -83,7 +83,7 @@ class Progress:
             self._print(self._status.show if self._status.on else self._status.write, line)
 
     def _warn(self) -> None:
-        if self._counting and self._many and HERE.get('listed') >= self._many:
+        if self._counting and self._many and HERE['listed'] >= self._many:
             self._print(
                 self._status.write,
                 f'note: more than {self._many:,} items, and this machine holds the names of all of '
@@ -104,12 +104,12 @@ class Progress:
         seconds = int(time.monotonic() - self._begun)
         parts = [f'{finished} of {self._shards} shards', f'{size / 1e6:,.0f} MB']
         if not finished and not size:
-            listed = HERE.get('listed') if self._counting else 0
+            listed = HERE['listed'] if self._counting else 0
             parts = [f'{listed:,} items listed' if listed else 'listing']
         elif self._counting:
-            parts.append(f'{HERE.get("written"):,} examples')
-            if HERE.get('rejected'):
-                parts.append(f'{HERE.get("rejected"):,} rejected')
+            parts.append(f'{HERE["written"]:,} examples')
+            if HERE['rejected']:
+                parts.append(f'{HERE["rejected"]:,} rejected')
         return ', '.join([*parts, f'{seconds // 60}:{seconds % 60:02}'])
 
     def _look(self) -> tuple[int, int]:

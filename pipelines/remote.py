@@ -54,7 +54,8 @@ def check(options: JobOptions, beam_options: PipelineOptions) -> None:
             f'--output={options.output}: lies on this machine, and {_DATAFLOW} has workers '
             'elsewhere; name a folder in a bucket, such as gs://BUCKET/NAME'
         )
-    setup, image = beam_options.view_as(SetupOptions), _image(beam_options)
+    setup = beam_options.view_as(SetupOptions)
+    image = beam_options.view_as(WorkerOptions).sdk_container_image
     if setup.setup_file and not os.path.dirname(setup.setup_file):
         # Beam changes into the folder of the file, and a bare name has none.
         setup.setup_file = os.path.join('.', setup.setup_file)
@@ -154,10 +155,6 @@ def _is_dataflow(beam_options: PipelineOptions) -> bool:
 
 def _google(beam_options: PipelineOptions) -> GoogleCloudOptions:
     return beam_options.view_as(GoogleCloudOptions)
-
-
-def _image(beam_options: PipelineOptions) -> str | None:
-    return beam_options.view_as(WorkerOptions).sdk_container_image
 
 
 def _name(result: Any, beam_options: PipelineOptions) -> str:

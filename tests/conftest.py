@@ -67,13 +67,13 @@ def exported(tmp_path_factory) -> Callable[[str], str]:
 
 @pytest.fixture(scope='session')
 def server(exported) -> Iterator[Any]:
-    """A model server with a model of each kind by its name; version 7, of 'bytes' also 9."""
+    """`tools.serve` with a model of each kind by its name; version 7, of 'bytes' also 9."""
     import exports
-    import model_server
+    import serving
 
     models = {kind: {7: exported(kind)} for kind in exports.KINDS}
     models['bytes'][9] = exported('bytes')
-    with model_server.ModelServer(models) as running:
+    with serving.serve(models, versions='all') as running:
         yield running
 
 

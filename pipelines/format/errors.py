@@ -27,11 +27,9 @@ def printable(text: str, *, keep: str = '') -> str:
       text: to be printed.
       keep: characters that are not escaped.
     """
-    return ''.join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode('unicode_escape').decode('ascii')
+    return ''.join(
+        c if c.isprintable() or c in keep else c.encode('unicode_escape').decode() for c in text
+    )
 
 
 def is_interrupt(error: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ from pipelines.format.anchors import AnchorSets
 from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import split_segments
 
-_ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
+_ANCHORS = AnchorSets._fields
 
 
 def serialize_example(

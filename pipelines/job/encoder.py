@@ -88,31 +88,15 @@ def _of_pixels(spec: SequenceSpec) -> _Functions:
     )
 
 
-def encode(payload: Payload, spec: SequenceSpec) -> np.ndarray:
-    """Decodes one payload.
-
-    Returns:
-      [T, C] or [T], of the spec's dtype.
-
-    Raises:
-      Rejected: with the reason.
-      LonghaulError: if memory does not suffice.
-    """
-    (found,) = encode_batch([payload], spec)
-    if isinstance(found, Rejected):
-        raise found
-    return found
-
-
 def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.ndarray | Rejected]:
-    """Decodes many payloads as `encode` decodes one.
+    """Decodes payloads.
 
     Args:
       payloads: any number; memory holds all of them and their values.
       spec: of the records.
 
     Returns:
-      The values of each payload, or the verdict that `encode` raises.
+      The values of each payload, [T, C] or [T] of the spec's dtype, or the verdict about it.
 
     Raises:
       LonghaulError: if memory does not suffice for one of them alone.
@@ -157,11 +141,8 @@ def _decode_one(
         return rejected
     except _NO_MEMORY as error:
         # The item is not rejected: the records must not depend on the machine.
+        size = item.nbytes if isinstance(item, np.ndarray) else len(item)
         raise LonghaulError(
-            f'--source: an item of {_bytes_of(item):,} bytes needs more memory than this machine '
+            f'--source: an item of {size:,} bytes needs more memory than this machine '
             f'has ({first_line(error)}); run the job where there is more, or take such items out'
         ) from error
-
-
-def _bytes_of(item: bytes | np.ndarray) -> int:
-    return item.nbytes if isinstance(item, np.ndarray) else len(item)

@@ -13,7 +13,6 @@ from apache_beam.transforms.window import GlobalWindows
 
 from pipelines.format import anchors
 from pipelines.job import metrics
-from pipelines.job.encoder import set_up_worker
 from pipelines.job.few_labels import SmallestKeys, add_last_key
 from pipelines.job.finish import finish
 from pipelines.job.items import Group, Hashed
@@ -21,7 +20,7 @@ from pipelines.job.labels import resolve
 from pipelines.job.packing import pack, unpack
 from pipelines.job.plan import Plan
 from pipelines.job.shards import shard_of, write_shard
-from pipelines.job.vocabulary import add_vocabulary
+from pipelines.job.vocabulary import Decoding, add_vocabulary
 from pipelines.job.writing import refuses_full_disk
 
 # These take some three megabytes.
@@ -31,29 +30,25 @@ _COUNTED_ITEMS = 1000
 _LABELS, _KEYS = 'labels', 'keys'
 
 
-class _List(beam.DoFn):
+def _listed(group: Group, plan: Plan) -> Iterator[tuple[str, Hashed]]:
     """Group -> (split, Hashed) for each item of the group."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def process(self, group: Group) -> Iterable[tuple[str, Hashed]]:
-        """Lists a group."""
-        listed = 0
-        for item in self._plan.source.items(group):
-            number = anchors.id_hash(item.id)
-            yield self._plan.split_of(item.split, number), Hashed(number, item)
-            listed += 1
-            if listed % _COUNTED_ITEMS == 0:
-                metrics.count('listed', _COUNTED_ITEMS)
-        metrics.count('listed', listed % _COUNTED_ITEMS)
+    listed = 0
+    for item in plan.source.items(group):
+        number = anchors.id_hash(item.id)
+        yield plan.split_of(item.split, number), Hashed(number, item)
+        listed += 1
+        if listed % _COUNTED_ITEMS == 0:
+            metrics.count('listed', _COUNTED_ITEMS)
+    metrics.count('listed', listed % _COUNTED_ITEMS)
 
 
-class _Packer(beam.DoFn):
+class _Pack(beam.DoFn):
     """Collects items, and outputs many of them packed as ((split, shard), bytes).
 
-    It has two more outputs: `labels` with the (split, label) pairs that occur, and `keys` with the
-    smallest keys of each bundle (see `few_labels`).
+    It takes single items as (split, Hashed), or whole groups, which it lists itself: to pass every
+    item from step to step takes a runner longer. It has two more outputs: `labels` with the
+    (split, label) pairs that occur, and `keys` with the smallest keys of each bundle (see
+    `few_labels`).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -66,8 +61,14 @@ class _Packer(beam.DoFn):
         self._keys = SmallestKeys(self._plan)
         self._count = 0
 
-    def hold(self, split: str, hashed: Hashed) -> Iterator[tuple[tuple[str, int], bytes]]:
-        """Takes an item; outputs packed items when many are held."""
+    def process(
+        self, element: Group | tuple[str, Hashed]
+    ) -> Iterator[tuple[tuple[str, int], bytes]]:
+        """Takes an item or the items of a group; outputs packed items when many are held."""
+        for keyed in _listed(element, self._plan) if isinstance(element, Group) else [element]:
+            yield from self._hold(*keyed)
+
+    def _hold(self, split: str, hashed: Hashed) -> Iterator[tuple[tuple[str, int], bytes]]:
         self._held.setdefault((split, shard_of(hashed.hash, self._plan.shards)), []).append(hashed)
         self._keys.add(split, hashed)
         if hashed.item.label is not None:
@@ -92,39 +93,8 @@ class _Packer(beam.DoFn):
             yield TaggedOutput(_KEYS, window(smallest))
 
 
-class _Pack(_Packer):
-    """(split, Hashed) -> ((split, shard), many packed items)."""
-
-    def process(self, keyed: tuple[str, Hashed]) -> Iterable[tuple[tuple[str, int], bytes]]:
-        """Packs an item."""
-        yield from self.hold(*keyed)
-
-
-class _ListPacked(_Packer):
-    """Group -> ((split, shard), many packed items).
-
-    It lists and packs in one step: to pass every item from step to step takes a runner longer.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._list = _List(plan)
-
-    def process(self, group: Group) -> Iterable[tuple[tuple[str, int], bytes]]:
-        """Lists a group."""
-        for keyed in self._list.process(group):
-            yield from self.hold(*keyed)
-
-
-class _Write(beam.DoFn):
+class _Write(Decoding):
     """((split, shard), packed items) -> the counts of the written shard."""
-
-    def __init__(self, plan: Plan, threads: int) -> None:
-        self._plan, self._threads = plan, threads
-
-    def setup(self) -> None:
-        """Limits TensorFlow's threads, see `set_up_worker`."""
-        set_up_worker()
 
     def process(
         self,
@@ -136,13 +106,10 @@ class _Write(beam.DoFn):
         """Writes a shard."""
         (split, shard), packed = keyed
         plan = self._plan.resolved(vocabulary, last_label_key)
-        resolved = resolve(labels, self._class_names())
+        resolved = resolve(labels, plan.source.names)
         with refuses_full_disk(plan.options.output):
             written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
         yield written
-
-    def _class_names(self) -> tuple[str, ...] | None:
-        return self._plan.source.class_names()
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
@@ -154,11 +121,8 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
       threads: number of threads of each worker that decode.
     """
     groups = pipeline | 'Groups' >> beam.Create(plan.source.groups())
-    if plan.options.limit is None:
-        step, packing = _ListPacked(plan), groups
-    else:
-        step, packing = _Pack(plan), _smallest(groups, plan)
-    packed = packing | 'Pack' >> beam.ParDo(step).with_outputs(_LABELS, _KEYS, main='items')
+    items = groups if plan.options.limit is None else _smallest(groups, plan)
+    packed = items | 'Pack' >> beam.ParDo(_Pack(plan)).with_outputs(_LABELS, _KEYS, main='items')
     labels = packed[_LABELS] | 'Distinct' >> beam.Distinct()
     keys = [(split, shard) for split in plan.splits for shard in range(plan.shards)]
     # Empty shards are written too. A shard that is missing would look like a loss.
@@ -178,7 +142,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
             lambda _, shards, labels, vocabulary: _finish(
                 shards,
                 plan.resolved(vocabulary),
-                resolve(labels, plan.source.class_names()).names,
+                resolve(labels, plan.source.names).names,
             ),
             beam.pvalue.AsList(written),
             pairs,
@@ -191,7 +155,7 @@ def _smallest(groups: beam.PCollection, plan: Plan) -> beam.PCollection:
     """The items that --limit keeps, as (split, Hashed)."""
     return (
         groups
-        | 'List' >> beam.ParDo(_List(plan))
+        | 'List' >> beam.FlatMap(_listed, plan)
         | 'Smallest' >> beam.combiners.Top.SmallestPerKey(plan.options.limit, key=lambda h: h.hash)
         | 'Kept' >> beam.FlatMapTuple(lambda split, kept: [(split, h) for h in kept])
     )

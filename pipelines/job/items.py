@@ -5,9 +5,10 @@ hundred bytes, and its payload may take a hundred megabytes. The writer of a sha
 payloads.
 """
 
+import abc
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -73,17 +74,22 @@ class Group:
     inside: str = ''
 
 
-class Source(Protocol[Place]):
-    """A source of items. Sources are pickled: they open their files where they are used."""
+class Source(abc.ABC, Generic[Place]):
+    """A source of items. Sources are pickled: they open their files where they are used.
 
-    @property
-    def kind(self) -> str:
-        """'image', 'text' or 'signal'."""
+    Attributes:
+      kind: 'image', 'text' or 'signal'.
+      channels: values per step; see `SequenceSpec`.
+      dtype: the type that values are stored as, 'uint8' or 'float16'; signals alone have it.
+      names: of all classes if the source knows them before it lists, see `labels.resolve`.
+    """
 
-    @property
-    def channels(self) -> int:
-        """Values per step; see `SequenceSpec`."""
+    kind: str
+    channels: int
+    dtype: str
+    names: tuple[str, ...] | None = None
 
+    @abc.abstractmethod
     def groups(self) -> list[Group]:
         """The parts of the source in a fixed order; their splits are those that the source says.
 
@@ -91,37 +97,26 @@ class Source(Protocol[Place]):
           LonghaulError: if the source holds nothing to train on.
         """
 
+    @abc.abstractmethod
     def items(self, group: Group) -> Iterator[Item[Place]]:
         """Lists the items of a group."""
 
+    @abc.abstractmethod
     def read(self, group: str, items: Sequence[Item[Place]]) -> Iterator[Payload | Rejected]:
         """Reads the payloads of some items of one group, in their order."""
 
+    @abc.abstractmethod
     def where(self, item: Item[Place]) -> str:
         """The place of an item, for users; without the place of the source itself."""
 
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names of all classes if the source knows them before it lists; else None."""
-
     def image_size(self) -> int | None:
         """The side of all images, if they are square and of one size; else None."""
-
-    def estimated_items(self) -> int:
-        """A rough number of items. The number of shards follows from it."""
-
-
-@runtime_checkable
-class SignalSource(Source[Place], Protocol):
-    """A source of kind 'signal'. It also knows the type of its values."""
-
-    @property
-    def dtype(self) -> str:
-        """The type that values are stored as: 'uint8' or 'float16'."""
-
-
-@runtime_checkable
-class Telling(Protocol):
-    """A source that has found out by itself what is what."""
+        return None
 
     def told(self) -> list[str]:
-        """Lines for users: what it takes for what, and what it does not read."""
+        """Lines for users: what the source takes for what, and what it does not read."""
+        return []
+
+    @abc.abstractmethod
+    def estimated_items(self) -> int:
+        """A rough number of items. The number of shards follows from it."""

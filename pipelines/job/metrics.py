@@ -14,35 +14,17 @@ from collections.abc import Iterable
 from apache_beam.metrics import Metrics
 
 NAMESPACE = 'longhaul'
-
-
-class _Here:
-    """Counts of this process alone. `Progress` shows them if the workers run in this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-
-    def add(self, name: str, number: int) -> None:
-        with self._lock:
-            self._counts[name] += number
-
-    def get(self, name: str) -> int:
-        return self._counts[name]
-
-    def clear(self) -> None:
-        with self._lock:
-            self._counts.clear()
-
-
-HERE = _Here()
+# Counts of this process alone. `Progress` shows them if the workers run in this process.
+HERE: Counter[str] = Counter()
+_LOCK = threading.Lock()
 
 
 def count(name: str, number: int) -> None:
     """Adds to a counter, here and in Beam. Call it only from the thread that runs a DoFn."""
     if number:
         Metrics.counter(NAMESPACE, name).inc(number)
-        HERE.add(name, number)
+        with _LOCK:
+            HERE[name] += number
 
 
 def count_rejected(reasons: Iterable[str]) -> None:

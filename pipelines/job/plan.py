@@ -11,7 +11,7 @@ from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
 from pipelines.format.images.refusals import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
-from pipelines.job.items import SignalSource, Source
+from pipelines.job.items import Source
 from pipelines.job.pixel_order import hilbert_order, random_order
 from pipelines.job.sources.registry import FLAGS, make_source
 from pipelines.options import JobOptions
@@ -93,12 +93,13 @@ def make_plan(options: JobOptions) -> Plan:
         splits.append('validation')
     if 'test' in own or test_share > 0:
         splits.append('test')
+    most = None if options.limit is None else options.limit * len(splits)
     return Plan(
         options=options,
         source=source,
         spec=spec,
         auxiliary_steps=_auxiliary_steps(options, spec),
-        shards=options.shards or _shards(source, spec, most=_most_items(options, len(splits))),
+        shards=options.shards or _shards(source, spec, most=most),
         splits=tuple(splits),
         test_share=test_share,
         vocabulary_size=_vocabulary_size(options, spec),
@@ -133,8 +134,14 @@ def _spec(options: JobOptions, source: Source) -> SequenceSpec:
         _refuse_flags(options, ('image_size', 'channels', *_PIXELS), 'text')
         make = character_spec if options.tokens == 'characters' else text_spec
         return make(max_steps=options.max_steps, cut=options.cut or 'head')
-    if isinstance(source, SignalSource):
-        return _signal_spec(options, source)
+    if source.kind == 'signal':
+        _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
+        return signal_spec(
+            dtype=source.dtype,
+            channels=source.channels,
+            max_steps=options.max_steps,
+            cut=options.cut or 'head',
+        )
     _refuse_flags(options, _TOKENS, 'images')
     size = options.image_size or source.image_size()
     if size is None:
@@ -173,16 +180,6 @@ def _with_trailing(spec: SequenceSpec, options: JobOptions) -> SequenceSpec:
         trailing_steps=options.trailing_steps,
         trailing=trailing,
         trailing_seed=options.seed if trailing == 'noise' else None,
-    )
-
-
-def _signal_spec(options: JobOptions, source: SignalSource) -> SequenceSpec:
-    _refuse_flags(options, ('image_size', 'channels', *_PIXELS, *_TOKENS), 'arrays')
-    return signal_spec(
-        dtype=source.dtype,
-        channels=source.channels,
-        max_steps=options.max_steps,
-        cut=options.cut or 'head',
     )
 
 
@@ -232,10 +229,6 @@ def _auxiliary_steps(options: JobOptions, spec: SequenceSpec) -> int:
             f'needed, for example {max(1, total // 4)}'
         )
     return wanted
-
-
-def _most_items(options: JobOptions, splits: int) -> int | None:
-    return None if options.limit is None else options.limit * splits
 
 
 def _shards(source: Source, spec: SequenceSpec, *, most: int | None) -> int:

@@ -80,6 +80,8 @@ class Tally:
     def counts(self) -> dict[str, Any]:
         """All counts, for `finish`: JSON values, and the compressed histogram."""
         histogram = self._histogram
+        # Compressed, since `finish` holds the histograms of all shards, which are mostly zeros.
+        packed = None if histogram is None else zlib.compress(histogram.tobytes(), 1)
         # Only with a vocabulary 0 stands for what is not in it.
         no_vocabulary = self._plan.spec.vocabulary is None
         reasons: Counter[str] = Counter(line['reason'] for line in self.rejected)
@@ -92,13 +94,8 @@ class Tally:
             'rejected': dict(reasons),
             'anchors': {kind: tenths.tolist() for kind, tenths in self._tenths.items()},
             'values': list(self._sums),
-            'histogram': None if histogram is None else _packed(histogram),
+            'histogram': packed,
         }
-
-
-def _packed(histogram: np.ndarray) -> bytes:
-    """Compressed bytes. `finish` holds the histograms of all shards, which are mostly zeros."""
-    return zlib.compress(histogram.tobytes(), 1)
 
 
 def sums_from(counts: dict[str, Any]) -> Sums:

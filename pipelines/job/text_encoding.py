@@ -77,12 +77,12 @@ def to_utf8(data: bytes, encoding: str | None = None) -> tuple[bytes, str] | Non
     Returns:
       (the text as UTF-8 without the mark, the name of its encoding); None if no encoding fits.
     """
-    marked = _marked(data)
+    marked = encodings_marked(data)
     data = data.removeprefix(codecs.BOM_UTF8)
     return _first(data, marked or _candidates(data, encoding))
 
 
-def _marked(data: bytes) -> list[str]:
+def encodings_marked(data: bytes) -> list[str]:
     """Encodings that a byte order mark may say: UTF-32, or UTF-16 with a zero letter behind."""
     return [name for mark, name in _MARKS if data.startswith(mark)]
 
@@ -105,7 +105,7 @@ def text_payload(data: bytes, encoding: str | None = None) -> Payload | Rejected
     found = to_utf8(data, encoding)
     if found is not None:
         return Payload(found[0], encoding=found[1])
-    marked = _marked(data)
+    marked = encodings_marked(data)
     if marked and marked[0] != 'utf-8':
         return Rejected(f'the text is not {marked[0].upper()}, as its byte order mark says')
     return not_readable('the text', encoding)
@@ -122,7 +122,7 @@ def is_utf8(text: str) -> bool:
 
 def mark_of(data: bytes) -> str | None:
     """'UTF-16' or 'UTF-32' if a table begins so, by its mark or by its zero bytes; else None."""
-    marked = _marked(data)
+    marked = encodings_marked(data)
     if marked:
         return None if marked[0] == 'utf-8' else marked[0].upper()
     if data[:4:2] == b'\0\0' or data[1:4:2] == b'\0\0':

@@ -20,8 +20,8 @@ from pipelines.job.reading import Decoded, decoded, in_order
 _CODE_POINTS = 0x110000
 
 
-class _Count(beam.DoFn):
-    """((split, shard), packed items) -> (code point, number), for the training split alone."""
+class Decoding(beam.DoFn):
+    """A step whose workers decode items."""
 
     def __init__(self, plan: Plan, threads: int) -> None:
         self._plan, self._threads = plan, threads
@@ -30,13 +30,17 @@ class _Count(beam.DoFn):
         """Limits TensorFlow's threads, see `set_up_worker`."""
         set_up_worker()
 
+
+class _Count(Decoding):
+    """((split, shard), packed items) -> (code point, number), for the training split alone."""
+
     def process(
         self, keyed: tuple[tuple[str, int], Iterable[bytes]], labels: list[tuple[str, str]]
     ) -> Iterable[tuple[int, int]]:
         """Counts a shard."""
         (split, _), packed = keyed
         if split == 'train':
-            resolved = resolve(labels, self._plan.source.class_names())
+            resolved = resolve(labels, self._plan.source.names)
             yield from count(unpack(packed), self._plan, resolved, self._threads)
 
 

@@ -51,8 +51,8 @@ def test_a_line_says_what_there_is(folder):
     HERE.clear()
     found = made(folder, io.StringIO())
     assert found.line() == '2 of 3 shards, 4 MB, 0 examples, 0:00'
-    HERE.add('written', 41_200)
-    HERE.add('rejected', 3)
+    HERE['written'] += 41_200
+    HERE['rejected'] += 3
     (folder / 'train-00002-of-00003.tfrecord.partial').rename(
         folder / 'train-00002-of-00003.tfrecord'
     )
@@ -66,7 +66,7 @@ def test_before_the_first_shard_items_are_listed(tmp_path, monkeypatch):
     HERE.clear()
     found = made(tmp_path, io.StringIO())
     assert found.line() == 'listing, 0:00'
-    HERE.add('listed', 5000)
+    HERE['listed'] += 5000
     now = time.monotonic()
     monkeypatch.setattr(progress.time, 'monotonic', lambda: now + 125)
     assert found.line().startswith('5,000 items listed, 2:0')
@@ -123,10 +123,10 @@ def test_it_never_breaks_a_job(tmp_path, quick):
 def test_many_items_are_noted_once(folder, quick):
     stream = io.StringIO()
     with made(folder, stream, many_items=1000):
-        HERE.add('listed', 999)
+        HERE['listed'] += 999
         wait_for(lambda: stream.getvalue().count('shards') > 1)
         assert 'note: ' not in stream.getvalue()
-        HERE.add('listed', 1)
+        HERE['listed'] += 1
         wait_for(lambda: 'note: ' in stream.getvalue())
         time.sleep(0.05)
     assert stream.getvalue().count('note: more than 1,000 items, ') == 1

@@ -76,9 +76,15 @@ class Page:
         return answer['result']
 
     def open(
-        self, path: Path, *, width: int, height: int = 900, dark: bool = False, media: str = ''
+        self,
+        place: Path | str,
+        *,
+        width: int,
+        height: int = 900,
+        dark: bool = False,
+        media: str = '',
     ) -> None:
-        """Loads a file into a window of a width; what it says is noted from here on."""
+        """Loads a file, or an address, into a window of a width; what it says is noted."""
         self.complaints.clear()
         self.requests.clear()
         self.call(
@@ -90,7 +96,8 @@ class Page:
         )
         scheme = {'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}
         self.call('Emulation.setEmulatedMedia', media=media, features=[scheme])
-        self.call('Page.navigate', url=path.resolve().as_uri())
+        address = place if isinstance(place, str) else place.resolve().as_uri()
+        self.call('Page.navigate', url=address)
         self.run(
             'new Promise(done => document.readyState == "complete" ? done() : '
             'addEventListener("load", () => done()))'

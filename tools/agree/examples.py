@@ -2,18 +2,16 @@
 
 import io
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format import records
 from pipelines.format.errors import LonghaulError, first_line
-from pipelines.format.index import RecordReader
 from pipelines.format.pixels import pictures_of
 from pipelines.format.spec import SequenceSpec
 from tools import json_lines
+from tools.inspect.stored import Records
 
 
 class Example(NamedTuple):
@@ -42,15 +40,17 @@ def read_examples(run: str, folder: str, split: str, *, spec: SequenceSpec) -> l
       LonghaulError: if the run or the records are missing, or do not belong to each other.
     """
     said = _predictions(run, split)
-    info = records.read_info(folder)
-    if info.spec != spec:
+    stored = Records(folder)
+    if stored.info.spec != spec:
         raise LonghaulError(
             f'--records={folder}: are not what {run} was trained on; name those records'
         )
+    count = len(stored.readers.get(split, ()))
+    examples = (stored.read(split, number) for number in range(count))
     found = [
-        Example(values, raw_item(values, spec), *said[name])
-        for name, values in _stored(folder, split, info)
-        if name in said
+        Example(one.values, raw_item(one.values, spec), *said[one.id])
+        for one in examples
+        if one.id in said
     ]
     if len(found) != len(said):
         raise LonghaulError(
@@ -73,18 +73,6 @@ def _predictions(run: str, split: str) -> dict[str, tuple[str, float]]:
     if not said:
         raise LonghaulError(f'--split={split}: {path} holds no example; name another split')
     return said
-
-
-def _stored(folder: str, split: str, info: records.RecordsInfo) -> Iterator[tuple[str, np.ndarray]]:
-    reader, spec = RecordReader(folder, split, info), info.spec
-    dtype = np.dtype(spec.dtype).newbyteorder('<')
-    for i in range(len(reader)):
-        feature = tf.train.Example.FromString(reader.read(i)).features.feature
-        values = np.frombuffer(b''.join(feature['segments'].bytes_list.value), dtype)
-        shaped = values if spec.kind == 'text' else values.reshape(-1, spec.channels)
-        # The same text of an id as `trainer.data.batches.SplitInput.ids` has.
-        name = feature['id'].bytes_list.value[0].decode('utf-8', 'backslashreplace')
-        yield name, shaped.astype(spec.dtype)
 
 
 def raw_item(values: np.ndarray, spec: SequenceSpec) -> bytes:

@@ -1,1 +1,1 @@
-"""Measures the product: its training steps, its job, its input, its endless streams."""
+"""Measures the product: its training steps, its job, its endless streams."""

@@ -42,23 +42,9 @@ class Ended(NamedTuple):
     highest_bytes: int
 
 
-def run(
-    module: str,
-    asked: dict[str, Any],
-    *,
-    environment: dict[str, str] | None = None,
-    limits: Limits | None = None,
-) -> Ended:
-    """Runs the function `measure` of a module in a child process.
-
-    Args:
-      module: its name, see `tools.benchmark.in_child`.
-      asked: what the function is to measure, values of JSON.
-      environment: variables beside those of this process.
-      limits: above them the child and what it started are killed; None: there are none.
-    """
-    command = [sys.executable, '-m', 'tools.benchmark.in_child', module, json.dumps(asked)]
-    return run_command(command, environment=environment, limits=limits)
+def command(module: str, asked: dict[str, Any]) -> list[str]:
+    """The command that runs the function `measure` of a module, see `in_child`; `asked` is JSON."""
+    return [sys.executable, '-m', 'tools.benchmark.in_child', module, json.dumps(asked)]
 
 
 def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str) -> dict[str, Any]:
@@ -67,7 +53,7 @@ def told_by(module: str, asked: dict[str, Any], *, what: str, **environment: str
     Raises:
       LonghaulError: if it fails; `what` names the measurement.
     """
-    ended = run(module, asked, environment=environment)
+    ended = run_command(command(module, asked), environment=environment)
     if 'done' not in ended.told:
         raise LonghaulError(f'{what} failed: {last_line(ended.said)}')
     del ended.told['done']
@@ -80,7 +66,13 @@ def run_command(
     environment: dict[str, str] | None = None,
     limits: Limits | None = None,
 ) -> Ended:
-    """Runs a command that prints JSON objects, one a line; see `run`."""
+    """Runs a command that prints JSON objects, one a line.
+
+    Args:
+      command: a program and its arguments.
+      environment: variables beside those of this process.
+      limits: above them the child and what it started are killed; None: there are none.
+    """
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
         process = subprocess.Popen(

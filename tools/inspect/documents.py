@@ -55,8 +55,8 @@ def _excerpt(values: np.ndarray, start: int, end: int, marks: Marks, spec: Seque
         parts.append(_anchors(marks, at=a))
         # A character of several bytes is shown whole, where its first byte is.
         shown = values[_character(values, a, spec) : _character(values, b, spec)]
-        kind = ' '.join(_kinds(marks, a))
-        parts.append(f'<span class="{kind}" data-step="{a}">{_text(shown, spec)}</span>')
+        kind, text = ' '.join(_kinds(marks, a)), markup.text(text_of(shown, spec))
+        parts.append(f'<span class="{kind}" data-step="{a}">{text}</span>')
     return ''.join(parts) + (_anchors(marks, at=end) if end == marks.steps else '')
 
 
@@ -87,7 +87,3 @@ def _character(values: np.ndarray, step: int, spec: SequenceSpec) -> int:
             if first == len(values) or values[first] & 0xC0 != 0x80:
                 return first
     return step
-
-
-def _text(values: np.ndarray, spec: SequenceSpec) -> str:
-    return markup.text(text_of(values, spec))

@@ -17,11 +17,8 @@ def text(words: str) -> str:
 
     What could not be seen becomes its code point between angle quotes.
     """
-    return html.escape(_UNSEEN.sub(_seen, words))
-
-
-def _seen(found: re.Match[str]) -> str:
-    return f'\u2039{ord(found[0]):02X}\u203a'
+    seen = _UNSEEN.sub(lambda found: f'\u2039{ord(found[0]):02X}\u203a', words)
+    return html.escape(seen)
 
 
 def name(words: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import os
 import posixpath
 
@@ -96,19 +97,23 @@ class Records:
         if example_id is None:
             split = next(s for s, reader in self.readers.items() if len(reader))
             return self.read(split, 0)
-        hashed, shown = (
-            anchors.id_hash(example_id),
-            _shown(example_id.encode('utf-8', 'surrogateescape')),
-        )
-        for split, reader in self.readers.items():
-            for number in np.flatnonzero(reader.entries['id_hash'] == hashed):
-                example = self.read(split, int(number))
-                if example.id == shown:
-                    return example
+        for split in self.readers:
+            if found := self.find_in(split, example_id):
+                return found
         near = difflib.get_close_matches(example_id, self._some_ids(), n=3, cutoff=0)
         raise LonghaulError(
             f'--id={example_id}: {self.folder} has no such example; for example {", ".join(near)}'
         )
+
+    def find_in(self, split: str, example_id: str) -> Stored | None:
+        """The example of an id in one split; None if there is none."""
+        shown = _shown(example_id.encode('utf-8', 'surrogateescape'))
+        hashes = self.readers[split].entries['id_hash']
+        for number in np.flatnonzero(hashes == anchors.id_hash(example_id)):
+            example = self.read(split, int(number))
+            if example.id == shown:
+                return example
+        return None
 
     def _some_ids(self) -> list[str]:
         found = []
@@ -117,12 +122,20 @@ class Records:
             found += [self.read(split, number).id for number in range(count)]
         return found
 
-    def spread(self, count: int) -> list[Stored]:
-        """Reads some examples of the first split that has any, evenly spaced in its index."""
-        split = next(s for s, reader in self.readers.items() if len(reader))
-        total = len(self.readers[split])
-        numbers = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
-        return [self.read(split, int(number)) for number in numbers]
+    def spread(
+        self, count: int, *, split: str | None = None, most_steps: float = math.inf
+    ) -> list[Stored]:
+        """Reads some examples of at most `most_steps` steps, evenly spaced in a split's index.
+
+        Args:
+          count: how many, if there are so many.
+          split: None: the first one that has any.
+          most_steps: of an example.
+        """
+        split = split or next(s for s, reader in self.readers.items() if len(reader))
+        short = np.flatnonzero(self.readers[split].entries['length'] <= most_steps)
+        places = np.unique(np.linspace(0, len(short) - 1, min(count, len(short))).astype(int))
+        return [self.read(split, int(short[i])) for i in places]
 
 
 def _shown(example_id: bytes) -> str:
@@ -145,6 +158,6 @@ def _parse(payload: bytes, split: str, info: RecordsInfo) -> Stored:
         ),
         anchors={
             name: np.array(features[name].int64_list.value).reshape(shape)
-            for name in ('r_anchors', 'r_starts', 'p_anchors')
+            for name in anchors.AnchorSets._fields
         },
     )

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -108,31 +108,15 @@ def show(answers: Iterable[Answer], *, count: int, as_json: bool, width: int = 0
     Returns:
       How many items could not be read.
     """
-    unreadable, progress = 0, _Progress(count, sys.stderr)
+    unreadable, status, started = 0, StatusLine(sys.stderr), time.monotonic()
+    # A table on the same terminal shows by itself how far it is.
+    progress = not sys.stdout.isatty() and count > 1
     for done, answer in enumerate(answers, 1):
         unreadable += not answer.top
-        progress.clear()
+        status.clear()
         print(answer.as_json() if as_json else answer.as_text(width), flush=sys.stdout.isatty())
-        progress.show(done)
-    progress.clear()
+        if progress:
+            rate = done / max(time.monotonic() - started, 1e-9)
+            status.show(f'{done:,} of {count:,} files, {rate:,.1f} a second')
+    status.clear()
     return unreadable
-
-
-class _Progress:
-    """One line that is written over, for many files on a terminal."""
-
-    def __init__(self, count: int, stream: TextIO) -> None:
-        # A table on the same terminal shows by itself how far it is.
-        self._status = StatusLine(stream)
-        self._on = not sys.stdout.isatty() and count > 1
-        self._count, self._started = count, time.monotonic()
-
-    def show(self, done: int) -> None:
-        """Says how many files are done."""
-        if self._on:
-            rate = done / max(time.monotonic() - self._started, 1e-9)
-            self._status.show(f'{done:,} of {self._count:,} files, {rate:,.1f} a second')
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        self._status.clear()

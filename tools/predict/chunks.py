@@ -9,18 +9,13 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.texts import ids_of
 from pipelines.format.trailing import tail_of_served
+from pipelines.job.text_encoding import encodings_marked
 from tools.items.files import STDIN, open_file
 
 _BYTES, _STEPS = 1 << 20, 1 << 16
 _MOST_MARK = 4
-# Longer marks come first: the mark of UTF-32 begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, 'utf-32'),
-    (codecs.BOM_UTF32_BE, 'utf-32'),
-    (codecs.BOM_UTF16_LE, 'utf-16'),
-    (codecs.BOM_UTF16_BE, 'utf-16'),
-)
 
 
 def read_chunks(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
@@ -62,27 +57,23 @@ def _texts(path: str) -> Iterator[str]:
     blocks, head = _blocks(path), b''
     while len(head) < _MOST_MARK and (block := next(blocks, None)) is not None:
         head += block
-    name = next((name for mark, name in _MARKS if head.startswith(mark)), 'utf-8-sig')
+    name = next(iter(encodings_marked(head)), 'utf-8')
     # Incremental, since a character may lie across two blocks.
-    decoder = codecs.getincrementaldecoder(name)('strict')
+    decoder = codecs.getincrementaldecoder('utf-8-sig' if name == 'utf-8' else name)('strict')
     for data in itertools.chain((head,), blocks, (None,)):
         try:
             yield decoder.decode(data or b'', final=data is None)
         except UnicodeError as error:
             raise LonghaulError(
-                f'the text is not {name.removesuffix("-sig").upper()} ({first_line(error)}); '
+                f'the text is not {name.upper()} ({first_line(error)}); '
                 'convert it to UTF-8 first, such as by iconv'
             ) from error
 
 
 def _characters(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:
-    points = np.array([ord(c) for c in spec.vocabulary or ''], np.uint32)
-    order = np.argsort(points)
     for text in _texts(path):
-        found = np.frombuffer(text.encode('utf-32-le'), np.uint32)
-        places = np.minimum(np.searchsorted(points[order], found), len(points) - 1)
-        known = points[order][places] == found
-        yield np.where(known, order[places] + 1, 0).astype(np.uint16)
+        points = np.frombuffer(text.encode('utf-32-le'), np.int32)
+        yield ids_of(points, spec.vocabulary or '').numpy()
 
 
 def _signal(path: str, spec: SequenceSpec) -> Iterator[np.ndarray]:

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('--version', type=int, help='version of the model; default: the latest')
     parser.add_argument('--rest', action='store_true', help='ask by REST; default: by gRPC')
+    parser.add_argument('--token_file', default='', help='file with the token the server wants')
     parser.add_argument('--json', dest='as_json', action='store_true', help='print JSON lines')
     parser.add_argument('--top', type=int, default=1, help='classes per file, up to 5 (default 1)')
     parser.add_argument('--batch_size', type=int, default=32, help='files per call (default 32)')

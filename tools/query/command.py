@@ -12,6 +12,7 @@ from tools.flags import at_least
 from tools.items.answers import Answer, ask_of, show
 from tools.items.files import batches, find_files
 from tools.query import grpc_client, rest_client
+from tools.tokens import read_token
 
 _OUTPUTS = ('top_class_names', 'top_probabilities', 'readable')
 _SERVER = re.compile(r'(\[(?P<address>[0-9a-fA-F:.]+)\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})')
@@ -30,6 +31,7 @@ def run(
     top: int = 1,
     batch_size: int = 32,
     timeout: float = 60,
+    token_file: str = '',
 ) -> int:
     """Classifies files and prints the answers.
 
@@ -43,6 +45,7 @@ def run(
       top: classes per file.
       batch_size: files per call.
       timeout: seconds per call.
+      token_file: with the token that the server wants; '' for none.
 
     Returns:
       How many files could not be read or classified.
@@ -56,9 +59,11 @@ def run(
         raise LonghaulError(f'--version={version}: a whole number of up to 63 bits is needed')
     if not 0 < timeout <= _MAX_SECONDS:
         raise LonghaulError(f'--timeout={timeout}: more than 0, up to {_MAX_SECONDS} seconds')
-    files = find_files(paths)
+    token, files = read_token(token_file), find_files(paths)
     client = rest_client if rest else grpc_client
-    with client.connect(server, model, version, outputs=_OUTPUTS, timeout=timeout) as ask:
+    with client.connect(
+        server, model, version, outputs=_OUTPUTS, timeout=timeout, token=token
+    ) as ask:
         answers = _answers(_checked(ask, server), files, top=top, batch_size=batch_size)
         width = min(60, max(map(len, files[:1000])))
         return show(answers, count=len(files), as_json=as_json, width=width)

@@ -20,7 +20,13 @@ _WRONG_MODEL = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 
 @contextlib.contextmanager
 def connect(
-    server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
+    server: str,
+    model: str,
+    version: int | None,
+    *,
+    outputs: tuple[str, ...],
+    timeout: float,
+    token: str = '',
 ) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
     """Connects; gives a function from raw items to the outputs of serving_default.
 
@@ -33,6 +39,7 @@ def connect(
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=_response,
         )
+        metadata = [('authorization', f'Bearer {token}')] if token else None
 
         def ask(items: list[bytes]) -> dict[str, np.ndarray]:
             """Sends one batch."""
@@ -41,7 +48,7 @@ def connect(
                 model, 'serving_default', inputs, version=version, outputs=outputs
             )
             try:
-                return wire.outputs_of(call(request, timeout=timeout))
+                return wire.outputs_of(call(request, timeout=timeout, metadata=metadata))
             except grpc.RpcError as error:
                 raise _ours(error, server, model) from error
             except ValueError as error:

@@ -25,19 +25,26 @@ _DTYPES = {'readable': bool, 'top_probabilities': np.float32, 'probabilities': n
 
 @contextlib.contextmanager
 def connect(
-    server: str, model: str, version: int | None, *, outputs: tuple[str, ...], timeout: float
+    server: str,
+    model: str,
+    version: int | None,
+    *,
+    outputs: tuple[str, ...],
+    timeout: float,
+    token: str = '',
 ) -> Iterator[Callable[[list[bytes]], dict[str, np.ndarray]]]:
     """See `tools.query.grpc_client.connect`."""
     place = '' if version is None else f'/versions/{version}'
     url = f'http://{server}/v1/models/{urllib.parse.quote(model, safe="")}{place}:predict'
 
+    headers = {'Content-Type': 'application/json'}
+    headers |= {'Authorization': f'Bearer {token}'} if token else {}
+
     def ask(items: list[bytes]) -> dict[str, np.ndarray]:
         """Sends one batch."""
         data = [{'b64': base64.b64encode(item).decode()} for item in items]
         body = json.dumps({'signature_name': 'serving_default', 'inputs': {'data': data}})
-        request = urllib.request.Request(
-            url, body.encode(), headers={'Content-Type': 'application/json'}
-        )
+        request = urllib.request.Request(url, body.encode(), headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
                 found = json.load(response)['outputs']

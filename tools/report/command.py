@@ -5,7 +5,7 @@ import tensorflow as tf
 from pipelines.format import library_logs
 from pipelines.format.errors import LonghaulError, first_line
 from tools.report import comparison, single
-from tools.report.run_files import RunFiles, read_run
+from tools.report.run_files import read_run
 
 
 def write(folders: list[str], path: str, *, records: str | None = None) -> int:
@@ -24,7 +24,8 @@ def write(folders: list[str], path: str, *, records: str | None = None) -> int:
     """
     library_logs.errors_alone()
     runs = [read_run(folder, records=records) for folder in dict.fromkeys(folders)]
-    content = _page(runs).encode()
+    page = single.page(runs[0]) if len(runs) == 1 else comparison.page(runs)
+    content = page.encode()
     partial = f'{path}.partial'
     try:
         with tf.io.gfile.GFile(partial, 'wb') as file:
@@ -35,7 +36,3 @@ def write(folders: list[str], path: str, *, records: str | None = None) -> int:
             f'--html={path}: cannot be written ({first_line(error)}); name another file'
         ) from error
     return len(content)
-
-
-def _page(runs: list[RunFiles]) -> str:
-    return single.page(runs[0]) if len(runs) == 1 else comparison.page(runs)

@@ -6,11 +6,10 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from tools.inspect import markup
-from tools.inspect.stored import Stored
+from tools.inspect.stored import Records, Stored
 from tools.report import show
 from tools.report.charts import Axes, Line, beside, chart, legend
 from tools.report.classes import worst_mistakes
-from tools.report.examples import Examples
 from tools.report.quality import labelled_rows
 from tools.report.run_files import RunFiles
 from tools.report.weights import Reading, Weights, leads_from, rows_at_once
@@ -20,7 +19,7 @@ _POINTS, _MISTAKES = 100, 6
 MOST_STEPS = 1 << 18
 
 
-def worst(run: RunFiles, examples: Examples, weights: Weights | None) -> str:
+def worst(run: RunFiles, examples: Records, weights: Weights | None) -> str:
     """The mistakes that the model was surest of, each with its classes over time.
 
     Args:
@@ -35,7 +34,8 @@ def worst(run: RunFiles, examples: Examples, weights: Weights | None) -> str:
     wanted = worst_mistakes(rows, most=_MISTAKES)
     if not wanted:
         raise LonghaulError(f'{run.split}: all of its {len(rows):,} examples are named right; well')
-    pairs = [(row, found) for row in wanted if (found := examples.find(row['id']))]
+    found = ((row, examples.find_in(run.split, row['id'])) for row in wanted)
+    pairs = [(row, shown) for row, shown in found if shown]
     if not pairs:
         raise LonghaulError(
             f'{run.records}: holds none of the examples that were named wrong; name the records '
@@ -61,7 +61,7 @@ def _trained(run: RunFiles) -> str:
 
 
 def _card(
-    run: RunFiles, examples: Examples, weights: Weights | None, row: dict[str, Any], shown: Stored
+    run: RunFiles, examples: Records, weights: Weights | None, row: dict[str, Any], shown: Stored
 ) -> str:
     top = ', '.join(f'{markup.name(name)} {p:.1%}' for name, p in row['top'])
     over_time = ''
@@ -72,7 +72,7 @@ def _card(
         f'<figure class="card"><figcaption><b>{markup.name(row["label"])}</b>, called '
         f'<b>{markup.name(row["predicted"])}</b> ({row["probability"]:.1%})<br>'
         f'{markup.name(row["id"])}</figcaption><div class="example">'
-        f'{show.example(examples.found, shown)}</div><div class="numbers"><p>{top}</p></div>'
+        f'{show.example(examples, shown)}</div><div class="numbers"><p>{top}</p></div>'
         f'{over_time}</figure>'
     )
 
@@ -106,13 +106,13 @@ def _when(run: RunFiles, row: dict[str, Any], reading: Reading) -> str:
     return '; '.join(parts) + '.'
 
 
-def knowing(run: RunFiles, examples: Examples, weights: Weights) -> str:
+def knowing(run: RunFiles, examples: Records, weights: Weights) -> str:
     """When the model knows: the right class over the share of the sequence that it has read.
 
     Raises:
       LonghaulError: if no example has a label.
     """
-    found = examples.spread(rows_at_once(1), most_steps=MOST_STEPS)
+    found = examples.spread(rows_at_once(1), split=run.split, most_steps=MOST_STEPS)
     found = [one for one in found if one.label >= 0]
     if not found:
         raise LonghaulError(

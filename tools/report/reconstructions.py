@@ -8,10 +8,9 @@ from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.texts import text_of
 from tools.inspect import markup
-from tools.inspect.stored import Stored
+from tools.inspect.stored import Records, Stored
 from tools.report import recall, show
 from tools.report.charts import Axes, Line, beside, chart, legend
-from tools.report.examples import Examples
 from tools.report.mistakes import MOST_STEPS
 from tools.report.parts import table
 from tools.report.recall import Stretch
@@ -23,7 +22,7 @@ _SHOWN, _MEASURED, _CHANNELS, _RANGES = 4, 32, 3, 4
 _FEWEST = 16
 
 
-def draw(run: RunFiles, examples: Examples, weights: Weights) -> str:
+def draw(run: RunFiles, examples: Records, weights: Weights) -> str:
     """Some examples of the split, near, middle and far, and the error of more of them.
 
     Raises:
@@ -33,7 +32,7 @@ def draw(run: RunFiles, examples: Examples, weights: Weights) -> str:
     by_distance = network is not None and network.by_distance
     # A decoder takes its steps one by one.
     count = rows_at_once(1, most=_MEASURED if by_distance else _SHOWN)
-    some = examples.spread(count, most_steps=MOST_STEPS)
+    some = examples.spread(count, split=run.split, most_steps=MOST_STEPS)
     some = some[: rows_at_once(max((one.steps for one in some), default=1), most=count)]
     found = list(_recalled(run, weights, some)) if some else []
     if not found:
@@ -72,10 +71,10 @@ def _recalled(
             yield one, own
 
 
-def _card(examples: Examples, one: Stored, found: list[Stretch], spec: SequenceSpec) -> str:
+def _card(examples: Records, one: Stored, found: list[Stretch], spec: SequenceSpec) -> str:
     draws = {'image': _pictures, 'text': _texts, 'signal': _curves}
     return (
-        f'<figure class="card"><figcaption><b>{markup.name(examples.found.class_name(one))}</b> '
+        f'<figure class="card"><figcaption><b>{markup.name(examples.class_name(one))}</b> '
         f'{markup.name(one.id)}</figcaption>{draws[spec.kind](one, found, spec)}</figure>'
     )
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from tools.report import curves, mistakes, overview, quality, reconstructions, settings
-from tools.report.examples import Examples
+from tools.report.examples import records_of
 from tools.report.page import frame
 from tools.report.parts import Section, section
 from tools.report.run_files import RunFiles
@@ -21,7 +21,7 @@ def page(run: RunFiles) -> str:
 
 def _sections(run: RunFiles) -> list[Section]:
     # Made when a section asks first; what they refuse is the reason why that section is missing.
-    examples = functools.cache(lambda: Examples(run))
+    examples = functools.cache(lambda: records_of(run))
     weights = functools.cache(lambda: load(run))
     return [
         section('Learning', lambda: curves.learning(run)),

@@ -11,7 +11,7 @@ from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import join, segment_count
 from pipelines.format.trailing import tails
 
-_ANCHORS = ('r_anchors', 'r_starts', 'p_anchors')
+_ANCHORS = anchors.AnchorSets._fields
 _NAMES = {'id', 'label', 'length', 'segments', *_ANCHORS}
 
 

@@ -8,35 +8,24 @@ from collections.abc import Iterator
 _MOST_SHOWN = 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    """One fault: a file, the offset of the record if there is one, and what is wrong."""
-
-    file: str
-    what: str
-    offset: int | None = None
-
-    def __str__(self) -> str:
-        where = '' if self.offset is None else f', offset {self.offset}'
-        return f'{self.file}{where}: {self.what}'
-
-
 @dataclasses.dataclass
 class Report:
     """All faults, and how much was looked at.
 
-    `unread`: records that are damaged, or lie behind damage; nothing can be counted then.
+    `faults`: a file and the line about it each. `unread`: records that are damaged, or lie behind
+    damage; nothing can be counted then.
     """
 
-    faults: list[Fault] = dataclasses.field(default_factory=list)
+    faults: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     examples: int = 0
     files: int = 0
     bytes: int = 0
     unread: int = 0
 
     def add(self, file: str, what: str, offset: int | None = None) -> None:
-        """Adds a fault."""
-        self.faults.append(Fault(file, what, offset))
+        """Adds a fault: a file, what is wrong, and the offset of the record if there is one."""
+        where = '' if offset is None else f', offset {offset}'
+        self.faults.append((file, f'{file}{where}: {what}'))
 
     def summary(self) -> str:
         """Says in one line how much was looked at, and how many faults there are."""
@@ -49,10 +38,10 @@ class Report:
     def lines(self) -> Iterator[str]:
         """A line for each fault; of many in one file the first ones, and the number of others."""
         shown: Counter[str] = Counter()
-        for fault in self.faults:
-            shown[fault.file] += 1
-            if shown[fault.file] <= _MOST_SHOWN:
-                yield str(fault)
+        for file, line in self.faults:
+            shown[file] += 1
+            if shown[file] <= _MOST_SHOWN:
+                yield line
         for file, count in shown.items():
             if count > _MOST_SHOWN:
                 yield f'{file}: {count - _MOST_SHOWN:,} more faults'

@@ -72,12 +72,8 @@ class Tally:
     def differences(self) -> Iterator[str]:
         """Says where records.json has other counts."""
         counts = self._info.counts
-        found: dict[str, Any] = {
-            'splits': dict(self._splits),
-            'steps': dict(self._steps),
-        }
-        for name, values in found.items():
-            yield from _differ(name, counts.get(name, {}), values)
+        for name, found in (('splits', self._splits), ('steps', self._steps)):
+            yield from _differ(name, counts.get(name, {}), found)
         if self._info.spec.vocabulary is not None:
             said = counts.get('vocabulary', {}).get('unknown', {})
             yield from _differ('steps outside of the vocabulary', said, self._unknown)

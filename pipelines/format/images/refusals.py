@@ -15,35 +15,25 @@ MAX_PIXELS = 1 << 27
 MAX_ALPHA_PIXELS = 1 << 26
 
 
-class Problem(enum.IntEnum):
-    """What is wrong with a file. `REASONS[problem]` is the text for users."""
+class Problem(enum.Enum):
+    """What is wrong with a file, in words for users. Graphs know a problem by its place here."""
 
-    NONE = 0
-    EMPTY = 1
-    OTHER_KIND = 2
-    DAMAGED = 3
-    TOO_LARGE = 4
-    OTHER_BMP = 5
-    UNCLEAR_CMYK = 6
-    MANY_SCANS = 7
-    LARGE_ALPHA = 8
+    NONE = ''
+    EMPTY = 'the file is empty'
+    OTHER_KIND = 'neither a PNG, a JPEG, a GIF nor a BMP file'
+    DAMAGED = 'not a readable image: damaged or cut off'
+    TOO_LARGE = f'more than {MAX_PIXELS} pixels'
+    OTHER_BMP = 'a kind of BMP that is not read: save it as PNG'
+    UNCLEAR_CMYK = 'a CMYK JPEG that does not say whether its ink is inverted: save it as RGB'
+    MANY_SCANS = 'a JPEG of more scans than are read: save it again'
+    LARGE_ALPHA = f'more than {MAX_ALPHA_PIXELS} pixels with transparency'
 
 
-REASONS = (
-    '',
-    'the file is empty',
-    'neither a PNG, a JPEG, a GIF nor a BMP file',
-    'not a readable image: damaged or cut off',
-    f'more than {MAX_PIXELS} pixels',
-    'a kind of BMP that is not read: save it as PNG',
-    'a CMYK JPEG that does not say whether its ink is inverted: save it as RGB',
-    'a JPEG of more scans than are read: save it again',
-    f'more than {MAX_ALPHA_PIXELS} pixels with transparency',
-)
+REASONS = tuple(problem.value for problem in Problem)
 _DETAILS = {
-    REASONS[Problem.TOO_LARGE]: '{} x {}',
-    REASONS[Problem.LARGE_ALPHA]: '{} x {}',
-    REASONS[Problem.OTHER_BMP]: '{} bits, compression {}',
+    Problem.TOO_LARGE.value: '{} x {}',
+    Problem.LARGE_ALPHA.value: '{} x {}',
+    Problem.OTHER_BMP.value: '{} bits, compression {}',
 }
 _MARK = 'longhaul rejects: '
 _MESSAGE = re.compile(rf'\[{_MARK}([^\]]+)\] \[(-?\d+)\] \[(-?\d+)\]')
@@ -56,12 +46,12 @@ def first_problem(*found: tuple[tf.Tensor, Problem]) -> tf.Tensor:
       *found: (condition, problem); a condition is a bool scalar tensor.
 
     Returns:
-      int32 scalar, a `Problem`; `Problem.NONE` if no condition holds.
+      int32 scalar, the place of a `Problem`; 0 if no condition holds.
     """
-    problem = tf.constant(int(Problem.NONE))
-    for condition, name in reversed(found):
-        problem = tf.where(condition, int(name), problem)
-    return problem
+    place = tf.constant(0)
+    for condition, problem in reversed(found):
+        place = tf.where(condition, REASONS.index(problem.value), place)
+    return place
 
 
 def unless(
@@ -72,7 +62,7 @@ def unless(
     Use the returned tensor: operations on it run only after the check.
 
     Args:
-      problem: int32 scalar, a `Problem`.
+      problem: int32 scalar, from `first_problem`.
       value: any tensor.
       numbers: two integers for the detail of the refusal, see `_DETAILS`.
 
@@ -85,7 +75,7 @@ def unless(
     texts = tf.constant([_MARK + reason for reason in REASONS])
     # tf.debugging.Assert would word its message in another way outside of graphs.
     verdict = tf.raw_ops.Assert(
-        condition=tf.equal(problem, int(Problem.NONE)),
+        condition=tf.equal(problem, 0),
         data=[tf.gather(texts, problem), *map(tf.convert_to_tensor, numbers)],
         summarize=1,
     )
@@ -104,6 +94,6 @@ def reason_of(error: tf.errors.OpError) -> tuple[str, str]:
     """
     found = _MESSAGE.search(error.message)
     if found is None:
-        return REASONS[Problem.DAMAGED], ''
+        return Problem.DAMAGED.value, ''
     reason, *numbers = found.groups()
     return reason, _DETAILS.get(reason, '').format(*numbers)

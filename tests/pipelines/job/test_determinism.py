@@ -93,14 +93,10 @@ def test_again_from_another_place_with_files_made_in_reverse(expected, tmp_path,
 
 def test_items_that_arrive_in_another_order(expected, tmp_path, monkeypatch):
     """What other runners do: the same items, in any order and any number of bundles."""
-    from pipelines.job.graph import _List
+    from pipelines.job import graph
 
-    original = _List.process
-
-    def process(self, group):
-        return reversed(list(original(self, group)))
-
-    monkeypatch.setattr(_List, 'process', process)
+    original = graph._listed
+    monkeypatch.setattr(graph, '_listed', lambda *a: reversed(list(original(*a))))
     assert outputs(write_inputs(tmp_path / 'in'), tmp_path / 'out') == expected
 
 

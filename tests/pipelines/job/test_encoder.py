@@ -17,9 +17,16 @@ IMAGE = SequenceSpec('image', image_size=4, channels=3)
 GRAY = SequenceSpec('image', image_size=4, channels=1)
 
 
+def encode(payload, spec):
+    (found,) = encoder.encode_batch([payload], spec)
+    if isinstance(found, Rejected):
+        raise found
+    return found
+
+
 def reason(data, spec=IMAGE):
     with pytest.raises(Rejected) as caught:
-        encoder.encode(Payload(data), spec)
+        encode(Payload(data), spec)
     return caught.value.reason, caught.value.detail
 
 
@@ -27,14 +34,14 @@ def reason(data, spec=IMAGE):
 def test_images_are_encoded(kind):
     array = np.full((4, 4, 3), 90, np.uint8)
     data = encode_image(array, kind)
-    np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), array.reshape(16, 3))
+    np.testing.assert_array_equal(encode(Payload(data), IMAGE), array.reshape(16, 3))
 
 
 @pytest.mark.parametrize(('orientation', 'turns'), [(1, 0), (3, 2), (6, -1), (8, 1)])
 def test_rotated_images_are_turned_upright(orientation, turns):
     data = encode_image(pixels(0), exif=exif(orientation))
     expected = np.rot90(pixels(0), turns).reshape(16, 3)
-    np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), expected)
+    np.testing.assert_array_equal(encode(Payload(data), IMAGE), expected)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,7 @@ def test_empty_texts_are_rejected(text):
 
 
 def test_texts_are_encoded():
-    assert encoder.encode(Payload(b' abc'), text_spec(max_steps=3)).tolist() == [32, 97, 98]
+    assert encode(Payload(b' abc'), text_spec(max_steps=3)).tolist() == [32, 97, 98]
 
 
 def npy(array):
@@ -91,7 +98,7 @@ def npy(array):
 def test_arrays_are_encoded():
     spec = signal_spec(dtype='float16', channels=2, max_steps=2, cut='tail')
     array = np.array([[1, 2], [3, 4], [5, -0.5]])
-    found = encoder.encode(Payload(npy(array)), spec)
+    found = encode(Payload(npy(array)), spec)
     np.testing.assert_array_equal(found, array[1:].astype(np.float16))
     assert found.dtype == np.float16
 
@@ -110,8 +117,8 @@ def test_arrays_that_cannot_be_stored_are_rejected_with_the_decoder_s_reason():
 @pytest.mark.parametrize('side', [4, 6])
 def test_pixels_give_what_their_file_gives(spec, side):
     array = pixels(5, side, side, 1)
-    of_pixels = encoder.encode(Payload(array[:, :, None]), spec)
-    of_file = encoder.encode(Payload(encode_image(array)), spec)
+    of_pixels = encode(Payload(array[:, :, None]), spec)
+    of_file = encode(Payload(encode_image(array)), spec)
     np.testing.assert_array_equal(of_pixels, of_file)
     assert of_pixels.dtype == np.uint8
 
@@ -119,7 +126,7 @@ def test_pixels_give_what_their_file_gives(spec, side):
 def test_one_bad_image_does_not_spoil_the_next():
     reason(encode_image(pixels(0))[:60])
     data = encode_image(pixels(1))
-    np.testing.assert_array_equal(encoder.encode(Payload(data), IMAGE), pixels(1).reshape(16, 3))
+    np.testing.assert_array_equal(encode(Payload(data), IMAGE), pixels(1).reshape(16, 3))
 
 
 def test_too_little_memory_is_no_verdict_about_an_item(monkeypatch):
@@ -136,7 +143,7 @@ def test_too_little_memory_is_no_verdict_about_an_item(monkeypatch):
         np.testing.assert_array_equal(found, picture.reshape([-1, 3]))
     monkeypatch.setattr(encoder, '_of_bytes', lambda spec: made._replace(one=exhausted))
     with pytest.raises(LonghaulError) as caught:
-        encoder.encode(payloads[0], IMAGE)
+        encode(payloads[0], IMAGE)
     assert str(caught.value) == (
         f'--source: an item of {len(payloads[0].content)} bytes needs more memory than this '
         'machine has (OOM when allocating); run the job where there is more, or take such items out'

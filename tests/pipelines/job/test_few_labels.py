@@ -15,8 +15,8 @@ from source_data import (
 )
 
 from pipelines.format.anchors import id_hash, mix
+from pipelines.job import graph
 from pipelines.job.few_labels import SmallestKeys, key_of
-from pipelines.job.graph import _List
 from pipelines.job.items import Hashed, Item
 from tools.verify import __main__ as verify
 
@@ -81,8 +81,8 @@ def test_more_than_there_are_keep_all(pictures, whole, tmp_path):
 def test_order_and_shards_do_not_matter(pictures, tmp_path, monkeypatch):
     folder = job(pictures, tmp_path / 'one', '--labels=6', '--shards=1')
     assert by_id(job(pictures, tmp_path / 'five', '--labels=6', '--shards=5')) == by_id(folder)
-    original = _List.process
-    monkeypatch.setattr(_List, 'process', lambda self, g: reversed(list(original(self, g))))
+    original = graph._listed
+    monkeypatch.setattr(graph, '_listed', lambda *a: reversed(list(original(*a))))
     again = job(pictures, tmp_path / 'again', '--labels=6', '--shards=1')
     assert contents(again) == contents(folder)
 

@@ -50,7 +50,7 @@ def test_a_runner_is_told_what_the_records_say(tmp_path):
         'steps': sum(described['counts']['steps'].values()),
         'bytes': sum(s['bytes'] for s in shards),
     }
-    assert {name: metrics.HERE.get(name) for name in found} == found
+    assert {name: metrics.HERE[name] for name in found} == found
 
 
 def test_a_limit_reads_fewer_than_it_lists(tmp_path):

@@ -55,10 +55,8 @@ def alone(payload):
     """What one item becomes, or why it cannot."""
     if isinstance(payload, Rejected):
         return payload
-    try:
-        return encoder.encode(payload, IMAGE)
-    except Rejected as reason:
-        return reason
+    (found,) = encoder.encode_batch([payload], IMAGE)
+    return found
 
 
 @pytest.mark.parametrize('threads', [1, 3])

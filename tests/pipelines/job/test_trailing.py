@@ -13,8 +13,7 @@ from pipelines.format import records
 from pipelines.format.anchors import id_hash
 from pipelines.format.spec import SequenceSpec, text_spec
 from pipelines.format.trailing import tails
-from pipelines.job import reading
-from pipelines.job.graph import _List
+from pipelines.job import graph, reading
 from tools.verify import __main__ as verify
 
 KINDS = {
@@ -96,8 +95,8 @@ def test_another_order_and_other_shards_hold_the_same(inputs, tmp_path, monkeypa
     folder = job(inputs, kind, tmp_path / 'one', *NOISE, '--shards=1')
     many = job(inputs, kind, tmp_path / 'many', *NOISE, '--shards=5')
     assert by_id(many) == by_id(folder)
-    original = _List.process
-    monkeypatch.setattr(_List, 'process', lambda self, g: reversed(list(original(self, g))))
+    original = graph._listed
+    monkeypatch.setattr(graph, '_listed', lambda *a: reversed(list(original(*a))))
     monkeypatch.setattr(reading, '_BATCH_ITEMS', 3)
     again = job(inputs, kind, tmp_path / 'again', *NOISE, '--shards=1')
     assert contents(again) == contents(folder)

@@ -7,9 +7,9 @@ import types
 from pathlib import Path
 
 import exports
-import model_server
 import numpy as np
 import pytest
+import serving
 import small_data
 import source_data
 import tensorflow as tf
@@ -120,7 +120,7 @@ def verdicts(out: str) -> dict[str, str]:
 
 def test_all_ways_agree(agree, made):
     served = {'texts': {STEP: str(made['run'] / f'export/{STEP}')}}
-    with model_server.ModelServer(served) as server:
+    with serving.serve(served) as server:
         servers = (f'--grpc={server.grpc}', f'--rest={server.rest}', '--model=texts')
         done = agree(made['run'], *servers)
     assert done.code == 0, done

@@ -12,7 +12,7 @@ from tools.benchmark import child, in_child, memory
 from tools.benchmark.child import Limits
 from tools.benchmark.step import implementations, measure, run
 from tools.benchmark.step.options import Options
-from tools.benchmark.step.rows import Candidate, Outcome, outcome_of
+from tools.benchmark.step.rows import Outcome, outcome_of
 
 MEGABYTE = 1 << 20
 ROOMY = Limits(memory_bytes=1 << 33, seconds=60)
@@ -95,7 +95,6 @@ def test_a_missing_library_is_a_row(tmp_path, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     options = Options('step', lengths=(4,), implementations=('torch_full',))
     (spec,) = options.specs()
-    spec = dataclasses.replace(spec, candidate=Candidate({'threads': 1}))
     outcome = run.measure(spec, options)
     assert (outcome.status, outcome.seconds) == ('not installed', [])
     assert outcome.settings['error'] == 'ModuleNotFoundError: No module named torch'

@@ -15,7 +15,7 @@ from whole_runs import execute
 from pipelines.job.sources.builtin.digits import raw_items
 from tools.report import __main__ as command
 from tools.report import classes, mistakes, weights
-from tools.report.examples import Examples
+from tools.report.examples import records_of
 from tools.report.run_files import read_predictions, read_run
 
 # Names of folders, and so of classes.
@@ -128,9 +128,9 @@ def test_mistakes_are_those_that_it_was_surest_of(trained, page):
 def test_it_reads_as_the_evaluation_did(trained):
     """Chunk by chunk, and to the same probabilities at the end."""
     run = read_run(str(trained))
-    model, examples = weights.load(run), Examples(run)
+    model, examples = weights.load(run), records_of(run)
     for row in read_predictions(run, 'test')[:3]:
-        (values,) = [examples.find(row['id']).values]
+        (values,) = [examples.find_in(run.split, row['id']).values]
         for points in (7, 64):
             reading = model.read([values], points=points)
             assert reading.steps.shape == (1, points)

@@ -273,7 +273,7 @@ BYTES = '/v1/models/bytes:predict'
 REST = {
     'no such model': ('/v1/models/nobody:predict', {'inputs': ['a']}, 404, 'Servable not found'),
     'no such version': ('/v1/models/bytes/versions/8:predict', {'inputs': []}, 404, 'bytes, 8'),
-    'no such status': ('/v1/models/nobody', None, 404, 'Servable not found'),
+    'no such status': ('/v1/models/nobody', None, 404, 'Could not find any versions'),
     'no such path': ('/v2/models', None, 400, 'Malformed request: GET /v2/models'),
     'no such verb': ('/v1/models/bytes:predikt', {}, 400, 'Malformed request'),
     'predict by GET': (BYTES, None, 400, 'Malformed request: GET'),

@@ -1,4 +1,4 @@
-"""The child's side of `job` and of `input`: a run of the job, or of a plain loop."""
+"""The child's side of `job`: a run of the job, or of a plain loop."""
 
 import sys
 import time

@@ -1,50 +1,55 @@
 """Results of the job as Markdown."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tools.tables import table
 
-_SPEED = (
-    'input',
-    'items',
-    'MB',
-    'job, items/s',
-    'job, MB/s',
-    'plain, items/s',
-    'plain, MB/s',
-    'job / plain',
-    'pairs',
-    'whole processes',
-)
-_WORKERS = ('input', 'items', 'MB', 'one process, s', 'two workers, s', 'one / two')
-_MEMORY = ('input', 'items', 'peak, MB', 'peak of a quarter, MB', 'bytes an item adds', 'seconds')
+# By the head of a column, its cell in a row.
+_Columns = dict[str, Callable[[dict[str, Any]], str]]
+_SPEED: _Columns = {
+    'input': lambda row: row['name'],
+    'items': lambda row: f'{row["count"]:,}',
+    'MB': lambda row: f'{row["input_bytes"] / 1e6:,.1f}',
+    'job, items/s': lambda row: f'{row["job"]["records_per_second"]:,.0f}',
+    'job, MB/s': lambda row: f'{row["job"]["megabytes_per_second"]:.1f}',
+    'plain, items/s': lambda row: f'{row["plain"]["records_per_second"]:,.0f}',
+    'plain, MB/s': lambda row: f'{row["plain"]["megabytes_per_second"]:.1f}',
+    'job / plain': lambda row: f'{row["work_ratio"]:.2f}',
+    'pairs': lambda row: _spread(row['work_ratios']),
+    'whole processes': lambda row: f'{row["whole_ratio"]:.2f} ({_spread(row["whole_ratios"])})',
+}
+_WORKERS: _Columns = {
+    'input': lambda row: row['name'],
+    'items': lambda row: f'{row["count"]:,}',
+    'MB': lambda row: f'{row["input_bytes"] / 1e6:,.1f}',
+    'one process, s': lambda row: f'{row["one"]:.1f}',
+    'two workers, s': lambda row: f'{row["two"]:.1f}',
+    'one / two': lambda row: f'{row["ratio"]:.2f}',
+}
+_MEMORY: _Columns = {
+    'input': lambda row: row['name'],
+    'items': lambda row: f'{row["count"]:,}',
+    'peak, MB': lambda row: f'{row["peak_bytes"] / 1e6:,.0f}',
+    'peak of a quarter, MB': lambda row: f'{row["quarter_peak_bytes"] / 1e6:,.0f}',
+    'bytes an item adds': lambda row: f'{row["bytes_per_item"]:,.0f}',
+    'seconds': lambda row: f'{row["seconds"]:.0f}',
+}
+
+
+def _table(columns: _Columns, rows: list[dict[str, Any]]) -> str:
+    words = ('input', 'pairs', 'whole processes')
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    return table([*columns], cells, right=[name for name in columns if name not in words])
 
 
 def speed(rows: list[dict[str, Any]]) -> str:
     """A table of items and megabytes of input a second, and of the ratios of both sides."""
-    cells, imports = [], []
-    for row in rows:
-        job, plain = row['job'], row['plain']
-        imports.append((job['imports'], plain['imports']))
-        cells.append(
-            (
-                row['name'],
-                f'{row["count"]:,}',
-                f'{row["input_bytes"] / 1e6:,.1f}',
-                f'{job["records_per_second"]:,.0f}',
-                f'{job["megabytes_per_second"]:.1f}',
-                f'{plain["records_per_second"]:,.0f}',
-                f'{plain["megabytes_per_second"]:.1f}',
-                f'{row["work_ratio"]:.2f}',
-                _spread(row['work_ratios']),
-                f'{row["whole_ratio"]:.2f} ({_spread(row["whole_ratios"])})',
-            )
-        )
-    job, plain = (sum(values) / len(imports) for values in zip(*imports, strict=True))
-    return (
-        f'{table(_SPEED, cells, right=_SPEED[1:8])}\n\n'
-        f'Imports take the job {job:.1f} s and the plain loop {plain:.1f} s.'
+    job, plain = (
+        sum(row[side]['imports'] for row in rows) / len(rows) for side in ('job', 'plain')
     )
+    imports = f'Imports take the job {job:.1f} s and the plain loop {plain:.1f} s.'
+    return f'{_table(_SPEED, rows)}\n\n{imports}'
 
 
 def _spread(ratios: list[float]) -> str:
@@ -53,18 +58,8 @@ def _spread(ratios: list[float]) -> str:
 
 def workers(found: dict[str, Any]) -> str:
     """A table of seconds, and the size from which two workers are faster."""
-    cells = [
-        (
-            found['name'],
-            f'{row["count"]:,}',
-            f'{row["input_bytes"] / 1e6:,.1f}',
-            f'{row["one"]:.1f}',
-            f'{row["two"]:.1f}',
-            f'{row["ratio"]:.2f}',
-        )
-        for row in found['rows']
-    ]
-    return f'{table(_WORKERS, cells, right=_WORKERS[1:])}\n\n{_verdict(found)}'
+    rows = [{'name': found['name'], **row} for row in found['rows']]
+    return f'{_table(_WORKERS, rows)}\n\n{_verdict(found)}'
 
 
 def _verdict(found: dict[str, Any]) -> str:
@@ -78,15 +73,4 @@ def _verdict(found: dict[str, Any]) -> str:
 
 def memory(rows: list[dict[str, Any]]) -> str:
     """A table of the peaks of the job's process."""
-    cells = [
-        (
-            row['name'],
-            f'{row["count"]:,}',
-            f'{row["peak_bytes"] / 1e6:,.0f}',
-            f'{row["quarter_peak_bytes"] / 1e6:,.0f}',
-            f'{row["bytes_per_item"]:,.0f}',
-            f'{row["seconds"]:.0f}',
-        )
-        for row in rows
-    ]
-    return table(_MEMORY, cells, right=_MEMORY[1:])
+    return _table(_MEMORY, rows)

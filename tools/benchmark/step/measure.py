@@ -22,7 +22,7 @@ def measure(asked: dict[str, Any], tell: Tell) -> None:
       seconds: of the timed steps so far.
       peak_bytes: resident memory at its highest, less what was there before.
     """
-    spec = Spec.from_json(asked)
+    spec = Spec(**asked)
     module = implementations.module_of(spec.implementation)
     module.load(spec)
     memory.forget_peak()

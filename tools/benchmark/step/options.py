@@ -35,7 +35,6 @@ class Options:
     steps: int = flag('timed steps in a process', 2)
     memory_limit_gb: float = flag('resident memory that ends a process', 20.0)
     time_limit: float = flag('seconds that end a process', 600.0)
-    tune: bool = flag('whether some settings are tried first', True)
     json: str = flag('file for the rows', '')
     plot: str = flag('picture of the rows: .png, .svg or .pdf', '')
 

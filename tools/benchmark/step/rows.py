@@ -27,21 +27,6 @@ _MEMORY_WORDS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One way to run an implementation.
-
-    `options`: what its `build` reads, JSON values. `environment`: variables of its process.
-    """
-
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    environment: dict[str, str] = dataclasses.field(default_factory=dict)
-
-    def settings(self) -> dict[str, Any]:
-        """Options and environment in one dict, for a row."""
-        return self.options | self.environment
-
-
-@dataclasses.dataclass(frozen=True)
 class Spec:
     """One measurement: all that a child process needs to know.
 
@@ -59,22 +44,16 @@ class Spec:
     auxiliary_steps: int
     anchors: int
     steps: int
-    candidate: Candidate = Candidate()
 
     @property
     def line(self) -> tuple[str, str]:
         """Implementation and model: a line in a plot is of these."""
         return self.implementation, self.model
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> 'Spec':
-        """The inverse of `dataclasses.asdict`."""
-        return cls(**{**values, 'candidate': Candidate(**values['candidate'])})
-
     def settings(self) -> dict[str, Any]:
-        """Sizes and the candidate's settings in one dict, for a row."""
+        """Sizes in one dict, for a row."""
         names = ('units', 'bptt_steps', 'auxiliary_steps', 'anchors')
-        return {name: getattr(self, name) for name in names} | self.candidate.settings()
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)

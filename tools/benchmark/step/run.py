@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 from tools.benchmark import child, machine, results
 from tools.benchmark.step import implementations, plot, report
 from tools.benchmark.step.options import Options
-from tools.benchmark.step.rows import Candidate, Outcome, Row, Spec, outcome_of
-from tools.benchmark.step.session import Session
+from tools.benchmark.step.rows import Outcome, Row, Spec, outcome_of
+from tools.benchmark.step.session import rows_of
 
 
 def run(options: Options) -> list[Row]:
@@ -21,13 +20,10 @@ def run(options: Options) -> list[Row]:
     """
     libraries = [x for n, _ in options.lines() for x in implementations.libraries_of(n)]
     print(f'{machine.about(dict.fromkeys(libraries))}\n', flush=True)
-    session = Session(
-        options, measure=lambda spec: measure(spec, options), candidates_of=candidates_of
-    )
     rows: list[Row] = []
     with _ended_by_sigterm():
         try:
-            for found in session.rows():
+            for found in rows_of(options, lambda spec: measure(spec, options)):
                 rows += found
                 results.write(options.json, [dataclasses.asdict(row) for row in rows])
                 if options.plot:
@@ -40,28 +36,18 @@ def run(options: Options) -> list[Row]:
 
 def measure(spec: Spec, options: Options) -> Outcome:
     """Takes one measurement in a fresh process, within the limits of the options."""
-    ended = child.run(
-        'tools.benchmark.step.measure',
-        dataclasses.asdict(spec),
-        environment=spec.candidate.environment,
+    ended = child.run_command(
+        child.command('tools.benchmark.step.measure', dataclasses.asdict(spec)),
+        environment=implementations.environment_of(spec.implementation),
         limits=child.Limits(int(options.memory_limit_gb * 1e9), options.time_limit),
     )
     return outcome_of(ended)
 
 
-def candidates_of(spec: Spec) -> list[Candidate]:
-    """The ways to run a spec's implementation, the first one the usual one."""
-    return implementations.module_of(spec.implementation).candidates(spec)
-
-
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does: the child is killed, the rows are printed."""
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources.arrays.header import Header, read_header
 from pipelines.job.sources.arrays.labels import LABEL_FILES, read_labels
 from pipelines.job.sources.arrays.listed import Place, arrays_in
@@ -33,7 +33,7 @@ _STEPS = 300
 
 
 @dataclasses.dataclass(frozen=True)
-class Npy:
+class Npy(Source[Place]):
     """The arrays below a folder; `make_npy` makes it.
 
     Attributes:
@@ -118,13 +118,6 @@ class Npy:
     def where(self, item: Item[Place]) -> str:
         """The path of the array below the folder."""
         return item.place.name
-
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names that --class_names gives; None without the flag."""
-        return self.names
-
-    def image_size(self) -> None:
-        """None: numbers have no size."""
 
     def estimated_items(self) -> int:
         """A number by size: a sequence is taken to have 300 steps."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 
 
 @functools.lru_cache(maxsize=1)
@@ -40,7 +40,7 @@ def raw_items() -> Iterator[tuple[str, str, bytes]]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Digits:
+class Digits(Source[int]):
     """The digits of scikit-learn. They have no splits."""
 
     kind: str = 'image'
@@ -67,9 +67,6 @@ class Digits:
     def where(self, item: Item[int]) -> str:
         """'image N'."""
         return f'image {item.place}'
-
-    def class_names(self) -> None:
-        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> int:
         """The side of all digits."""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 
 # Tests would be half of all files, and some distributions of Python lack them.
 _LEFT_OUT = frozenset(
@@ -43,7 +43,7 @@ def _files() -> tuple[tuple[str, str], ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stdlib:
+class Stdlib(Source[str]):
     """Files of packages that have enough of them. They have no splits."""
 
     kind: str = 'text'
@@ -76,12 +76,6 @@ class Stdlib:
     def where(self, item: Item[str]) -> str:
         """The path of the file below the library."""
         return item.place
-
-    def class_names(self) -> None:
-        """None: the classes are known when all items are listed."""
-
-    def image_size(self) -> None:
-        """None: texts have no size."""
 
     def estimated_items(self) -> int:
         """A number by size: a document is taken to have 300 bytes."""

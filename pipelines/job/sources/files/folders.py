@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources import limits, splits
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.files import zips
@@ -24,7 +24,7 @@ LINKED_FOLDER = 'a link to a folder, which is not followed'
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassFolders:
+class ClassFolders(Source[str]):
     """Files that the name of their folder labels.
 
     Attributes:
@@ -136,23 +136,6 @@ class ClassFolders:
             return str(item.place)
         return f'{os.path.basename(item.group)}: {item.place}'
 
-    def class_names(self) -> None:
-        """None: the classes are known when all items are listed."""
-
-    def image_size(self) -> None:
-        """None: sizes of images are unknown before they are read, and texts have none."""
-
-    def count(self) -> int:
-        """The number of all files, also of those that are not listed."""
-        return sum(_count(path) for path in {group.path for group in self.groups()})
-
-    def sizes(self) -> Iterator[int]:
-        """The bytes of each file that is listed."""
-        for group in self.groups():
-            size = zips.size if _is_zip(group.path) else _folder_size
-            for item in self.items(group):
-                yield size(group.path, item.place)
-
 
 def _class_of(name: str) -> str | None:
     """The first folder of a name; None for a name without a folder."""
@@ -160,10 +143,19 @@ def _class_of(name: str) -> str | None:
     return label if rest else None
 
 
-def _count(path: str) -> int:
+def count(path: str) -> int:
+    """The number of all files in a folder or zip, also of those that are not listed."""
     if _is_zip(path):
         return sum(1 for _ in zips.names(path))
     return sum(len(files) for _, _, files in os.walk(path, onerror=refuse_folder))
+
+
+def size(path: str, place: str) -> int:
+    """The bytes of a file in a folder or zip; 0 if it is not there."""
+    if _is_zip(path):
+        return zips.size(path, place)
+    file = os.path.join(path, place)
+    return os.path.getsize(file) if os.path.exists(file) else 0
 
 
 def _is_zip(path: str) -> bool:
@@ -188,11 +180,6 @@ def _folder_names(root: str) -> Iterator[tuple[str, str, bool]]:
         prefix = '' if below == '.' else f'{below}/'
         for name in sorted([*files, *links]):
             yield prefix + name, prefix + name, name not in links
-
-
-def _folder_size(root: str, place: str) -> int:
-    path = os.path.join(root, place)
-    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def _read_file(path: str) -> bytes:

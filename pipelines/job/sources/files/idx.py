@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources import limits
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
 
@@ -75,7 +75,7 @@ def _shape(header: bytes, dimensions: int, path: str) -> tuple[int, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Idx:
+class Idx(Source[int]):
     """Images and labels of MNIST, or of another data set in the same files.
 
     `seen`: the files as they were before they were read.
@@ -130,9 +130,6 @@ class Idx:
     def where(self, item: Item[int]) -> str:
         """'SPLIT: image N'."""
         return f'{item.group}: image {item.place}'
-
-    def class_names(self) -> None:
-        """None: the classes are known when all items are listed."""
 
     def image_size(self) -> int | None:
         """The side of the images if they are square; else None."""

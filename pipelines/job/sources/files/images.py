@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from pipelines.job.sources.files.folders import ClassFolders
+from pipelines.job.sources.files.folders import ClassFolders, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,4 +18,4 @@ class Images(ClassFolders):
 
     def estimated_items(self) -> int:
         """The number of files."""
-        return self.count()
+        return sum(count(path) for path in {group.path for group in self.groups()})

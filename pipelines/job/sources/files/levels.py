@@ -1,6 +1,6 @@
 """Looks into the folders of a folder or of a zip, level by level."""
 
-import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,55 +20,47 @@ class Level(NamedTuple):
 
 def looks_into(path: str) -> Callable[[str], Level]:
     """A function: the place of a folder ('' or 'a/b/') in a folder or a zip -> what it holds."""
-    return _Folder(path).look if os.path.isdir(path) else _Zip(path).look
+    if os.path.isdir(path):
+        return functools.partial(_look, path)
+    return functools.partial(_look_into_tree, _tree(path))
 
 
-class _Folder:
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def look(self, place: str) -> Level:
-        """What a folder below the path holds."""
-        level = Level([], [])
-        try:
-            entries = sorted(os.scandir(os.path.join(self._path, place)), key=lambda e: e.name)
-        except OSError as error:
-            refuse_folder(error)
-        for entry in entries:
-            # A split may be a link to a folder. Other links to folders are no folders here.
-            follow = splits.split_named(entry.name) is not None
-            if not is_clutter(entry.name):
-                is_folder = entry.is_dir(follow_symlinks=follow)
-                (level.folders if is_folder else level.files).append(entry.name)
-        return level
+def _look(path: str, place: str) -> Level:
+    level = Level([], [])
+    try:
+        entries = sorted(os.scandir(os.path.join(path, place)), key=lambda e: e.name)
+    except OSError as error:
+        refuse_folder(error)
+    for entry in entries:
+        # A split may be a link to a folder. Other links to folders are no folders here.
+        follow = splits.split_named(entry.name) is not None
+        if not is_clutter(entry.name):
+            is_folder = entry.is_dir(follow_symlinks=follow)
+            (level.folders if is_folder else level.files).append(entry.name)
+    return level
 
 
-@dataclasses.dataclass
-class _Node:
+class _Node(NamedTuple):
     """A folder in a zip. Whole paths would take memory with the square of a name's length."""
 
-    folders: dict[str, '_Node'] = dataclasses.field(default_factory=dict)
-    files: list[str] = dataclasses.field(default_factory=list)
-
-    def below(self, name: str) -> '_Node':
-        """A folder in this one, which is made if it is not there."""
-        return self.folders.setdefault(name, _Node())
+    folders: dict[str, '_Node']
+    files: list[str]
 
 
-class _Zip:
-    def __init__(self, path: str) -> None:
-        self._root = _Node()
-        for name, _, usable in zips.names(path):
-            if usable and not is_clutter(name):
-                *folders, file = name.split('/')
-                node = self._root
-                for folder in folders:
-                    node = node.below(folder)
-                node.files.append(file)
+def _tree(path: str) -> _Node:
+    root = _Node({}, [])
+    for name, _, usable in zips.names(path):
+        if usable and not is_clutter(name):
+            *folders, file = name.split('/')
+            node = root
+            for folder in folders:
+                node = node.folders.setdefault(folder, _Node({}, []))
+            node.files.append(file)
+    return root
 
-    def look(self, place: str) -> Level:
-        """What a folder in the zip holds."""
-        node = self._root
-        for folder in place.split('/')[:-1]:
-            node = node.below(folder)
-        return Level(sorted(node.folders), sorted(set(node.files)))
+
+def _look_into_tree(root: _Node, place: str) -> Level:
+    node = root
+    for folder in place.split('/')[:-1]:
+        node = node.folders[folder]
+    return Level(sorted(node.folders), sorted(set(node.files)))

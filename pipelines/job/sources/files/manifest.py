@@ -22,7 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources.files.ahead import look_ahead
 from pipelines.job.sources.files.paths import (
     check_regular,
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Manifest:
+class Manifest(Source[Place]):
     """The images that rows of tables name; `make_manifest` makes it.
 
     Attributes:
@@ -142,13 +142,6 @@ class Manifest:
         """'row N: PATH', after the name of the table where there are several."""
         row = f'row {item.place.row}: {item.place.path}'
         return row if item.group == self.path else f'{posixpath.basename(item.group)}: {row}'
-
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names that --class_names gives; None without the flag."""
-        return self.names
-
-    def image_size(self) -> None:
-        """None: sizes are unknown before images are read."""
 
     def estimated_items(self) -> int:
         """The number of rows."""

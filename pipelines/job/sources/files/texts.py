@@ -9,7 +9,7 @@ import dataclasses
 from typing import ClassVar
 
 from pipelines.job.items import Payload, Rejected
-from pipelines.job.sources.files.folders import ClassFolders
+from pipelines.job.sources.files.folders import ClassFolders, size
 from pipelines.job.text_encoding import check_encoding, text_payload
 
 
@@ -34,7 +34,8 @@ class Texts(ClassFolders):
 
     def estimated_items(self) -> int:
         """A number by size: a document is taken to have 300 bytes."""
-        return sum(self.sizes()) // 300 + 1
+        listed = ((group.path, item) for group in self.groups() for item in self.items(group))
+        return sum(size(path, item.place) for path, item in listed) // 300 + 1
 
 
 def make_texts(path: str, *, encoding: str | None = None) -> Texts:

@@ -39,7 +39,8 @@ def names(path: str) -> Iterator[tuple[str, str, bool]]:
 
     Some programs write ./CLASS/NAME, /CLASS/NAME or CLASS\\NAME, which all become CLASS/NAME.
     """
-    for entry in _archive(path, _changed(path)).infolist():
+    archive, _ = _opened(path)
+    for entry in archive.infolist():
         place = entry.orig_filename
         if entry.is_dir():
             continue
@@ -62,7 +63,7 @@ def _fault_of_name(place: str) -> str | None:
 
 def size(path: str, place: str) -> int:
     """The size that an entry states, in bytes."""
-    return _open(path)[place].file_size
+    return _opened(path)[1][place].file_size
 
 
 def read(path: str, place: str) -> bytes:
@@ -73,7 +74,8 @@ def read(path: str, place: str) -> bytes:
         size.
       LonghaulError: if the entry is gone since it was listed.
     """
-    entry = _open(path).get(place)
+    archive, entries = _opened(path)
+    entry = entries.get(place)
     if entry is None:
         raise LonghaulError(
             f'--source: {path} has changed while the job reads it: {place!r} is gone; run the job '
@@ -84,7 +86,7 @@ def read(path: str, place: str) -> bytes:
         raise Rejected(fault)
     try:
         # With a limit. Otherwise an entry could state a small size and unpack to gigabytes.
-        with _archive(path, _changed(path)).open(entry) as file:
+        with archive.open(entry) as file:
             data = file.read(entry.file_size + 1)
     except _DAMAGE as error:
         raise Rejected('the file cannot be read', type(error).__name__) from error
@@ -105,27 +107,22 @@ def _fault_of_entry(entry: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _changed(path: str) -> int:
-    return os.stat(path).st_mtime_ns
+_Opened = tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]
+
+
+def _opened(path: str) -> _Opened:
+    """A zip and its entries. A process opens it once, and again if it has changed."""
+    return _open(path, os.stat(path).st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)
-def _archive(path: str, changed: int) -> zipfile.ZipFile:
-    """Opens a zip. A process opens it once, and again if it has changed."""
+def _open(path: str, changed: int) -> _Opened:
     del changed
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
         raise LonghaulError(
             f'--source: {path} cannot be opened as a zip ({error}); name a folder or a whole zip'
         ) from error
-
-
-def _open(path: str) -> dict[str, zipfile.ZipInfo]:
-    return _entries(path, _changed(path))
-
-
-@functools.lru_cache(maxsize=4)
-def _entries(path: str, changed: int) -> dict[str, zipfile.ZipInfo]:
-    """Entries by full name. zipfile itself cuts names at a zero byte, and would mix entries up."""
-    return {entry.orig_filename: entry for entry in _archive(path, changed).infolist()}
+    # By full name: zipfile itself cuts names at a zero byte, and would mix entries up.
+    return archive, {entry.orig_filename: entry for entry in archive.infolist()}

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pipelines.format.errors import LonghaulError
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources import splits
 from pipelines.job.sources.clutter import is_clutter
 from pipelines.job.sources.listing import names_in
@@ -30,7 +30,7 @@ from pipelines.job.text_encoding import check_encoding
 
 
 @dataclasses.dataclass(frozen=True)
-class Documents:
+class Documents(Source[int]):
     """Rows with a text and, if they have one, a label.
 
     Attributes:
@@ -133,13 +133,6 @@ class Documents:
         """'row N' or 'object N', after the file's name where there are several."""
         row = f'{self.table.noun} {int(item.id.rpartition("/")[2])}'
         return row if item.group == self.path else f'{os.path.basename(item.group)}: {row}'
-
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names that --class_names gives; None without the flag."""
-        return self.names
-
-    def image_size(self) -> None:
-        """None: texts have no size."""
 
     def estimated_items(self) -> int:
         """A number by size: a row is taken to have 300 bytes, and a third of that when packed."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
-from pipelines.job.items import Group, Item, Payload, Rejected
+from pipelines.job.items import Group, Item, Payload, Rejected, Source
 from pipelines.job.sources.tfds import builders, features, record_files
 from pipelines.job.sources.tfds.features import Choice
 from pipelines.job.sources.tfds.record_files import RecordsFile
@@ -24,30 +24,26 @@ from pipelines.job.text_encoding import check_encoding, text_payload
 
 
 @dataclasses.dataclass(frozen=True)
-class Tfds:
+class Tfds(Source[int]):
     """Examples of a prepared data set.
 
     Attributes:
       name: name of the data set in TFDS.
       data_dir: the folder of prepared data; None: the default of TFDS.
       choice: the features that are read.
+      kind: 'image' or 'text', that of the choice.
+      channels: those of the choice.
+      names: of the ClassLabel; None without names.
       encoding: of texts that are not UTF-8 and have no byte order mark; None: these are rejected.
     """
 
     name: str
     data_dir: str | None
     choice: Choice
+    kind: str
+    channels: int
+    names: tuple[str, ...] | None = None
     encoding: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """'image' or 'text'."""
-        return self.choice.kind
-
-    @property
-    def channels(self) -> int:
-        """1 for images of one channel, else 3; 1 for text."""
-        return self.choice.channels
 
     def groups(self) -> list[Group]:
         """The files of the data set."""
@@ -76,10 +72,6 @@ class Tfds:
         """'SPLIT: record N'."""
         split, _, number = item.id.partition('/')
         return f'{split}: record {int(number)}'
-
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names of the ClassLabel; None without names."""
-        return self.choice.class_names
 
     def image_size(self) -> int | None:
         """The side of all images, if the feature says one; else None."""
@@ -111,7 +103,7 @@ class Tfds:
         """A function: serialized example -> class name; None for -1, no label in TFDS."""
         if self.choice.label is None:
             return lambda record: None
-        number_of, names = self._reader(self.choice.label), self.choice.class_names or ()
+        number_of, names = self._reader(self.choice.label), self.names or ()
 
         def label_of(record: bytes) -> str | None:
             number = int(number_of(record))
@@ -167,7 +159,9 @@ def make_tfds(
     builder = builders.prepare(builder, name, data_dir, manual_dir)
     record_files.check_format(builder, name)
     _check_splits(name, builder.info.splits)
-    return Tfds(name, data_dir, features.choose(name, builder.info, **columns), encoding)
+    choice = features.choose(name, builder.info, **columns)
+    kind, channels, names = choice.kind, choice.channels, choice.class_names
+    return Tfds(name, data_dir, choice, kind, channels, names, encoding)
 
 
 def _folder(flag: str, path: str | None) -> str | None:

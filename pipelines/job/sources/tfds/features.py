@@ -66,7 +66,12 @@ def choose(
     if text_column is not None or not images:
         content = _one(name, 'text_column', text_column, texts, supervised)
         return Choice('text', content, label, 1, None, _names(features, label))
-    content = _one_image(name, images, supervised)
+    content = _only(
+        images,
+        supervised,
+        f'--source=tfds:{name}: has several images ({", ".join(images)}), and does not say which '
+        'of them is to be classified; name a data set with one',
+    )
     height, width, channels = features[content].shape
     return Choice(
         kind='image',
@@ -103,29 +108,16 @@ def _one(name: str, flag: str, wanted: str | None, found: list[str], supervised:
             return wanted
         hint = f'it has {", ".join(found)}' if found else 'it has none; leave the flag out'
         raise LonghaulError(f'--{flag}={wanted}: tfds:{name} has no such {kind} feature; {hint}')
-    candidates = _narrowed(found, supervised)
+    several = f'--{flag} is missing: tfds:{name} has several {kind} features; name one of: '
+    return _only(found, supervised, several + ', '.join(found))
+
+
+def _only(found: list[str], supervised: set[str], refusal: str) -> str:
+    """The only feature of at least one found, or the only one of them in the supervised keys."""
+    candidates = [k for k in found if k in supervised] or found
     if len(candidates) > 1:
-        raise LonghaulError(
-            f'--{flag} is missing: tfds:{name} has several {kind} features; name one of: '
-            f'{", ".join(found)}'
-        )
+        raise LonghaulError(refusal)
     return candidates[0]
-
-
-def _one_image(name: str, found: list[str], supervised: set[str]) -> str:
-    candidates = _narrowed(found, supervised)
-    if len(candidates) > 1:
-        raise LonghaulError(
-            f'--source=tfds:{name}: has several images ({", ".join(found)}), and does not say '
-            'which of them is to be classified; name a data set with one'
-        )
-    return candidates[0]
-
-
-def _narrowed(found: list[str], supervised: set[str]) -> list[str]:
-    if len(found) < 2:
-        return found
-    return [k for k in found if k in supervised] or found
 
 
 def _names(features: Any, label: str | None) -> tuple[str, ...] | None:

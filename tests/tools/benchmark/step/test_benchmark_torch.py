@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tools.benchmark.step.implementations import longhaul, torch_lstm, torch_training
-from tools.benchmark.step.rows import Candidate, Spec
+from tools.benchmark.step.rows import Spec
 
 torch = pytest.importorskip('torch')
 torch_r_lstm = pytest.importorskip('tools.benchmark.step.implementations.torch_r_lstm')
@@ -60,14 +60,13 @@ def reference() -> tuple[dict, dict, np.ndarray]:
     return weights, found, np.stack([losses.supervised, losses.reconstruction])
 
 
-def evaluate(weights, *, folded=True, bptt_steps=SPEC.bptt_steps, rows=slice(None)):
+def evaluate(weights, *, bptt_steps=SPEC.bptt_steps, rows=slice(None)):
     """Losses [2, B] and gradients by our names, of PyTorch."""
     module = torch_r_lstm.TruncatedLSTM(
         units=SPEC.units,
         bptt_steps=bptt_steps,
         auxiliary_steps=SPEC.auxiliary_steps,
         reconstructs=True,
-        folded=folded,
     )
     parameters = dict(module.named_parameters())
     assert {n for n, p in parameters.items() if p.requires_grad} == set(NAMES.values())
@@ -88,10 +87,9 @@ def distance(a, b):
     return (difference / sum(np.sum(b[name] ** 2) for name in b)) ** 0.5
 
 
-@pytest.mark.parametrize('folded', [True, False])
-def test_losses_and_gradients_are_ours(reference, folded):
+def test_losses_and_gradients_are_ours(reference):
     weights, gradients, losses = reference
-    got, found = evaluate(weights, folded=folded)
+    got, found = evaluate(weights)
     np.testing.assert_allclose(got, losses, rtol=1e-4)
     assert distance(found, gradients) < 1e-4
     _, found = evaluate(weights, bptt_steps=SPEC.bptt_steps - 1)
@@ -108,15 +106,11 @@ def test_parts_of_the_batch_add_up(reference):
 
 @pytest.mark.parametrize('model', ['r', 'plain'])
 def test_step_trains(model):
-    options = {'parts': 2, 'threads': 1, 'mkldnn': True, 'flush_denormal': True, 'folded': True}
-    candidate = Candidate(options)
-    spec = dataclasses.replace(
-        SPEC, implementation='torch_truncated', model=model, candidate=candidate
-    )
+    spec = dataclasses.replace(SPEC, implementation='torch_truncated', model=model)
     built = torch_lstm.build(spec)
     losses = [built.step() for _ in range(20)]
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
-    assert built.settings['parts'] == 2
+    assert built.settings['parts'] >= 1
 
 
 def test_refuses_windows_longer_than_the_stretch():

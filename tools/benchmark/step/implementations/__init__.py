@@ -1,12 +1,11 @@
 """What is measured. Each module knows one or more implementations, by the same few functions.
 
-    candidates(spec: Spec) -> list[Candidate]       what --tune tries; --no-tune takes the first
-    load(spec: Spec) -> None                        imports what it needs, sets threads
-    build(spec: Spec) -> Built                      the model, one cached batch, one training step
+    load(spec: Spec) -> None         imports what it needs, sets threads
+    build(spec: Spec) -> Built       the model, one cached batch, one training step
 
-A module imports nothing but the standard library before `load`: the parent process asks it for
-candidates, and the child's memory is counted from after `load` on. `load` raises ImportError where
-a library is missing.
+A module imports nothing but the standard library before `load`: the child's memory is counted from
+after `load` on. `load` raises ImportError where a library is missing. Each peer runs with the
+settings that were the fastest of several: results/performance.json has all of them (`tried`).
 """
 
 import importlib
@@ -29,11 +28,15 @@ class Built(NamedTuple):
 
 
 class Implementation(NamedTuple):
-    """One implementation: its module, distributions whose versions matter, models that it knows."""
+    """One implementation: its module, distributions whose versions matter, models that it knows.
+
+    `environment`: variables of its process.
+    """
 
     module: str
     libraries: tuple[str, ...]
     models: tuple[str, ...]
+    environment: dict[str, str] = {}
 
 
 MODELS = ('r', 'p', 'rp', 'readout', 'plain', 'full')
@@ -41,13 +44,15 @@ NAMES = {
     'step': ('longhaul', 'keras3', 'tf_keras', 'transformer', 'torch_truncated', 'torch_full'),
     'sweep': ('longhaul', 'products'),
 }
+# glibc gives large blocks back to the system at once, and every step asks for the same again.
+_KEEP_MEMORY = {'MALLOC_MMAP_THRESHOLD_': '33554432', 'MALLOC_TRIM_THRESHOLD_': '10000000000'}
 _KNOWN = {
     'longhaul': Implementation('longhaul', OURS, MODELS),
     'transformer': Implementation('longhaul', OURS, ('transformer',)),
     'keras3': Implementation('keras_lstm', ('keras', 'tensorflow'), ('full',)),
     'tf_keras': Implementation('keras_lstm', ('tf_keras', 'tensorflow'), ('full',)),
-    'torch_truncated': Implementation('torch_lstm', ('torch',), ('r', 'plain')),
-    'torch_full': Implementation('torch_lstm', ('torch',), ('full',)),
+    'torch_truncated': Implementation('torch_lstm', ('torch',), ('r', 'plain'), _KEEP_MEMORY),
+    'torch_full': Implementation('torch_lstm', ('torch',), ('full',), _KEEP_MEMORY),
     'products': Implementation('products', ('tensorflow',), ('products',)),
 }
 
@@ -68,6 +73,11 @@ def models_of(name: str, command: str, models: tuple[str, ...]) -> tuple[str, ..
 def libraries_of(name: str) -> tuple[str, ...]:
     """The distributions whose versions matter to an implementation of `NAMES`."""
     return _KNOWN[name].libraries
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """The variables that the process of an implementation of `NAMES` needs."""
+    return _KNOWN[name].environment
 
 
 def module_of(name: str) -> ModuleType:

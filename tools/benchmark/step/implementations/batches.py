@@ -26,8 +26,10 @@ def made_up_batch(spec: Spec) -> dict[str, 'np.ndarray']:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    inputs = rng.integers(0, 256, [spec.batch, spec.length, 1], np.uint8)
-    labels = np.arange(spec.batch, dtype=np.int32) % CLASSES
+    batch = {
+        'inputs': rng.integers(0, 256, [spec.batch, spec.length, 1], np.uint8),
+        'labels': np.arange(spec.batch, dtype=np.int32) % CLASSES,
+    }
     shape, steps = [spec.batch, spec.anchors], spec.auxiliary_steps
     r_anchors = r_starts = p_anchors = np.zeros(shape, np.int32)
     if spec.model == 'readout':
@@ -36,10 +38,4 @@ def made_up_batch(spec: Spec) -> dict[str, 'np.ndarray']:
         r_anchors = rng.integers(steps, spec.length + 1, shape, np.int32)
         r_starts = rng.integers(0, r_anchors - steps + 1, dtype=np.int32)
         p_anchors = rng.integers(0, spec.length - steps, shape, np.int32)
-    return {
-        'inputs': inputs,
-        'labels': labels,
-        'r_anchors': r_anchors,
-        'r_starts': r_starts,
-        'p_anchors': p_anchors,
-    }
+    return batch | {'r_anchors': r_anchors, 'r_starts': r_starts, 'p_anchors': p_anchors}

@@ -3,38 +3,15 @@
 import importlib
 import os
 from types import ModuleType
-from typing import Any
 
-from tools.benchmark.machine import cores
 from tools.benchmark.step.implementations import Built
 from tools.benchmark.step.implementations.batches import CLASSES, made_up_batch
-from tools.benchmark.step.rows import Candidate, Spec
+from tools.benchmark.step.rows import Spec
 
-_HEAD_UNITS = 256
+# Several threads per operation were slower, and so was XLA.
+_HEAD_UNITS, _THREADS = 256, 1
 # By name: nothing of the product imports Keras 3, and here it is what is measured.
 _PACKAGES = {'keras3': 'keras', 'tf_keras': 'tf_keras'}
-
-
-def candidates(spec: Spec) -> list[Candidate]:
-    """One thread per operation or all cores; compiled by XLA, by either of its runtimes, or not.
-
-    The old runtime knows one thread alone: with more, TensorFlow 2.20 dies of a missing symbol.
-    """
-    del spec
-    one, compiled = _options(threads=1), _options(threads=1, jit_compile=True)
-    found = [
-        Candidate(one),
-        Candidate(compiled),
-        Candidate(compiled, {'XLA_FLAGS': '--xla_cpu_use_thunk_runtime=false'}),
-    ]
-    if cores() > 1:
-        several = (_options(threads=cores(), jit_compile=jit) for jit in (False, True))
-        found += map(Candidate, several)
-    return found
-
-
-def _options(*, threads: int, jit_compile: bool = False) -> dict[str, Any]:
-    return {'intra_op_threads': threads, 'jit_compile': jit_compile}
 
 
 def load(spec: Spec) -> None:
@@ -42,8 +19,7 @@ def load(spec: Spec) -> None:
     os.environ['KERAS_BACKEND'] = 'tensorflow'
     import tensorflow as tf
 
-    options = spec.candidate.options
-    tf.config.threading.set_intra_op_parallelism_threads(options['intra_op_threads'])
+    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
     _package(spec)
 
 
@@ -70,7 +46,7 @@ def build(spec: Spec) -> Built:
     model.compile(
         optimizer=keras.optimizers.RMSprop(learning_rate=0.001, rho=0.9, global_clipnorm=1.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=spec.candidate.options['jit_compile'],
+        jit_compile=False,
     )
     batch = made_up_batch(spec)
     inputs = tf.constant(batch['inputs'], tf.float32) / 255
@@ -80,6 +56,8 @@ def build(spec: Spec) -> Built:
         return float(model.train_on_batch(inputs, labels))
 
     settings = {
+        'intra_op_threads': _THREADS,
+        'jit_compile': False,
         'inter_op_threads': tf.config.threading.get_inter_op_parallelism_threads() or 'default',
         'holds': 'LSTM on float values, full BPTT, classifier 256-256; no embedding',
         'parameters': model.count_params(),

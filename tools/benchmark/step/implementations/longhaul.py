@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.benchmark.step.implementations import Built
 from tools.benchmark.step.implementations.batches import CLASSES, made_up_batch
-from tools.benchmark.step.rows import Candidate, Spec
+from tools.benchmark.step.rows import Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 # Weights of the reconstruction and the prediction loss.
 _WEIGHTS = {'r': (1.0, 0.0), 'p': (0.0, 1.0), 'rp': (1.0, 1.0), 'readout': (1.0, 0.0)}
 _ANCHORS_PER_WINDOW, _DISTANCES = 13, 64
-
-
-def candidates(spec: Spec) -> list[Candidate]:
-    """One candidate without options: the trainer decides by itself."""
-    del spec
-    return [Candidate()]
 
 
 def load(spec: Spec) -> None:

@@ -8,23 +8,10 @@ from typing import TYPE_CHECKING
 
 from tools.benchmark.machine import cores
 from tools.benchmark.step.implementations import Built
-from tools.benchmark.step.rows import Candidate, Spec
+from tools.benchmark.step.rows import Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-def candidates(spec: Spec) -> list[Candidate]:
-    """XLA's loop, by either of its runtimes, or TensorFlow's own, some products an iteration."""
-    del spec
-    xla, plain = ({'xla': xla, 'unroll': 1} for xla in (True, False))
-    old_runtime = {'XLA_FLAGS': '--xla_cpu_use_thunk_runtime=false'}
-    return [
-        Candidate(xla),
-        Candidate(xla, old_runtime),
-        Candidate(plain),
-        Candidate(plain | {'unroll': 8}),
-    ]
 
 
 def load(spec: Spec) -> None:
@@ -44,11 +31,10 @@ def build(spec: Spec) -> Built:
     kernel = _kernel(units)
     sizes = [spec.batch * (i + 1) // parts - spec.batch * i // parts for i in range(parts)]
     starts = [tf.random.stateless_normal([size, 4 * units], seed=[0, 1]) for size in sizes]
-    options = spec.candidate.options
 
-    @tf.function(autograph=False, jit_compile=True if options['xla'] else None)
+    @tf.function(autograph=False, jit_compile=True)
     def loop(start: tf.Tensor) -> tf.Tensor:
-        return _loop(start, kernel, steps=spec.length, unroll=options['unroll'])
+        return _loop(start, kernel, steps=spec.length)
 
     @tf.function(autograph=False)
     def step() -> tf.Tensor:
@@ -67,17 +53,15 @@ def _kernel(units: int) -> 'tf.Tensor':
     return tf.concat([square, rest], axis=1)
 
 
-def _loop(y: 'tf.Tensor', kernel: 'tf.Tensor', *, steps: int, unroll: int) -> 'tf.Tensor':
-    """`steps` products, rounded up to whole iterations of `unroll`; y: [rows, 4U]."""
+def _loop(y: 'tf.Tensor', kernel: 'tf.Tensor', *, steps: int) -> 'tf.Tensor':
+    """`steps` products; y: [rows, 4U]."""
     import tensorflow as tf
 
     units = kernel.shape[0]
 
     def body(t: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        for _ in range(unroll):
-            # The first U columns of all 4U: XLA cannot leave the others out, they are carried.
-            y = tf.matmul(y[:, :units], kernel)
-        return t + unroll, y
+        # The first U columns of all 4U: XLA cannot leave the others out, they are carried.
+        return t + 1, tf.matmul(y[:, :units], kernel)
 
     _, y = tf.while_loop(lambda t, _: t < steps, body, (tf.constant(0), y), parallel_iterations=1)
     return y

@@ -1,11 +1,10 @@
 """torch_truncated and torch_full: our r-LSTM or plain LSTM in PyTorch; its LSTM with full BPTT."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tools.benchmark.machine import cores
 from tools.benchmark.step.implementations import Built, torch_training
-from tools.benchmark.step.rows import Candidate, Spec
+from tools.benchmark.step.rows import Spec
 
 if TYPE_CHECKING:
     import torch
@@ -13,37 +12,6 @@ if TYPE_CHECKING:
 
 load = torch_training.load
 _DROPCONNECT_RATE = 0.5
-# glibc gives large blocks back to the system at once, and every step asks for the same again.
-_KEEP_MEMORY = {'MALLOC_MMAP_THRESHOLD_': '33554432', 'MALLOC_TRIM_THRESHOLD_': '10000000000'}
-
-
-def candidates(spec: Spec) -> list[Candidate]:
-    """Parts of the batch or threads, oneDNN or PyTorch's own LSTM, and what keeps memory at hand.
-
-    With several threads an operation waits for all of them, spinning: whatever else runs on the
-    machine then costs it several times its share. OMP_WAIT_POLICY makes it sleep instead.
-    A hand-written cell under torch.compile was no faster (PyTorch 2.13, 16 steps a graph).
-    torch_truncated folds the embedding into the input kernel; its last candidate does not.
-    """
-    parts, threads, one = _options(parts=cores()), _options(threads=cores()), _options()
-    found = [
-        Candidate(parts, _KEEP_MEMORY),
-        Candidate(threads, _KEEP_MEMORY),
-        Candidate(threads, _KEEP_MEMORY | {'OMP_WAIT_POLICY': 'PASSIVE'}),
-        Candidate(parts),
-        Candidate(one, _KEEP_MEMORY),
-        Candidate(parts | {'mkldnn': False}, _KEEP_MEMORY),
-        Candidate(threads | {'mkldnn': False}, _KEEP_MEMORY),
-        Candidate(threads | {'flush_denormal': False}),
-    ]
-    if spec.implementation == 'torch_full':
-        return found
-    folded = [Candidate(c.options | {'folded': True}, c.environment) for c in found]
-    return [*folded, Candidate(found[0].options | {'folded': False}, found[0].environment)]
-
-
-def _options(*, parts: int = 1, threads: int = 1) -> dict[str, Any]:
-    return {'parts': parts, 'threads': threads, 'mkldnn': True, 'flush_denormal': True}
 
 
 def build(spec: Spec) -> Built:
@@ -87,7 +55,6 @@ def _truncated(spec: Spec) -> Built:
         bptt_steps=spec.bptt_steps,
         auxiliary_steps=spec.auxiliary_steps,
         reconstructs=spec.model == 'r',
-        folded=spec.candidate.options['folded'],
     )
     tensors = torch_training.tensors(spec)
 

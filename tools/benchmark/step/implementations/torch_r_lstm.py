@@ -41,7 +41,6 @@ class TruncatedLSTM(nn.Module):
         bptt_steps: int,
         auxiliary_steps: int,
         reconstructs: bool,
-        folded: bool,
     ) -> None:
         """Makes all parameters.
 
@@ -50,7 +49,6 @@ class TruncatedLSTM(nn.Module):
           bptt_steps: S, the truncation; no more than auxiliary_steps where it reconstructs.
           auxiliary_steps: L.
           reconstructs: False: the plain truncated LSTM.
-          folded: whether the embedding is multiplied into the input kernel first.
         """
         super().__init__()
         if reconstructs and bptt_steps > auxiliary_steps:
@@ -58,7 +56,7 @@ class TruncatedLSTM(nn.Module):
                 f'bptt_steps={bptt_steps}: torch_truncated needs no more than '
                 f'auxiliary_steps={auxiliary_steps}'
             )
-        self.bptt_steps, self.auxiliary_steps, self.folded = bptt_steps, auxiliary_steps, folded
+        self.bptt_steps, self.auxiliary_steps = bptt_steps, auxiliary_steps
         self.embedding = nn.Linear(1, units, bias=False)
         self.main = nn.LSTM(units, units)
         self.classifier = torch_training.classifier(units)
@@ -102,9 +100,10 @@ class TruncatedLSTM(nn.Module):
         return supervised, self._reconstruct(batch, (h[:, rows:], c[:, rows:]))
 
     def _read(self, lstm: nn.LSTM, inputs: torch.Tensor, state: State) -> tuple:
-        """Values [n, R, C] from a state [layers, R, U]: outputs [n, R, U] and the last state."""
-        if not self.folded:
-            return lstm(self.embedding(inputs), state)
+        """Values [n, R, C] from a state [layers, R, U]: outputs [n, R, U] and the last state.
+
+        The embedding is multiplied into the input kernel first.
+        """
         (first, *others), *layers = lstm.all_weights
         weights = [first @ self.embedding.weight, *others, *(w for layer in layers for w in layer)]
         training = torch.is_grad_enabled()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tools.benchmark.machine import cores
 from tools.benchmark.step.implementations import Built, batches
 from tools.benchmark.step.rows import Spec
 
@@ -18,32 +19,31 @@ HEAD_UNITS = 256
 def load(spec: Spec) -> None:
     """Imports PyTorch and sets its threads.
 
-    Options: `threads` of an operation; `parts` of the batch, each in a Python thread of its own
-    (autograd holds no lock); `mkldnn`: oneDNN's fused LSTM or PyTorch's own; `flush_denormal`.
+    A part of the batch for each core is computed in a Python thread of its own (autograd holds no
+    lock). With several threads an operation would wait for all of them, spinning.
     """
+    del spec
     import torch
 
-    _set_threads(spec)
-    torch.backends.mkldnn.set_flags(_enabled=spec.candidate.options['mkldnn'])
+    _set_threads()
+    torch.backends.mkldnn.set_flags(_enabled=True)
 
 
-def _set_threads(spec: Spec) -> None:
+def _set_threads() -> None:
     """Sets threads and denormals, which are properties of the calling thread."""
     import torch
 
-    options = spec.candidate.options
-    torch.set_num_threads(options['threads'])
-    torch.set_flush_denormal(options['flush_denormal'])
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
 
 
 class Trainer:
     """RMSprop with the global norm clipped at 1, on one cached batch."""
 
-    def __init__(self, spec: Spec, module: 'torch.nn.Module', losses: list['Loss']) -> None:
+    def __init__(self, module: 'torch.nn.Module', losses: list['Loss']) -> None:
         """Prepares training.
 
         Args:
-          spec: of the measurement.
           module: whose parameters are trained.
           losses: one for each part of the batch; the loss is their sum.
         """
@@ -52,28 +52,17 @@ class Trainer:
         self._losses = losses
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer = torch.optim.RMSprop(self._parameters, lr=0.001, alpha=0.9, eps=1e-7)
-        # Idle where there is one part: no thread starts before it has work.
-        self._pool = ThreadPoolExecutor(len(losses), initializer=lambda: _set_threads(spec))
+        self._pool = ThreadPoolExecutor(len(losses), initializer=_set_threads)
 
     def step(self) -> float:
         """One training step; returns the loss."""
         import torch
 
-        if len(self._losses) == 1:
-            self._optimizer.zero_grad()
-            loss = self._losses[0]()
-            loss.backward()
-            total = loss.item()
-        else:
-            total = self._step_of_parts()
-        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        self._optimizer.step()
-        return total
-
-    def _step_of_parts(self) -> float:
         found = list(self._pool.map(self._gradients, self._losses))
         for parameter, *parts in zip(self._parameters, *(g for _, g in found), strict=True):
             parameter.grad = sum(parts[1:], start=parts[0])
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimizer.step()
         return sum(loss for loss, _ in found)
 
     def _gradients(self, loss_of: 'Loss') -> tuple[float, tuple['torch.Tensor', ...]]:
@@ -119,9 +108,9 @@ def built(
       loss_of: rows of the batch -> a function that gives their part of the loss.
       **settings: beside those of both peers.
     """
-    parts = min(spec.candidate.options['parts'], spec.batch)
+    parts = min(cores(), spec.batch)
     ends = [spec.batch * i // parts for i in range(parts + 1)]
     losses = [loss_of(slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
-    trainer = Trainer(spec, module, losses)
+    trainer = Trainer(module, losses)
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    return Built(trainer.step, spec.candidate.options | settings | {'parameters': parameters})
+    return Built(trainer.step, settings | {'parts': parts, 'parameters': parameters})

@@ -1,6 +1,7 @@
 """tfds: data sets that TFDS prepares from their original files, and what it cannot give us."""
 
 import collections
+import dataclasses
 import os
 import pickle
 
@@ -418,7 +419,7 @@ def test_prepared_data_that_a_worker_lacks_are_refused(tmp_path):
     data_dir = tfds_data.write_metadata(tmp_path / 'data', 'mnist', {'train': 4})
     source = make_tfds('mnist', data_dir=str(data_dir))
     group = source.groups()[0]
-    away = type(source)(source.name, str(tmp_path / 'elsewhere'), source.choice)
+    away = dataclasses.replace(source, data_dir=str(tmp_path / 'elsewhere'))
     with pytest.raises(LonghaulError, match=r'^--source=tfds:mnist: no prepared data in .*elsewh'):
         list(away.items(group))
 

@@ -1,0 +1,1 @@
+"""Versions of a model: which are on the disk, which are loaded, and what runs them."""

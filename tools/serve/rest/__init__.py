@@ -1,0 +1,1 @@
+"""TensorFlow Serving's REST API: its paths, and JSON into tensors and back."""

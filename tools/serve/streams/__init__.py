@@ -1,0 +1,1 @@
+"""Sequences without end: sessions whose state the server keeps."""
