@@ -3,12 +3,15 @@
 A misspelt name is refused; the message names the nearest known one.
 """
 
+import contextlib
 import dataclasses
 import difflib
+import logging
 import os
 import re
 import tokenize
 import typing
+from collections.abc import Iterator
 
 import gin
 
@@ -67,7 +70,8 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
     for place in _INSTALLED:
         gin.add_config_file_search_path(place)
     try:
-        gin.parse_config_files_and_bindings(gin_files, [], finalize_config=False)
+        with _without_gin_s_log():
+            gin.parse_config_files_and_bindings(gin_files, [], finalize_config=False)
         _check_macros(gin_params)
         _refuse_bare_words(gin_params)
         bindings = list(gin_params)
@@ -84,6 +88,17 @@ def load(*, gin_files: list[str], gin_params: list[str], records: str | None = N
         raise LonghaulError(f'--gin_file: {_in_one_line(error)}; check the name') from error
     except _MISTAKES as error:
         raise LonghaulError(_explain(error)) from error
+
+
+@contextlib.contextmanager
+def _without_gin_s_log() -> Iterator[None]:
+    """Keeps gin from logging each place where a file is not; it raises if there is none."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _macros() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The command `longhaul` and the modules behind it."""
 
+import importlib.util
 import sys
 
 import environments
@@ -44,5 +45,6 @@ def test_a_command_gets_its_flags_and_gives_its_exit_code():
 
 def test_each_command_is_a_module_that_runs():
     for name in command._known():
-        module = command._COMMANDS[name][0].replace('.', '/')
-        assert (ROOT / f'{module}.py').exists() or (ROOT / module / '__main__.py').exists(), name
+        module = command._COMMANDS[name][0]
+        runs = module if module.endswith('.main') else f'{module}.__main__'
+        assert importlib.util.find_spec(runs) is not None, name

@@ -30,6 +30,14 @@ def test_every_experiment_resolves_from_any_folder(path, monkeypatch, tmp_path):
         load(files=[path])
 
 
+def test_the_places_where_a_file_is_not_are_not_logged(monkeypatch, tmp_path, caplog):
+    monkeypatch.chdir(tmp_path)
+    assert load(files=['gin/digits/r_lstm.gin'], records='somewhere').data.kind == 'image'
+    assert caplog.records == []
+    with pytest.raises(LonghaulError, match='--gin_file: .*gin/digits/none.gin'):
+        load(files=['gin/digits/none.gin'])
+
+
 # What did best is named after its data, and so are the recipes for data of one's own.
 NAMED = [
     path
