@@ -94,6 +94,7 @@ def test_parameters_win_over_files_and_records_over_both():
         ('RunConfig.seed=@nothing()', ['nothing']),
         ('OptimizerConfig.momentum=1', ['OptimizerConfig', 'momentum', 'did you mean']),
         ('ModelConfig.dropconnect_rate=1.5', ['ModelConfig.dropconnect_rate=1.5', '0.99']),
+        ('ModelConfig.head_units=2147483648', ['a whole number <= 16777216 is needed']),
         ('ModelConfig.architecture=lstm', ['give --gin_param="ModelConfig.architecture=\'lstm\'"']),
         ('RunConfig.diagnostics = false', ['give --gin_param="RunConfig.diagnostics=False"']),
         ('RunConfig.seed=nan', ['nan is a text without quotes']),

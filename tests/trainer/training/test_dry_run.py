@@ -67,7 +67,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_built(
     gin_file, digit_records, tmp_path, capsys, monkeypatch, width, dry_run
 ):
     monkeypatch.setattr(task.LonghaulTask, 'build_model', None)
-    wide = f'ModelConfig.{width}={1 << 31}'
+    wide = f'ModelConfig.{width}={1 << 24}'
     assert train(gin_file, tmp_path / 'run', digit_records, wide, dry_run=dry_run) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert 'error: the model needs at least' in error
