@@ -21,10 +21,11 @@ def grid(params: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _values(param: str) -> list[str]:
     name, _, text = param.partition('=')
-    bars = _VALUE.sub('', text).count('|')
-    if not bars:
+    between = _VALUE.sub('', text)
+    if '|' not in between:
         return [param]
     found = [value.strip() for value in _VALUE.findall(text)]
-    if bars != len(found) - 1 or not all(found) or len(set(found)) < len(found):
+    # A quote that never closes stands between values too.
+    if between != '|' * (len(found) - 1) or not all(found) or len(set(found)) < len(found):
         raise LonghaulError(f'{param!r}: different values with one bar between are needed, as A|B')
     return [f'{name}={value}' for value in found]

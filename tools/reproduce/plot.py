@@ -91,8 +91,10 @@ def _arm(group: Group) -> str:
 
 def _truncation(group: Group) -> int | None:
     """BPTT_STEPS of a group whose test accuracy is known; None if it does not set them."""
-    found = [p.partition('=')[2] for p in group.params if p.partition('=')[0] == 'BPTT_STEPS']
-    return int(found[0]) if found and group.mean('test_accuracy') is not None else None
+    given = [p.partition('=') for p in group.params]
+    found = [value.strip() for name, _, value in given if name.strip() == 'BPTT_STEPS']
+    known = found and found[-1].isdecimal() and group.mean('test_accuracy') is not None
+    return int(found[-1]) if known else None
 
 
 def draw_truncations(lines: list[dict[str, Any]], output: Path) -> None:
@@ -142,7 +144,8 @@ def draw_over_time(lines: list[dict[str, Any]], output: Path) -> None:
             panel.set(xlabel='wall time (minutes)', xlim=(0, None), ylim=(0, 100))
             panel.set_title(name, fontsize='medium')
             panel.grid(alpha=0.3)
-            panel.legend(loc='lower right', fontsize='small')
+            if panel.get_legend_handles_labels()[0]:
+                panel.legend(loc='lower right', fontsize='small')
         axes[0, 0].set(ylabel='validation accuracy (%)')
 
 

@@ -83,6 +83,11 @@ def range_test(config: Config, *, low: float, high: float, steps: int) -> RangeT
         losses.append(mean / (1 - _SMOOTH ** (step + 1)))
         if losses[-1] > _RISEN * min(losses):
             break
+    if not rates:
+        raise LonghaulError(
+            f'--low={low:g}: the loss of the first step is not finite, or too large; begin lower, '
+            'or look at RunConfig.skip_loss_above'
+        )
     return RangeTest(rates, losses)
 
 

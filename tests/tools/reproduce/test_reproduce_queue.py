@@ -71,6 +71,7 @@ def test_a_run_keeps_its_name_wherever_its_line_stands(tmp_path):
         ('a.gin R=|1\n', ['A|B']),
         ('a.gin R=1||2\n', ['A|B']),
         ('a.gin R=1|1\n', ['A|B']),
+        ('a.gin "N=\'a|b"\n', ['A|B']),
         ('a.gin SEED\n', ['line 1', 'SEED', 'NAME=VALUE']),
         ("a.gin 'open\n", ['line 1', 'quotation']),
         ('--seeds=0\n', ['line 1', 'gin_file']),

@@ -30,3 +30,21 @@ def test_the_steepest_fall():
     assert found.steepest == 1e-1
     with pytest.raises(LonghaulError, match='the loss falls at no rate'):
         _ = RangeTest([1e-3, 1e-2], [2.0, 2.1]).steepest
+
+
+def test_a_test_that_ends_at_its_first_step_is_refused(monkeypatch):
+    class Diverging:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def from_records(self, split):
+            return iter([{}])
+
+        def step(self, batch):
+            raise FloatingPointError
+
+    monkeypatch.setattr(rates, 'Learner', Diverging)
+    monkeypatch.setattr(rates.execution, 'start_compiler', lambda how: None)
+    monkeypatch.setattr(rates.execution, 'prepare', lambda config, tpu: rates.execution.SCAN)
+    with pytest.raises(LonghaulError, match='--low=1: the loss of the first step is not finite'):
+        rates.range_test(config_of(''), low=1, high=10, steps=5)

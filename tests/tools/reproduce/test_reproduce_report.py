@@ -107,6 +107,9 @@ def test_a_curve_over_truncations_has_the_best_on_validation_of_equal_steps(tmp_
     points = curves['some']['lstm_300']
     tests = {s: group.mean('test_accuracy') for s, group in points.items()}
     assert list(tests.items()) == [(0, 0.2), (9, 0.5), (100, 0.7)]
+    again = [truncated('j', '77 ', more=['BPTT_STEPS = 50']), truncated('k', '%STEPS')]
+    points = plot.truncation_curves(found + again)['some']['lstm_300']
+    assert list(points) == [0, 9, 50, 100], 'gin takes the last value, and macros are no number'
     plot.draw_truncations(found, tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').stat().st_size > 5000
 
