@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.format.errors import LonghaulError
 from trainer.monitoring.progress import duration
 from trainer.training.loop import PhaseTrainer
 from trainer.training.optimizers import make_optimizer
@@ -28,6 +29,9 @@ def describe_time(splits: Splits, state: TrainedState) -> str:
 
     Returns:
       Text for the terminal: a line for each phase, and the total with validations and evaluation.
+
+    Raises:
+      LonghaulError: for a batch that training would leave out.
     """
     lines, total = [], 0.0
     for phase in phases(splits.config.run):
@@ -58,12 +62,22 @@ def _measure(phase: Phase, splits: Splits, state: TrainedState) -> tuple[float, 
         optimizer=optimizer,
         global_step=state.global_step,
         dataset=_twice(iter(splits.batches(InputRequest(split, order, phase.first_step)))),
+        skip=_refuse,
     )
     first, second = 0.0, 0.0
     for _ in range(_BATCHES):
         first += _seconds(trainer)
         second += _seconds(trainer)
     return max(0.0, first - second), second / _BATCHES
+
+
+def _refuse(positions: list[int], step: int) -> None:
+    # Whether the next batch is better is not known, and a measurement has to end.
+    raise LonghaulError(
+        f'--measure: the loss or the gradient of batch {positions[0]} is not finite, or too large; '
+        'leave --measure out, lower OptimizerConfig.learning_rate, or raise '
+        'RunConfig.skip_loss_above'
+    )
 
 
 def _twice(batches: Iterator[Any]) -> Iterator[Any]:

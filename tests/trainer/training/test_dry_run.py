@@ -118,3 +118,13 @@ def test_a_dry_run_says_how_long_the_run_will_take(gin_file, digit_records, tmp_
     assert re.search(r'joint     24 steps of [\d.e-]+ s', said)
     assert re.search(r'in all \d+:\d\d, measured over 4 steps', said)
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.long
+def test_a_batch_that_training_leaves_out_ends_a_measurement(
+    gin_file, digit_records, tmp_path, capsys
+):
+    flags = {'dry_run': True, 'measure': True}
+    params = ('RunConfig.skip_loss_above=0', 'RunConfig.train_steps=4')
+    assert train(gin_file, tmp_path / 'run', digit_records, *params, **flags) == 2
+    assert 'error: --measure: the loss or the gradient of batch 0' in capsys.readouterr().err
