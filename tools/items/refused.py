@@ -1,7 +1,9 @@
 """One request that a model or a server refuses; others may still be answered."""
 
+from pipelines.format.errors import LonghaulError
 
-class RefusedRequest(Exception):  # noqa: N818 - an answer of the model, not an error of ours
+
+class RefusedRequest(LonghaulError):  # noqa: N818 - an answer of the model, not an error of ours
     """Holds in one line why the request is refused."""
 
     def __init__(self, message: str) -> None:

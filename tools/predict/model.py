@@ -23,13 +23,14 @@ class ExportedModel:
       recall_inputs: names of what `recall` takes: 'distances' for a readout.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         """Loads the newest version in a folder, or the version that the folder is.
 
         Raises:
           LonghaulError: if the folder is no export.
         """
         library_logs.errors_alone()
+        folder = os.fspath(folder)
         refuse_pattern(folder, flag='EXPORT')
         self.folder = _with_version(folder)
         about = os.path.join(self.folder, 'assets.extra', 'longhaul.json')

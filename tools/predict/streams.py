@@ -1,10 +1,12 @@
 """Reads one sequence chunk by chunk: its length does not matter."""
 
+from typing import Any
+
 import numpy as np
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.steps import checked_steps
 from tools.items.answers import Answer, answers_of
-from tools.items.refused import RefusedRequest
 from tools.predict.chunks import read_chunks
 from tools.predict.model import ExportedModel
 
@@ -26,16 +28,16 @@ class ExportedStream:
         self._model, self.steps = model, 0
         self._state = model.call('start', batch_size=np.int32(1))
 
-    def read(self, chunk: np.ndarray) -> None:
-        """Reads the next steps: [T, C] or [T], of the dtype in the model's `spec`.
+    def read(self, chunk: Any) -> None:
+        """Reads the next steps: [T, C] values or [T] ids, as the model's `spec` says; T may be 0.
 
         Raises:
-          RefusedRequest: if the model does not take these steps.
+          LonghaulError: for steps of another shape or dtype, or values that are not finite.
         """
-        lengths = np.array([len(chunk)], np.int32)
-        inputs = chunk[np.newaxis]
+        steps = checked_steps(self._model.spec, chunk, name='chunk', least=0)
+        inputs, lengths = steps[np.newaxis], np.array([len(steps)], np.int32)
         self._state = self._model.call('advance', inputs=inputs, lengths=lengths, **self._state)
-        self.steps += len(chunk)
+        self.steps += len(steps)
 
     def classify(self) -> dict[str, np.ndarray]:
         """The outputs of the signature `classify`, of one row, after the steps that were read."""
@@ -48,7 +50,7 @@ def classify(model: ExportedModel, file: str, *, top: int) -> Answer:
     try:
         for chunk in read_chunks(file, model.spec):
             stream.read(chunk)
-    except (LonghaulError, OSError, RefusedRequest) as error:
+    except (LonghaulError, OSError) as error:
         return Answer(file, error=getattr(error, 'strerror', None) or str(error))
     if not stream.steps:
         return Answer(file, error='it is empty')

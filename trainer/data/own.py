@@ -5,7 +5,7 @@ distances are drawn from (seed, step, row).
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class OwnData:
 
     info: RecordsInfo
     scales: ValueScales | None = None
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Training steps of an epoch, rows that fill no batch left out; 0 if all are."""
+        return self.info.counts['splits'].get('train', 0) // batch_size
 
     def batch(
         self,
@@ -68,7 +72,7 @@ class OwnData:
           LonghaulError: for rows, labels or anchors that make no sense; it names the first one.
         """
         spec = self.info.spec
-        rows = own_checks.checked_rows(spec, inputs, lengths)
+        rows = own_checks.checked_rows(spec, own_checks.listed('inputs', inputs), lengths)
         sizes = np.array([len(row) for row in rows], np.int64)
         marks = own_checks.checked_labels(labels, len(rows), self.info.class_names)
         drawing = Drawing(spec, objective, seed)
@@ -109,7 +113,7 @@ def _in_front(rows: list[np.ndarray], total: int) -> np.ndarray:
 
 
 def describe(
-    sequences: Sequence[Any] | np.ndarray,
+    sequences: Iterable[Any] | np.ndarray,
     class_names: Sequence[str],
     *,
     segment_steps: int | None = None,
@@ -118,7 +122,8 @@ def describe(
 
     Args:
       sequences: rows [T_i, C] of values, uint8 (value / 255 is read) or floats (kept as float16:
-        bring them to about -1..1), or rows [T_i] of bytes.
+        bring them to about -1..1), or rows [T_i] of bytes. Their number is that of the training
+        split for `RunConfig.train_epochs`.
       class_names: by label.
       segment_steps: documents and signals are padded to multiples of it; None: the longest row, 300
         at most.
@@ -126,19 +131,16 @@ def describe(
     Raises:
       LonghaulError: if the rows are not of one kind.
     """
-    if isinstance(class_names, str) or not class_names or len(set(class_names)) < len(class_names):
-        raise LonghaulError(
-            f'class_names={class_names!r}: a list of different names, one for each label, is needed'
-        )
-    spec = _spec_of(sequences)
-    rows = own_checks.checked_rows(spec, sequences, None)
-    longest = max(map(len, rows))
-    info = info_of(
-        spec,
-        tuple(class_names),
-        segment_steps=segment_steps or min(longest, _MOST_SEGMENT_STEPS),
-        examples=len(rows),
-    )
+    names = own_checks.checked_names(class_names)
+    rows = own_checks.listed('sequences', sequences)
+    spec = _spec_of(rows[0])
+    rows = own_checks.checked_rows(spec, rows, name='sequences')
+    steps = min(max(map(len, rows)), _MOST_SEGMENT_STEPS)
+    if segment_steps is not None:
+        (steps,) = own_checks.whole_numbers('segment_steps', [segment_steps], (1,)).tolist()
+        if steps < 1:
+            raise LonghaulError(f'segment_steps={steps}: at least 1 is needed')
+    info = info_of(spec, names, segment_steps=steps, examples=len(rows))
     return OwnData(info, _scales(np.concatenate(rows), spec))
 
 
@@ -164,10 +166,7 @@ def info_of(
     )
 
 
-def _spec_of(sequences: Sequence[Any] | np.ndarray) -> SequenceSpec:
-    if not len(sequences):
-        raise LonghaulError('sequences: none are given; give those to train on, or some of them')
-    first = np.asarray(sequences[0])
+def _spec_of(first: np.ndarray) -> SequenceSpec:
     if first.ndim == 1 and first.dtype == np.uint8:
         return text_spec()
     if first.ndim == 2 and (first.dtype == np.uint8 or first.dtype.kind == 'f'):

@@ -1,65 +1,91 @@
 """Refuses rows, labels and anchors of one's own that make no sense."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipelines.format.errors import LonghaulError
+from pipelines.format.errors import LonghaulError, first_line
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.steps import as_array, checked_steps
 from trainer.data.drawing import Drawing
 
 
-def checked_rows(spec: SequenceSpec, inputs: Any, lengths: Any) -> list[np.ndarray]:
+def listed(name: str, rows: Any) -> list[np.ndarray]:
+    """The rows of a list, an array or a tensor; whatever yields rows will do.
+
+    Args:
+      name: of the rows, for the refusal.
+      rows: B of them, not checked any further.
+
+    Raises:
+      LonghaulError: if there is none, or one that is no array.
+    """
+    try:
+        given = as_array(name, rows) if hasattr(rows, '__array__') else rows
+        found = [as_array(f'{name}[{i}]', row) for i, row in enumerate(given)]
+    except TypeError as error:
+        raise LonghaulError(
+            f'{name}: no row is there ({first_line(error)}); a list or an array of rows is needed'
+        ) from error
+    if not found:
+        raise LonghaulError(f'{name}: no row is there; a list or an array of rows is needed')
+    return found
+
+
+def checked_rows(
+    spec: SequenceSpec, rows: list[np.ndarray], lengths: Any = None, *, name: str = 'inputs'
+) -> list[np.ndarray]:
     """The rows, each cut to its length, as they are stored: [T_i, C] or [T_i] of the spec's dtype.
+
+    Args:
+      spec: of the sequences.
+      rows: from `listed`.
+      lengths: int [B]; None: all steps of each row count.
+      name: of the rows, for the refusal.
 
     Raises:
       LonghaulError: for a row of another shape or dtype, without a step, or with values that are
         not finite.
     """
-    listed = inputs if isinstance(inputs, list | tuple) else np.asarray(inputs)
-    if isinstance(listed, np.ndarray) and not listed.ndim or not len(listed):
-        raise LonghaulError('inputs: no row is there; a list or an array of rows is needed')
-    rows = [np.asarray(row) for row in listed]
     if lengths is not None:
         rows = [row[:n] for row, n in zip(rows, _checked_lengths(lengths, rows), strict=True)]
-    return [_checked_row(spec, row, i) for i, row in enumerate(rows)]
+    found = [checked_steps(spec, row, name=f'{name}[{i}]') for i, row in enumerate(rows)]
+    steps = spec.fixed_length
+    bad = [i for i, row in enumerate(found) if steps is not None and len(row) != steps]
+    if bad:
+        raise LonghaulError(
+            f'{name}[{bad[0]}]: has {len(found[bad[0]])} steps; {steps} are needed, as in the '
+            'records'
+        )
+    return found
+
+
+def checked_names(class_names: Any) -> tuple[str, ...]:
+    """The class names, by label.
+
+    Raises:
+      LonghaulError: unless they are different texts.
+    """
+    several = isinstance(class_names, Sequence | np.ndarray) and not isinstance(class_names, str)
+    found = tuple(class_names) if several else ()
+    texts = all(isinstance(name, str) for name in found)
+    if not found or not texts or len(set(found)) < len(found):
+        raise LonghaulError(
+            f'class_names={class_names!r}: a list of different names, one for each label, is needed'
+        )
+    return tuple(map(str, found))
 
 
 def _checked_lengths(lengths: Any, rows: list[np.ndarray]) -> np.ndarray:
     found = whole_numbers('lengths', lengths, (len(rows),))
     for i, (n, row) in enumerate(zip(found, rows, strict=True)):
-        if not 1 <= n <= len(row):
+        steps = len(row) if row.ndim else 0
+        if not 1 <= n <= steps:
             raise LonghaulError(
-                f'lengths[{i}]={n}: the row has {len(row)} steps; 1..{len(row)} is needed'
+                f'lengths[{i}]={n}: the row has {steps} steps; 1..{steps} is needed'
             )
     return found
-
-
-def _checked_row(spec: SequenceSpec, row: np.ndarray, i: int) -> np.ndarray:
-    shape = (len(row) if row.ndim else 0, *spec.step_shape)
-    steps = spec.fixed_length
-    if row.shape != shape or not len(row) or (steps is not None and len(row) != steps):
-        wanted = ', '.join(map(str, ('T' if steps is None else steps, *spec.step_shape)))
-        raise LonghaulError(
-            f'inputs[{i}]: has the shape {list(row.shape)}; [{wanted}] with at least one step is '
-            'needed'
-        )
-    stored = np.dtype(spec.dtype)
-    fits = row.dtype.kind == 'f' if stored.kind == 'f' else row.dtype == stored
-    if not fits:
-        kind = 'floats' if stored.kind == 'f' else spec.dtype
-        raise LonghaulError(f'inputs[{i}]: holds {row.dtype}; convert it to {kind}')
-    with np.errstate(over='ignore'):
-        row = row.astype(stored)
-    if stored.kind == 'f' and not np.isfinite(row).all():
-        raise LonghaulError(
-            f'inputs[{i}]: has values that are not finite in float16; leave them out, or scale them'
-        )
-    if spec.vocabulary_size is not None and row.max() >= spec.vocabulary_size:
-        raise LonghaulError(
-            f'inputs[{i}]: has the id {row.max()}; ids below {spec.vocabulary_size} are needed'
-        )
-    return row
 
 
 def checked_labels(labels: Any, rows: int, class_names: tuple[str, ...]) -> np.ndarray:
@@ -94,6 +120,8 @@ def checked_anchors(
     Raises:
       LonghaulError: for an unknown name, and for an anchor without L_i steps on its side.
     """
+    if not isinstance(anchors, Mapping):
+        raise LonghaulError(f'anchors: is {type(anchors).__name__}; arrays by name are needed')
     unknown = sorted(anchors.keys() - drawn.keys())
     if unknown:
         raise LonghaulError(f'anchors[{unknown[0]!r}]: is not known; name some of {sorted(drawn)}')
@@ -138,7 +166,7 @@ def whole_numbers(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
       LonghaulError: for other numbers or another shape.
     """
-    found = np.asarray(values)
+    found = as_array(name, values)
     if found.dtype.kind not in 'iu' or found.shape != shape:
         raise LonghaulError(
             f'{name}: is {found.dtype} of shape {list(found.shape)}; whole numbers of shape '

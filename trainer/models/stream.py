@@ -1,10 +1,13 @@
 """One sequence that arrives in chunks, in the memory of a chunk and of the state."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
+from pipelines.format.steps import checked_steps
 from trainer.bptt.sequences import Sequences, all_columns
 from trainer.models.protocol import Model
 
@@ -30,22 +33,17 @@ class Stream:
         self._model, self._spec, self.steps = model, spec, 0
         self._state = model.start(tf.constant(1))
 
-    def read(self, chunk: np.ndarray) -> None:
-        """Reads the next steps: [T, C] values or [T] ids, as they are stored; T may be 0.
+    def read(self, chunk: Any) -> None:
+        """Reads the next steps: [T, C] values or [T] ids, as rows are given; T may be 0.
 
         Raises:
-          LonghaulError: for steps of another shape or dtype.
+          LonghaulError: for steps of another shape or dtype, or values that are not finite.
         """
-        chunk, spec = np.asarray(chunk), self._spec
-        if chunk.ndim != 1 + len(spec.step_shape) or chunk.shape[1:] != spec.step_shape:
-            wanted = ', '.join(map(str, ('T', *spec.step_shape)))
-            raise LonghaulError(f'chunk: has the shape {list(chunk.shape)}; [{wanted}] is needed')
-        if chunk.dtype != spec.dtype:
-            raise LonghaulError(f'chunk: holds {chunk.dtype}; {spec.dtype} is needed, convert it')
-        columns = all_columns(Sequences(tf.constant(chunk[np.newaxis]), dtype=self._model.dtype))
-        lengths = tf.constant([len(chunk)], tf.int32)
+        steps = checked_steps(self._spec, chunk, name='chunk', least=0)
+        columns = all_columns(Sequences(tf.constant(steps[np.newaxis]), dtype=self._model.dtype))
+        lengths = tf.constant([len(steps)], tf.int32)
         self._state = self._model.advance(self._state, columns, lengths)
-        self.steps += len(chunk)
+        self.steps += len(steps)
 
     def state(self) -> np.ndarray:
         """The hidden state after the steps that were read: float [U]."""

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from typed import stdin_of, typed
 
+from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec
 from tools.predict import chunks, command, recall
 from tools.predict.__main__ import main
 from tools.predict.model import ExportedModel
+from tools.predict.streams import ExportedStream
 
 
 @pytest.fixture(scope='module')
@@ -328,3 +330,16 @@ def test_many_channels_are_not_all_drawn(tmp_path):
     # A PNG says how high it is behind its width.
     height = int.from_bytes(path.read_bytes()[20:24])
     assert 1000 < height < 4000
+
+
+def test_a_stream_takes_floats_and_refuses_as_the_rest_does(models, exported):
+    stream = ExportedStream(models(exported('signal')))
+    channels = models(exported('signal')).spec.channels
+    stream.read([[0.5] * channels])
+    assert stream.steps == 1
+    for chunk, words in ((np.float16(3), 'has the shape'), ([[np.nan] * channels], 'not finite')):
+        with pytest.raises(LonghaulError, match=f'chunk: .*{words}'):
+            stream.read(chunk)
+    assert stream.steps == 1
+    with pytest.raises(LonghaulError, match='the model refuses it'):
+        models(exported('signal')).call('start', batch_size=np.float32(1))

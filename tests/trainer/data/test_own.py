@@ -87,7 +87,11 @@ def test_scales_are_those_of_the_steps():
     [
         ([], {}, 'inputs: no row is there'),
         (3.0, {}, 'inputs: no row is there'),
-        (rows(0), {}, r'inputs\[0\]: has the shape \[0, 2\]; \[T, 2\] with at least one step'),
+        (rows(0), {}, r'inputs\[0\]: has no step'),
+        ([[[1.0], [1.0, 2.0]]], {}, r'inputs\[0\]: is no array'),
+        ([1.0, 2.0], {'lengths': [1, 1]}, r'lengths\[0\]=1: the row has 0 steps'),
+        (rows(5), {'labels': [[1], [1, 2]]}, 'labels: is no array'),
+        (rows(30), {'anchors': [[9, 9]]}, 'anchors: is list; arrays by name are needed'),
         ([np.zeros([4, 3])], {}, r'inputs\[0\]: has the shape \[4, 3\]'),
         ([np.zeros([4])], {}, r'inputs\[0\]: has the shape \[4\]'),
         ([np.zeros([4, 2], int)], {}, r'inputs\[0\]: holds int64; convert it to floats'),
@@ -125,15 +129,30 @@ def test_anchors_without_a_loss_are_refused():
 @pytest.mark.parametrize(
     ('sequences', 'names', 'words'),
     [
-        ([], ['a'], 'sequences: none are given'),
+        ([], ['a'], 'sequences: no row is there'),
+        (None, ['a'], 'sequences: no row is there'),
+        (rows(3), 2, 'a list of different names'),
+        (rows(3), [0, 1], 'a list of different names'),
         ([np.zeros([3, 2], int)], ['a'], 'the first one is int64 of shape'),
         ([np.zeros([3])], ['a'], 'the first one is float64 of shape'),
         (rows(3), [], 'a list of different names'),
         (rows(3), 'ab', 'a list of different names'),
         (rows(3), ['a', 'a'], 'a list of different names'),
-        ([*rows(3), np.zeros([3, 1])], ['a'], r'inputs\[1\]: has the shape \[3, 1\]'),
+        ([*rows(3), np.zeros([3, 1])], ['a'], r'sequences\[1\]: has the shape \[3, 1\]'),
     ],
 )
 def test_refuses_to_describe(sequences, names, words):
     with pytest.raises(LonghaulError, match=words):
         own.describe(sequences, names)
+
+
+@pytest.mark.parametrize('steps', [0, -1, 2.5])
+def test_segments_have_steps(steps):
+    with pytest.raises(LonghaulError, match='segment_steps'):
+        own.describe(rows(3), ['a'], segment_steps=steps)
+
+
+def test_sequences_may_come_one_by_one():
+    found = own.describe((row for row in rows(5, 9)), np.array(['a', 'b']))
+    assert found.info.class_names == ('a', 'b')
+    assert (found.info.segment_steps, found.steps_per_epoch(1)) == (9, 2)
