@@ -12,7 +12,9 @@ from trainer.models.objective import Objective
 from trainer.models.protocol import Model
 from trainer.monitoring.figures import new_figure, pixels_of
 from trainer.monitoring.memory_curve import (
+    FEWEST_ROWS,
     MOST_ROWS,
+    POINTS,
     MemoryCurve,
     memory_curve,
     probed_distances,
@@ -21,9 +23,6 @@ from trainer.monitoring.state_use import advice, gradient_norms, state_use
 
 # The most stored values that a probe reads, over all sequences.
 _MOST_VALUES = 1 << 27
-_FEWEST_ROWS = 20
-# Points of a memory curve.
-_POINTS = 16
 
 States = list[tuple[np.ndarray, np.ndarray]]
 
@@ -50,12 +49,12 @@ def probe(split: SplitInput, states: States) -> MemoryCurve | None:
     values = split.info.spec.channels * int(lengths.max(initial=1))
     most = min(MOST_ROWS, _MOST_VALUES // values)
     kept = np.flatnonzero(lengths >= longest)[:most]
-    if len(kept) < _FEWEST_ROWS:
+    if len(kept) < FEWEST_ROWS:
         return None
     inputs = split.read(rows[kept].astype(np.int64))['inputs']
     distances = probed_distances(longest)
     past = inputs[:, inputs.shape[1] - distances]
-    return memory_curve(encoded[kept], past, distances, pooled=-(-len(distances) // _POINTS))
+    return memory_curve(encoded[kept], past, distances, pooled=-(-len(distances) // POINTS))
 
 
 def curve_json(curve: MemoryCurve | None) -> dict[str, Any] | None:

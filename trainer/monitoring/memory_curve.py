@@ -9,8 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.format.errors import LonghaulError
+
 # The most sequences: probes are fitted to one half and judged by the other.
 MOST_ROWS = 2_000
+# Fewer sequences are no measurement.
+FEWEST_ROWS = 20
+# A curve has about this many points.
+POINTS = 16
 _DISTANCES = 48
 # A probe tells apart this many tokens, the most frequent ones; all others are one more class.
 _TOKENS = 63
@@ -51,7 +57,16 @@ def memory_curve(
       distances: int [N], ascending.
       pooled: how many neighbouring distances share a point of the curve. A single step may hardly
         vary, and then its share means little.
+
+    Raises:
+      LonghaulError: for shapes that do not fit each other, or fewer than two sequences.
     """
+    fits = states.ndim == 2 and past.ndim in (2, 3) and len(states) >= 2
+    if not fits or past.shape[:2] != (len(states), len(distances)):
+        raise LonghaulError(
+            f'states, past: have the shapes {list(states.shape)} and {list(past.shape)} for '
+            f'{len(distances)} distances; [n, U] and [n, N, C] or [n, N] are needed, n >= 2'
+        )
     half = len(states) // 2
     targets = _one_hot(past) if past.ndim == 2 else past.astype(np.float64)
     n, count, width = targets.shape

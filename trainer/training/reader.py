@@ -8,13 +8,17 @@ import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
 from trainer.config import Config
+from trainer.data import own_checks
 from trainer.data.own import OwnData
 from trainer.models.protocol import Model
 from trainer.models.stream import Stream
-from trainer.monitoring.memory_curve import MemoryCurve, memory_curve, probed_distances
-
-# Points of a memory curve, and the fewest sequences that it is taken from.
-_POINTS, _FEWEST_ROWS = 16, 20
+from trainer.monitoring.memory_curve import (
+    FEWEST_ROWS,
+    POINTS,
+    MemoryCurve,
+    memory_curve,
+    probed_distances,
+)
 
 
 class Reader:
@@ -82,12 +86,14 @@ class Reader:
         Raises:
           LonghaulError: for rows of another kind, too few, or of different length.
         """
-        rows = [np.asarray(row) for row in inputs]
-        if len(rows) < _FEWEST_ROWS or len({len(row) for row in rows}) > 1:
+        spec = self.data.info.spec
+        rows = own_checks.checked_rows(spec, own_checks.listed('inputs', inputs))
+        lengths = {len(row) for row in rows}
+        if len(rows) < FEWEST_ROWS or len(lengths) > 1:
             raise LonghaulError(
-                f'inputs: {len(rows)} rows of {len({len(row) for row in rows})} lengths; at least '
-                f'{_FEWEST_ROWS} of one length are needed, cut them first'
+                f'inputs: {len(rows)} rows of {len(lengths)} lengths; at least {FEWEST_ROWS} of '
+                'one length are needed, cut them first'
             )
         distances = probed_distances(len(rows[0]))
         states, past = self.states(rows), np.stack(rows)[:, len(rows[0]) - distances]
-        return memory_curve(states, past, distances, pooled=-(-len(distances) // _POINTS))
+        return memory_curve(states, past, distances, pooled=-(-len(distances) // POINTS))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeCV
 
+from pipelines.format.errors import LonghaulError
 from trainer.monitoring import memory_curve as module
 from trainer.monitoring.memory_curve import memory_curve, probed_distances
 
@@ -85,3 +86,11 @@ def test_distances_reach_from_the_last_step_to_the_first():
     far = probed_distances(16_384)
     assert (len(far), far[0], far[-1]) == (48, 1, 16_384)
     assert set(np.diff(far)) == {348, 349}
+
+
+@pytest.mark.parametrize(
+    ('states', 'past'), [((4, 2), (3, 2, 1)), ((4,), (4, 2)), ((1, 2), (1, 2))]
+)
+def test_shapes_that_do_not_fit_are_refused(states, past):
+    with pytest.raises(LonghaulError, match='states, past: have the shapes'):
+        memory_curve(np.zeros(states), np.zeros(past), np.array([1, 2]))
