@@ -1,9 +1,11 @@
 """Runs and configurations for Python programs; `longhaul` re-exports them."""
 
+import os
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from pipelines.format.errors import LonghaulError
 from trainer import bindings
 from trainer.config import Config
 from trainer.data.own import OwnData, info_of
@@ -13,9 +15,11 @@ from trainer.run_dir.operative import check_values
 from trainer.serving import export
 from trainer.training.reader import Reader
 
+Path = str | os.PathLike[str]
+
 
 def load_config(
-    *gin_params: str, gin_files: Sequence[str] = (), records: str | None = None
+    *gin_params: str, gin_files: Sequence[Path] = (), records: Path | None = None
 ) -> Config:
     """The settings of a run.
 
@@ -28,10 +32,21 @@ def load_config(
     Raises:
       LonghaulError: for a missing file, a misspelt name or a value out of range.
     """
-    return bindings.load(gin_files=list(gin_files), gin_params=list(gin_params), records=records)
+    if isinstance(gin_files, str | os.PathLike):
+        raise LonghaulError(f'gin_files={gin_files!r}: a list is needed, as [{gin_files!r}]')
+    others = [binding for binding in gin_params if not isinstance(binding, str)]
+    if others:
+        raise LonghaulError(
+            f"binding {others[0]!r}: texts are needed, one argument each, as 'BATCH_SIZE=64'"
+        )
+    return bindings.load(
+        gin_files=[os.fspath(path) for path in gin_files],
+        gin_params=list(gin_params),
+        records=None if records is None else os.fspath(records),
+    )
 
 
-def load_run(model_dir: str) -> Reader:
+def load_run(model_dir: Path) -> Reader:
     """The model of a run, with the weights that its evaluation and its export use.
 
     Raises:
@@ -46,7 +61,7 @@ def load_run(model_dir: str) -> Reader:
     return Reader(config, OwnData(info_of(spec, class_names)), model)
 
 
-def export_run(model_dir: str, *, tflite: bool = False) -> str:
+def export_run(model_dir: Path, *, tflite: bool = False) -> str:
     """Exports a run as a SavedModel; see `trainer.serving.export.export`.
 
     Returns:
@@ -55,8 +70,10 @@ def export_run(model_dir: str, *, tflite: bool = False) -> str:
     Raises:
       LonghaulError: if there is nothing to export, or these weights are exported already.
     """
-    config = _config_of(ModelDir(model_dir, flag='model_dir'))
-    return export.export(config, model_dir, tflite=tflite, say=lambda _: None)
+    folder = ModelDir(model_dir, flag='model_dir')
+    # It refuses a folder that holds no run.
+    folder.data()
+    return export.export(_config_of(folder), folder.path, tflite=tflite, say=lambda _: None)
 
 
 def _config_of(folder: ModelDir) -> Config:

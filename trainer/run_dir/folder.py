@@ -8,6 +8,7 @@ result.json (the run in one line), report.html (a page about it), export/<versio
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,13 @@ _WITHOUT_DATA = 'the next start of training writes it anew, and compares no reco
 class ModelDir:
     """Names and reads the parts of a run's folder."""
 
-    def __init__(self, path: str, *, flag: str = '--model_dir') -> None:
+    def __init__(self, path: str | os.PathLike[str], *, flag: str = '--model_dir') -> None:
         """Takes the folder, and the argument that names it.
 
         Raises:
           LonghaulError: if TensorFlow cannot keep checkpoints in a folder of this name.
         """
+        path = os.fspath(path)
         refuse_pattern(path, flag=flag)
         self.path, self._flag = path, flag
         # By folder, where the file `checkpoint` names one that cannot be read.

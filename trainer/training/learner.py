@@ -1,6 +1,7 @@
 """A training loop of one's own: the model, its losses and its optimizer, one step at a time."""
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,11 +17,13 @@ from trainer.data.own import OwnData
 from trainer.devices.execution import SCAN, Execution
 from trainer.models.batch import Losses
 from trainer.models.objective import Objective
+from trainer.training import learner_checks
 from trainer.training.lengths import in_steps
 from trainer.training.optimizers import make_optimizer
 from trainer.training.reader import Reader
 from trainer.training.saving import save
 from trainer.training.task import Computed, LonghaulTask
+from trainer.training.warm_start import warm_start
 
 Batch = Mapping[str, Any]
 
@@ -56,13 +59,15 @@ class Learner(Reader):
           LonghaulError: if configuration and data do not fit each other.
         """
         found = OwnData(records.read_info(config.data.records)) if data is None else data
-        examples = found.info.counts['splits'].get('train', 0)
-        config = in_steps(config, steps_per_epoch=examples // config.data.batch_size)
+        learner_checks.check(config, found, own=data is not None)
+        config = in_steps(config, steps_per_epoch=found.steps_per_epoch(config.data.batch_size))
         checks.check(config, found.info)
         self.task = LonghaulTask(
             config, found.info, supervised=supervised, execution=execution, scales=found.scales
         )
         super().__init__(config, found, self.task.build_model())
+        if config.run.warm_start:
+            warm_start(self.model, config.run.warm_start, found.info.spec)
         self.optimizer = make_optimizer(
             config.optimizer, phase_steps=max(1, config.run.train_steps or 0)
         )
@@ -97,14 +102,12 @@ class Learner(Reader):
           dataset: of (inputs, labels) or (inputs, labels, lengths), each of a batch; or of dicts
             with these names.
           training: False: for `evaluate`.
+
+        Raises:
+          LonghaulError: for other elements, and what `batch` refuses.
         """
         for element in dataset:
-            if isinstance(element, Mapping):
-                yield self.batch(**element, training=training)
-                continue
-            inputs, labels, *lengths = element
-            rest = {'lengths': lengths[0]} if lengths else {}
-            yield self.batch(inputs, labels, training=training, **rest)
+            yield self.batch(**learner_checks.named(element), training=training)
 
     def from_records(self, split: str = 'train', *, first_step: int = 0) -> Iterator[Batch]:
         """Batches of the records: those of 'train' without end, every example of others once.
@@ -136,20 +139,21 @@ class Learner(Reader):
 
     def losses(self, batch: Batch) -> Losses:
         """The losses of each row, differentiable: for a step of the caller's own."""
-        return self.objective.losses(self.model, self.task.to_batch(_tensors(batch)))
+        return self.objective.losses(self.model, self.task.to_batch(learner_checks.tensors(batch)))
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Takes a training step.
 
         Returns:
-          'loss', the loss of each part, 'accuracy', 'gradient_norm': means over the batch.
+          'loss', the loss of each part, 'gradient_norm', and 'accuracy' if a row has a label: means
+          over the batch.
 
         Raises:
           LonghaulError: for a batch of another size than `DataConfig.batch_size`.
           FloatingPointError: if the loss or the gradient is not finite, or the loss larger than
             `RunConfig.skip_loss_above`; nothing was changed then.
         """
-        rows = _tensors(batch)
+        rows = learner_checks.tensors(batch)
         size, wanted = len(rows['labels']), self.config.data.batch_size
         if size != wanted:
             raise LonghaulError(
@@ -166,7 +170,11 @@ class Learner(Reader):
         for metric in self._metrics:
             metric.reset_states()
         self._apply(rows, computed)
-        logs = {metric.name: float(metric.result()) for metric in self._metrics}
+        return self._means(self._metrics)
+
+    def _means(self, metrics: list[tf_keras.metrics.Metric]) -> dict[str, float]:
+        """Of what no row has, as the accuracy where no row has a label, there is no mean."""
+        logs = {m.name: float(m.result()) for m in metrics if float(m.count) > 0}
         return logs | self.task.auxiliary_units(logs)
 
     def _computed(self, rows: dict[str, tf.Tensor]) -> Computed:
@@ -178,14 +186,19 @@ class Learner(Reader):
         self.global_step.assign_add(1)
 
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Means over all rows of some batches: the losses and 'accuracy'."""
+        """Means over all rows of some batches: the losses, and 'accuracy' if a row has a label.
+
+        Raises:
+          LonghaulError: if there is no batch.
+        """
         metrics, read = self._evaluation
         for metric in metrics:
             metric.reset_states()
         for batch in batches:
-            read(_tensors(batch))
-        logs = {metric.name: float(metric.result()) for metric in metrics}
-        return logs | self.task.auxiliary_units(logs)
+            read(learner_checks.tensors(batch))
+        if not (means := self._means(metrics)):
+            raise LonghaulError('batches: there is none; what from_dataset gives can be read once')
+        return means
 
     @functools.cached_property
     def _evaluation(self) -> tuple[list[tf_keras.metrics.Metric], Callable]:
@@ -194,7 +207,7 @@ class Learner(Reader):
         read = functools.partial(self.task.validation_step, model=self.model, metrics=metrics)
         return metrics, tf.function(read, autograph=False)
 
-    def save(self, model_dir: str) -> str:
+    def save(self, model_dir: str | os.PathLike[str]) -> str:
         """Saves the run as a folder that `load_run`, `export` and `trainer.main` read.
 
         Raises:
@@ -202,7 +215,3 @@ class Learner(Reader):
         """
         state = {'model': self.model, 'global_step': self.global_step}
         return save(self.config, self.data.info, model_dir, **state)
-
-
-def _tensors(batch: Batch) -> dict[str, tf.Tensor]:
-    return {name: tf.convert_to_tensor(value) for name, value in batch.items()}

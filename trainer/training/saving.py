@@ -1,6 +1,7 @@
 """Saves a model that was trained by a loop of one's own as the folder of a run."""
 
 import dataclasses
+import os
 
 import tensorflow as tf
 
@@ -11,7 +12,9 @@ from trainer.run_dir.files import refusing, write_atomically
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 
 
-def save(config: Config, info: RecordsInfo, model_dir: str, **state: tf.Module) -> str:
+def save(
+    config: Config, info: RecordsInfo, model_dir: str | os.PathLike[str], **state: tf.Module
+) -> str:
     """Writes a checkpoint, and the small files that an export reads.
 
     Args:
@@ -26,7 +29,9 @@ def save(config: Config, info: RecordsInfo, model_dir: str, **state: tf.Module) 
     Raises:
       LonghaulError: if the folder holds another run, or cannot be written to.
     """
-    folder, text = ModelDir(model_dir), bindings_of(config)
+    if not os.fspath(model_dir):
+        raise LonghaulError("model_dir='': names no folder; name one, such as 'runs/own'")
+    folder, text = ModelDir(model_dir, flag='model_dir'), bindings_of(config)
     path = folder / GIN_FILE
     if tf.io.gfile.exists(path):
         with tf.io.gfile.GFile(path) as file:

@@ -9,6 +9,7 @@ from pipelines.format.errors import LonghaulError
 from trainer import loading
 from trainer.data import own
 from trainer.models.stream import Stream
+from trainer.training import learner_checks
 from trainer.training.learner import Learner
 from trainer.training.optimizers import make_optimizer
 from trainer.training.saving import bindings_of
@@ -66,19 +67,96 @@ def test_refusals(digit_records, tmp_path):
     stream = learner.stream()
     with pytest.raises(LonghaulError, match=r'chunk: has the shape \[5\]; \[T, 2\] is needed'):
         stream.read(np.zeros([5], np.float16))
-    with pytest.raises(LonghaulError, match='chunk: holds float32; float16 is needed'):
-        stream.read(waves()[0])
+    with pytest.raises(LonghaulError, match='chunk: holds int64; convert it to floats'):
+        stream.read(np.zeros([5, 2], int))
+    with pytest.raises(LonghaulError, match='chunk: has values that are not finite'):
+        stream.read(np.full([5, 2], np.nan))
     stream.read(np.zeros([0, 2], np.float16))
     assert stream.steps == 0
+    with pytest.raises(LonghaulError, match='inputs: no row is there'):
+        learner.memory_curve(5)
     with pytest.raises(LonghaulError, match='holds no run; train first'):
         loading.load_run(str(tmp_path))
     with pytest.raises(LonghaulError, match="DataConfig.kind='image', but the records"):
         learner_of("DataConfig.kind='image'")
 
 
-def test_a_folder_holds_one_run(tmp_path):
-    folder = str(tmp_path / 'run')
+@pytest.mark.parametrize(
+    ('element', 'words'),
+    [
+        ((waves(),), r'dataset: an element is tuple; \(inputs, labels\)'),
+        (waves(2), 'dataset: an element is ndarray'),
+        ({'inputs': waves(), 'label': [0] * 4}, "dataset: an element is .'inputs', 'label'."),
+        ({'labels': [0] * 4}, "dataset: an element is .'labels'.; .* or a dict"),
+    ],
+)
+def test_elements_of_other_shapes_are_refused(element, words):
+    with pytest.raises(LonghaulError, match=words):
+        learner_checks.named(element)
+
+
+@pytest.mark.parametrize('batch', [(waves(), [0] * 4), {'inputs': waves(), 'labels': [0] * 4}])
+def test_a_batch_that_no_learner_made_is_refused(batch):
+    with pytest.raises(LonghaulError, match='batch: is .* from_records of the Learner'):
+        learner_checks.tensors(batch)
+
+
+@pytest.mark.parametrize(
+    ('params', 'words'),
+    [
+        (['OptimizerConfig.ema_decay=0.9'], 'ema_decay=0.9: a Learner keeps no averages'),
+        (['RunConfig.warm_start="none"'], 'RunConfig.warm_start=none: holds no run'),
+        (
+            ['RunConfig.train_steps=None', 'RunConfig.train_epochs=3', 'DataConfig.batch_size=5'],
+            'RunConfig.train_epochs=3: the data have no batch of 5 rows',
+        ),
+    ],
+)
+def test_no_setting_is_passed_over_in_silence(params, words):
+    with pytest.raises(LonghaulError, match=words):
+        learner_of(*params)
+
+
+def test_data_without_scales_have_no_relative_losses():
+    relative = ('ObjectiveConfig.reconstruction_weight=1.0', 'ObjectiveConfig.relative_losses=True')
+    config = config_of('', *PLAIN, *relative)
+    data = own.OwnData(own.describe(waves(), ['a', 'b']).info)
+    with pytest.raises(LonghaulError, match='the scales of these data are not known'):
+        Learner(config, data)
+    with pytest.raises(LonghaulError, match='data: is ndarray; give what longhaul.describe'):
+        Learner(config, waves())
+
+
+def test_epochs_are_those_of_the_sequences_described():
+    learner = learner_of(
+        'RunConfig.train_steps=None', 'RunConfig.train_epochs=3', 'DataConfig.batch_size=2'
+    )
+    assert learner.config.run.train_steps == 6
+
+
+def test_of_no_row_there_is_no_mean():
     learner = learner_of()
+    with pytest.raises(LonghaulError, match='batches: there is none'):
+        learner.evaluate([])
+    unlabelled = learner.evaluate([learner.batch(waves(), training=False)])
+    assert unlabelled.keys() == {'loss'}
+    half = learner.evaluate([learner.batch(waves(), [1, -1, -1, -1], training=False)])
+    assert half['accuracy'] in (0.0, 1.0)
+
+
+def test_a_stream_takes_what_predict_takes():
+    learner = learner_of()
+    stream = learner.stream()
+    for chunk in np.split(waves(1)[0], 3):
+        stream.read(chunk)
+    np.testing.assert_allclose(stream.probabilities(), learner.predict(waves(1))[0], rtol=1e-5)
+
+
+def test_a_folder_holds_one_run(tmp_path):
+    folder = tmp_path / 'run'
+    learner = learner_of()
+    with pytest.raises(LonghaulError, match="model_dir='': names no folder"):
+        learner.save('')
     learner.save(folder)
     learner.model.embedding.assign_add(tf.ones_like(learner.model.embedding))
     learner.save(folder)
