@@ -45,9 +45,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         names = ('lstm', 'gru', 'transformer')
         require(self, 'architecture', self.architecture in names, f'one of {names} is needed')
-        names = ('embedding', 'hidden', 'head', 'readout', 'transformer_inner')
+        widths = ('embedding', 'hidden', 'head', 'readout', 'transformer_inner')
         # TensorFlow counts the columns of a matrix, four times the width, with 32 bits.
-        require_counts(self, least={f'{name}_units': 1 for name in names}, most=1 << 24)
+        require_counts(self, least={f'{name}_units': 1 for name in widths}, most=1 << 24)
         require_counts(self, least={'transformer_layers': 1, 'transformer_heads': 1})
         require_range(self, 'dropconnect_rate', 0, 0.99)
         if self.chrono_steps is not None:

@@ -78,7 +78,8 @@ def _rates(flags: argparse.Namespace) -> int:
     )
     found = rates.range_test(config, low=flags.low, high=flags.high, steps=flags.steps)
     print(found)
-    print(f'the loss falls fastest at {found.steepest:.1e}: try --gin_param="LEARNING_RATE=..."')
+    rate = f'{found.steepest:.1e}'
+    print(f'the loss falls fastest at {rate}: try --gin_param="LEARNING_RATE={rate}"')
     return 0
 
 

@@ -138,8 +138,15 @@ class Learner(Reader):
         return self.task.objective
 
     def losses(self, batch: Batch) -> Losses:
-        """The losses of each row, differentiable: for a step of the caller's own."""
-        return self.objective.losses(self.model, self.task.to_batch(learner_checks.tensors(batch)))
+        """The losses of each row, differentiable: for a step of the caller's own.
+
+        DropConnect and the batches depend on `global_step`: add 1 to it after each such step.
+
+        Raises:
+          LonghaulError: if no `Learner` has made the batch.
+        """
+        rows = self.task.to_batch(learner_checks.tensors(batch))
+        return self.objective.losses(self.model, rows, self.task.mask(self.model, self.global_step))
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Takes a training step.

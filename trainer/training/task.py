@@ -216,10 +216,7 @@ class LonghaulTask(base_task.Task):
         Returns:
           The losses of each row, and the gradients of their share of the global batch's loss.
         """
-        mask = model.classifier.dropconnect_mask(
-            self.config.model.dropconnect_rate, self.config.run.seed, step
-        )
-
+        mask = self.mask(model, step)
         mixed = self.config.run.precision == 'mixed_bfloat16'
         accumulated = self.config.data.accumulation_steps
 
@@ -245,6 +242,11 @@ class LonghaulTask(base_task.Task):
         parts = self.parts(inputs, accumulated=accumulated)
         losses, gradients = zip(*(part(rows, mask) for rows in parts), strict=True)
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
+
+    def mask(self, model: Model, step: tf.Tensor) -> tf.Tensor | None:
+        """The DropConnect mask of a step, the same in all replicas; None: nothing is dropped."""
+        rate, seed = self.config.model.dropconnect_rate, self.config.run.seed
+        return model.classifier.dropconnect_mask(rate, seed, step)
 
     def on_path(self, function: Callable) -> Callable:
         """The function, reading sequences on this execution's path, and compiled if the path is."""
