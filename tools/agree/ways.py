@@ -74,6 +74,8 @@ def _asking(ask: Callable[[list[bytes]], dict[str, np.ndarray]], flag: str) -> W
         """Asks the server; a refusal names the flag of this tool, not that of tools.query."""
         try:
             return ask(_raw(batch)).get('probabilities', np.zeros([0]))
+        except RefusedRequest:
+            raise
         except LonghaulError as error:
             raise LonghaulError(str(error).replace('--server=', flag, 1)) from error
 

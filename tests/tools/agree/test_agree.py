@@ -292,3 +292,11 @@ def test_a_raw_item_is_decoded_to_the_stored_steps(kind):
     values[steps - spec.trailing_steps :] = 0
     raw = examples.raw_item(values, spec)
     np.testing.assert_array_equal(sequences.decode(tf.constant(raw), spec), values)
+
+
+def test_a_server_s_refusal_stays_one():
+    def ask(items):
+        raise RefusedRequest('too large')
+
+    with pytest.raises(RefusedRequest, match='too large'):
+        ways._asking(ask, '--rest=')([])
