@@ -103,6 +103,7 @@ async def serving(
 
 
 def _limits(options: Options) -> Limits:
+    token = options.token()
     return Limits(
         body_bytes=options.max_body_bytes,
         items=options.max_items,
@@ -111,7 +112,8 @@ def _limits(options: Options) -> Limits:
         seconds=options.request_timeout,
         streams=options.max_streams,
         stream_seconds=options.stream_timeout,
-        token=options.token(),
+        local=not options.open and not token,
+        token=token,
     )
 
 
