@@ -1,6 +1,7 @@
 """What the page asks the server for."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,10 @@ from starlette.routing import Route
 from tools.serve.core import Core, Which
 from tools.serve.page.reading import MOST_POINTS, read, values
 from tools.serve.page.recalling import first_of, recall, state_of
-from tools.serve.refusal import Refusal, invalid
+from tools.serve.refusal import Refusal, invalid, too_late
+
+# Of the time for a request: the guard would cut an answer off that takes all of it.
+_SHARE = 0.9
 
 
 class PageApi:
@@ -64,9 +68,12 @@ class PageApi:
 
     async def _lines(self, which: Which, item: bytes, points: int) -> AsyncIterator[str]:
         with self._core.metrics.watch('rest', 'page'), self._core.held(which) as version:
-            begun = False
+            most, begun = _SHARE * self._core.limits.seconds, False
+            end = time.monotonic() + most
             try:
                 async for line in read(self._core, version, item, points=points):
+                    if begun and time.monotonic() > end:
+                        raise too_late(f'no answer within {most:g} s; send less at once')
                     yield json.dumps(line) + '\n'
                     begun = True
             except Refusal as refused:

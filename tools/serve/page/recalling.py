@@ -90,7 +90,7 @@ def _step_of(first: list[Any] | None, spec: SequenceSpec) -> np.ndarray:
         if not np.isfinite(found).all() or (spec.dtype != 'float16' and found.min() < 0):
             raise ValueError
         return found.astype(spec.dtype)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise invalid('first: the values of one step are needed') from error
 
 

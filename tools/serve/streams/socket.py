@@ -48,7 +48,7 @@ class StreamSocket:
             try:
                 await self._serve(socket)
             except Refusal as refused:
-                await socket.send_json({'error': refused.message, 'code': refused.http})
+                await _send(socket, {'error': refused.message, 'code': refused.http})
                 await socket.close(_AGAIN if refused.http == 429 else _POLICY)
             except TimeoutError:
                 await socket.close(_POLICY, 'nothing came in time')
@@ -62,7 +62,7 @@ class StreamSocket:
         session = await self._session(head)
         with self._sessions.using(session):
             greeting = {'session': session.name, 'version': session.version.number}
-            await socket.send_json(greeting | {'steps': session.steps})
+            await _send(socket, greeting | {'steps': session.steps})
             await self._chunks(socket, session, silent=bool(head.get('silent')))
 
     async def _session(self, head: dict[str, Any]) -> Session:
@@ -93,7 +93,7 @@ class StreamSocket:
             else:
                 raise invalid('op: classify or end is needed')
             answer = await self._answer(session) if wanted else {}
-            await socket.send_json({'steps': session.steps} | answer)
+            await _send(socket, {'steps': session.steps} | answer)
 
     async def _read(self, session: Session, message: bytes) -> None:
         spec = session.version.model.spec
@@ -103,7 +103,9 @@ class StreamSocket:
         for begin in range(0, len(steps), _STEPS):
             chunk = steps[np.newaxis, begin : begin + _STEPS]
             with self._core.gate.entered():
-                session.state = await advance(self._core, session.version, session.state, chunk)
+                state = await advance(self._core, session.version, session.state, chunk)
+            # A row of a batch would keep all of the batch.
+            session.state = {name: array.copy() for name, array in state.items()}
             session.steps += chunk.shape[1]
             self._core.metrics.steps.inc(chunk.shape[1])
         session.rest = rest
@@ -115,6 +117,11 @@ class StreamSocket:
             'class_name': found['class_name'][0].decode('utf-8', 'replace'),
             'probabilities': found['probabilities'][0].tolist(),
         }
+
+
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    # Starlette's own `send_json` fails on halves of surrogate pairs, which JSON may hold.
+    await socket.send_text(json.dumps(message))
 
 
 async def _receive(socket: WebSocket) -> bytes | str:
