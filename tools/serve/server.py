@@ -157,6 +157,8 @@ async def _http(
         proxy_headers=False,
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,
+        # While a long chunk is read, an answer to a ping waits behind the next one.
+        ws_ping_timeout=None,
         limit_concurrency=options.max_requests + options.max_streams + _IDLE_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
     )
