@@ -13,6 +13,7 @@ from tools.serve.core import Core, Which
 from tools.serve.page.reading import MOST_POINTS, read, values
 from tools.serve.page.recalling import first_of, recall, state_of
 from tools.serve.refusal import Refusal, invalid, too_late
+from tools.serve.rest.decoding import json_object
 
 # Of the time for a request: the guard would cut an answer off that takes all of it.
 _SHARE = 0.9
@@ -83,7 +84,7 @@ class PageApi:
 
     async def _recall(self, request: Request) -> Response:
         """What a state holds of the steps before it."""
-        body = _object(await request.body())
+        body = json_object(await request.body())
         with self._core.metrics.watch('rest', 'page'), self._core.held(self._which(request)) as v:
             if 'recall' not in v.model.signatures:
                 raise invalid('recall: the model recalls nothing; export an r-LSTM')
@@ -110,16 +111,6 @@ def _whole(request: Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise invalid(f'{name}: a whole number is needed')
     return int(text)
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(found, dict):
-        raise invalid('JSON Value is not an object')
-    return found
 
 
 def _count(body: dict[str, Any], name: str) -> int:

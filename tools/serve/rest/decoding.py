@@ -38,13 +38,7 @@ def parse(data: bytes, signatures: Signatures) -> Body:
     Raises:
       Refusal: for anything else.
     """
-    try:
-        # Decoded here: Python's parser would also take UTF-16.
-        asked = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(asked, dict):
-        raise invalid('JSON Value is not an object')
+    asked = json_object(data)
     name = asked.get('signature_name', '')
     name = 'serving_default' if name == '' else name
     if not isinstance(name, str) or name not in signatures:
@@ -55,6 +49,22 @@ def parse(data: bytes, signatures: Signatures) -> Body:
     if 'instances' in asked:
         return Body(name, _from_rows(asked['instances'], kinds), True)
     return Body(name, _from_columns(asked['inputs'], kinds), False)
+
+
+def json_object(data: bytes | str) -> dict[str, Any]:
+    """Parses a JSON object.
+
+    Raises:
+      Refusal: for anything else.
+    """
+    try:
+        # Decoded here: Python's parser would also take UTF-16.
+        found = json.loads(data if isinstance(data, str) else data.decode())
+    except (ValueError, RecursionError) as error:
+        raise invalid(f'JSON Parse error: {error}') from error
+    if not isinstance(found, dict):
+        raise invalid('JSON Value is not an object')
+    return found
 
 
 def _from_columns(values: Any, kinds: _Kinds) -> Arrays:

@@ -20,6 +20,7 @@ from tools.serve.core import Core, Which
 from tools.serve.guard import check
 from tools.serve.page.reading import advance
 from tools.serve.refusal import Refusal, invalid
+from tools.serve.rest.decoding import json_object
 from tools.serve.streams.sessions import Session, Sessions
 from tools.serve.streams.steps import steps_of
 
@@ -55,7 +56,7 @@ class StreamSocket:
 
     async def _serve(self, socket: WebSocket) -> None:
         async with asyncio.timeout(_HEAD_SECONDS):
-            head = _head(await _receive(socket))
+            head = json_object(await _receive(socket))
         token = head.get('token', '')
         sent = f'Bearer {token}' if token else socket.headers.get('authorization', '')
         self._core.limits.check_token(sent)
@@ -84,7 +85,7 @@ class StreamSocket:
             if isinstance(message, bytes):
                 await self._read(session, message)
                 wanted = not silent
-            elif (op := _head(message).get('op')) == 'end':
+            elif (op := json_object(message).get('op')) == 'end':
                 self._sessions.end(session)
                 await socket.close()
                 return
@@ -135,16 +136,6 @@ async def _receive(socket: WebSocket) -> bytes | str:
         raise WebSocketDisconnect(message.get('code', 1005))
     data: bytes | str | None = message.get('bytes')
     return message.get('text', '') if data is None else data
-
-
-def _head(message: bytes | str) -> dict[str, Any]:
-    try:
-        found = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(found, dict):
-        raise invalid('JSON Value is not an object')
-    return found
 
 
 def _which(head: dict[str, Any], default: str) -> Which:
