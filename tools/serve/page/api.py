@@ -15,9 +15,6 @@ from tools.serve.page.recalling import first_of, recall, state_of
 from tools.serve.refusal import Refusal, invalid, too_late
 from tools.serve.rest.decoding import json_object
 
-# Of the time for a request: the guard would cut an answer off that takes all of it.
-_SHARE = 0.9
-
 
 class PageApi:
     """Endpoints below /page.
@@ -53,10 +50,11 @@ class PageApi:
 
     async def _read(self, request: Request) -> Response:
         """Reads the item in the body; answers a line of JSON for each point of its sequence."""
+        end = time.monotonic() + self._core.limits.seconds
         which, points = self._which(request), _whole(request, 'points', MOST_POINTS)
         if not 1 <= points <= MOST_POINTS:
             raise invalid(f'points: 1 to {MOST_POINTS} are allowed, got {points}')
-        lines = self._lines(which, await request.body(), points)
+        lines = self._lines(which, await request.body(), points, end)
         # Refusals of the first line still have a status code of their own.
         first = await anext(lines)
 
@@ -67,16 +65,19 @@ class PageApi:
 
         return StreamingResponse(all_lines(), media_type='application/x-ndjson')
 
-    async def _lines(self, which: Which, item: bytes, points: int) -> AsyncIterator[str]:
+    async def _lines(
+        self, which: Which, item: bytes, points: int, end: float
+    ) -> AsyncIterator[str]:
         with self._core.metrics.watch('rest', 'page'), self._core.held(which) as version:
-            most, begun = _SHARE * self._core.limits.seconds, False
-            end = time.monotonic() + most
+            begun, last = False, time.monotonic()
             try:
                 async for line in read(self._core, version, item, points=points):
-                    if begun and time.monotonic() > end:
-                        raise too_late(f'no answer within {most:g} s; send less at once')
+                    now = time.monotonic()
+                    # The guard would cut the answer off in the middle of the next point.
+                    if begun and now + 2 * (now - last) > end:
+                        raise too_late('the time is over (--request_timeout); send less at once')
                     yield json.dumps(line) + '\n'
-                    begun = True
+                    begun, last = True, now
             except Refusal as refused:
                 if not begun:
                     raise
