@@ -14,3 +14,10 @@ def one_line(message: object) -> str:
     """Makes a server's text fit for a terminal: one line of 300 characters at most."""
     shown = ''.join(c if c.isprintable() else ' ' for c in str(message))
     return ' '.join(shown.split())[:300]
+
+
+def no_token(server: str, said: str) -> LonghaulError:
+    """What a command says if a server wants another token: it would refuse every item."""
+    return LonghaulError(
+        f'--token_file: {server} refuses the token ({said}); name the file with its token'
+    )

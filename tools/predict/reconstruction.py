@@ -4,15 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.format.anchors import shortened
-from pipelines.format.spec import SequenceSpec
+from tools import recalling
 from tools.items.refused import RefusedRequest
 from tools.predict.model import ExportedModel
-
-# Steps that a readout is asked for; of a longer sequence, the last ones.
-_MOST_STEPS = 65_536
-# Outputs of one call, for each of which a readout holds some hundred floats.
-_OUTPUTS = 1 << 19
 
 
 class Reconstruction(NamedTuple):
@@ -47,41 +41,12 @@ def reconstruct(model: ExportedModel, item: bytes) -> Reconstruction:
     state = {k: v for k, v in model.call('encode', data=data).items() if k != 'readable'}
     length = int(decoded['lengths'][0])
     truth = decoded['inputs'][0, : length - model.spec.trailing_steps]
+    begin = recalling.first_of(model.recall_inputs, model.about, end=len(truth))
     if 'distances' in model.recall_inputs:
-        return _read_out(model, state, truth, length)
-    return _decode(model, state, truth, length)
-
-
-def _read_out(
-    model: ExportedModel, state: dict[str, np.ndarray], truth: np.ndarray, length: int
-) -> Reconstruction:
-    begin = max(0, len(truth) - _MOST_STEPS)
-    # The last step that was read lies at distance 1.
-    distances = length - np.arange(begin, len(truth), dtype=np.int32)
-    size = max(1, _OUTPUTS // _outputs_of_a_step(model.spec))
-    said = [
-        model.call('recall', distances=distances[i : i + size], **state)['values'][0]
-        for i in range(0, len(distances), size)
-    ]
-    return Reconstruction(truth, np.concatenate([truth[:begin], *said]), begin)
-
-
-def _outputs_of_a_step(spec: SequenceSpec) -> int:
-    """Counts the outputs of a step at most: a logit for each id, or 256 for each channel."""
-    return spec.vocabulary_size or 256 * spec.channels
-
-
-def _decode(
-    model: ExportedModel, state: dict[str, np.ndarray], truth: np.ndarray, length: int
-) -> Reconstruction:
-    wanted = int(shortened(model.about['auxiliary_steps'], len(truth)))
-    begin = len(truth) - wanted
-    asked: dict[str, np.ndarray | np.generic] = {
-        'first': truth[np.newaxis, begin],
-        'steps': np.int32(max(1, wanted - 1)),
-    }
-    if 'distance' in model.recall_inputs:
-        asked['distance'] = np.int32(length - begin)
-    said = model.call('recall', **asked, **state)['values'][0]
-    guess = np.concatenate([truth[: begin + 1], said[: wanted - 1]])
-    return Reconstruction(truth, guess, begin)
+        pieces = recalling.distances(model.spec, begin=begin, end=len(truth), read=length)
+        said = [model.call('recall', distances=piece, **state)['values'][0] for piece in pieces]
+        return Reconstruction(truth, np.concatenate([truth[:begin], *said]), begin)
+    first = truth[np.newaxis, begin]
+    asked = recalling.start(model.recall_inputs, first, begin=begin, end=len(truth), read=length)
+    values = model.call('recall', **asked, **state)['values'][0][: len(truth) - begin - 1]
+    return Reconstruction(truth, np.concatenate([truth[: begin + 1], values]), begin)

@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 
 from pipelines.format.errors import LonghaulError, first_line
-from tools.items.refused import RefusedRequest, one_line
+from tools.items.refused import RefusedRequest, no_token, one_line
 from trainer.serving import wire
 
 _METHOD = '/tensorflow.serving.PredictionService/Predict'
@@ -78,6 +78,8 @@ def _ours(error: grpc.RpcError, server: str, model: str) -> Exception:
         return LonghaulError(
             f'--model={model}: {server} does not serve it ({details}); name one that it serves'
         )
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return no_token(server, details)
     if code is grpc.StatusCode.INTERNAL:
         return LonghaulError(
             f'--server={server}: its answer is none of TensorFlow Serving ({details}); check host '

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.format.errors import LonghaulError, first_line
-from tools.items.refused import RefusedRequest, one_line
+from tools.items.refused import RefusedRequest, no_token, one_line
 
 # What proxies say, and servers that are about to stop.
 _UNREACHABLE = (502, 503, 504)
@@ -73,6 +73,8 @@ def _ours(error: urllib.error.HTTPError, server: str, model: str) -> Exception:
         said = one_line(error.reason)
     if error.code in _UNREACHABLE:
         return _no_answer(server, f'{error.code}: {said}')
+    if error.code == 401:
+        return no_token(server, said)
     if error.code == 404:
         return LonghaulError(
             f'--model={model}: {server} does not serve it ({said}); name one that it serves'

@@ -9,8 +9,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tools.serve.models.loaded import Arrays, LoadedModel
 from tools.serve.models.version import Version
 
-# Items of one size class differ by less than this factor. All rows of a batch are as long as the
-# longest: a short text would wait for the long one that it is joined with.
+# Items of one size class differ by less than 2 to this power. All rows of a batch are as long as
+# the longest: a short text would wait for the long one that it is joined with.
 _BITS = 2
 _SMALL_BYTES = 1 << 10
 

@@ -44,6 +44,7 @@ def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple
     limits = core.limits
     server = grpc.server(
         ThreadPoolExecutor(limits.requests, thread_name_prefix='grpc'),
+        interceptors=[_Token(core)],
         maximum_concurrent_rpcs=limits.requests,
         options=[
             ('grpc.max_receive_message_length', limits.body_bytes),
@@ -66,6 +67,25 @@ def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple
     return server, port
 
 
+class _Token(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls without the token, of every method, before their messages are parsed."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        sent = dict(details.invocation_metadata).get('authorization', '')
+        try:
+            self._core.limits.check_token(sent if isinstance(sent, str) else '')
+        except Refusal as refused:
+            self._core.metrics.finished('grpc', 'none', refused.code.name, 0.0)
+            code, message = refused.code, refused.message
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: context.abort(code, message)
+            )
+        return continuation(details)
+
+
 class _Bridge:
     """Answers in the event loop what gRPC's threads are asked."""
 
@@ -78,8 +98,6 @@ class _Bridge:
         """Calls `work(request, context)` in this thread; refusals become gRPC's codes."""
         try:
             with self._core.metrics.watch('grpc', method):
-                sent = dict(context.invocation_metadata()).get('authorization', '')
-                self._core.limits.check_token(sent if isinstance(sent, str) else '')
                 return work(request, context)
         except Refusal as refused:
             return context.abort(refused.code, refused.message)

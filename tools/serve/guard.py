@@ -4,9 +4,12 @@ Written for ASGI itself: it sees bodies as they come, and ends a request whose b
 """
 
 import asyncio
+import contextlib
+import ipaddress
 import json
 import logging
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -45,13 +48,9 @@ class Guard:
         Raises:
           Refusal: if it is not answered.
         """
-        check(request.scope, self._core)
-        if request.scope['path'] in _ALWAYS:
-            await self._app(request.scope, request.receive, request.send)
-            return
         limits = self._core.limits
         try:
-            with self._core.gate.entered():
+            with self._admitted(request.scope):
                 async with asyncio.timeout(limits.seconds):
                     await self._app(request.scope, request.receive, request.send)
         except TimeoutError as error:
@@ -62,6 +61,18 @@ class Guard:
                     http=408,
                 ) from error
             raise too_late(f'no answer within {limits.seconds:g} s; send less at once') from error
+
+    @contextlib.contextmanager
+    def _admitted(self, scope: Scope) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                check(scope, self._core)
+                if scope['path'] not in _ALWAYS:
+                    stack.enter_context(self._core.gate.entered())
+            except Refusal as refused:
+                self._core.metrics.finished('rest', 'none', str(refused.http), 0.0)
+                raise
+            yield
 
     def hold(self, size: int) -> None:
         """Counts bytes of bodies in memory.
@@ -130,8 +141,10 @@ class _Request:
         await self._send(message)
 
     async def _refuse(self, refused: Refusal) -> None:
-        if self._begun:  # The connection closes in the middle of the answer: it is no whole one.
-            raise refused
+        if (
+            self._begun
+        ):  # uvicorn closes the connection: the client sees that it is no whole answer.
+            return
         data = json.dumps({'error': refused.message}).encode()
         headers: list[tuple[bytes, bytes]] = [
             (b'content-type', b'application/json'),
@@ -149,14 +162,33 @@ class _Request:
 def check(scope: Any, core: Core) -> None:
     """Refuses requests of other sites' pages, and those without the token.
 
+    A site can let its name stand for this machine: its page would then ask as one of ours.
+
     Raises:
       Refusal: 403 or 401.
     """
     headers = Headers(scope=scope)
-    origin = headers.get('origin')
-    if origin is not None and urllib.parse.urlsplit(origin).netloc != headers.get('host'):
+    host, origin = headers.get('host', ''), headers.get('origin')
+    if origin is not None and origin.partition('://')[2] != host:
         raise Refusal(
             grpc.StatusCode.PERMISSION_DENIED, f'a page of {origin[:200]} may not ask this server'
         )
+    if core.limits.local and not _is_here(host):
+        raise Refusal(
+            grpc.StatusCode.PERMISSION_DENIED,
+            f'{host[:200]} is no name of this machine; ask localhost, or serve with --open or '
+            '--token_file',
+        )
     if scope['type'] == 'http' and scope['path'] not in OPEN:
         core.limits.check_token(headers.get('authorization', ''))
+
+
+def _is_here(host: str) -> bool:
+    """Whether HOST[:PORT] is an address, or localhost: what no other site's name can be."""
+    try:
+        name = urllib.parse.urlsplit(f'//{host}').hostname or 'localhost'
+        if name == 'localhost' or name.endswith('.localhost'):
+            return True
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

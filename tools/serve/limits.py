@@ -23,6 +23,7 @@ class Limits:
       seconds: for a request, from its first byte to its answer.
       streams: sessions that are kept.
       stream_seconds: after which an idle session ends.
+      local: whether clients must name this machine by its address, or as localhost.
       token: that clients must send; '' for none.
     """
 
@@ -33,6 +34,7 @@ class Limits:
     seconds: float
     streams: int
     stream_seconds: float
+    local: bool = False
     token: str = dataclasses.field(default='', repr=False)
 
     def check(self, inputs: Arrays) -> None:
@@ -42,10 +44,12 @@ class Limits:
           Refusal: 400, with the flag that sets the limit.
         """
         for name, array in inputs.items():
-            if array.ndim and len(array) > self.items:
+            # Texts are counted along all axes: each one is looked at here.
+            count = array.size if array.dtype == object else len(array) if array.ndim else 1
+            if count > self.items:
                 raise invalid(
                     f'{name}: at most {self.items} items are allowed in a request '
-                    f'(--max_items), got {len(array)}'
+                    f'(--max_items), got {count}'
                 )
             if array.dtype == object:
                 self.check_item(max((len(item) for item in array.ravel()), default=0), name)

@@ -60,7 +60,7 @@ class Metrics:
 
         Args:
           protocol: 'grpc' or 'rest'.
-          method: of the API; never a text of a client's.
+          method: of the API, or 'none'; never a text of a client's.
           code: that was answered.
           seconds: that it took.
         """
@@ -85,11 +85,12 @@ class Watch:
     """See `Metrics.watch`.
 
     Attributes:
+      method: of the API, to be counted.
       code: to be counted; that of a Refusal is known by itself.
     """
 
     def __init__(self, metrics: Metrics, protocol: str, method: str) -> None:
-        self._metrics, self._protocol, self._method = metrics, protocol, method
+        self._metrics, self._protocol, self.method = metrics, protocol, method
         self.code = 'OK' if protocol == 'grpc' else '200'
 
     def __enter__(self) -> 'Watch':
@@ -109,4 +110,4 @@ class Watch:
             self.code = 'ERROR'
         self._metrics.running.dec()
         seconds = time.perf_counter() - self._begun
-        self._metrics.finished(self._protocol, self._method, self.code, seconds)
+        self._metrics.finished(self._protocol, self.method, self.code, seconds)

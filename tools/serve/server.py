@@ -103,6 +103,7 @@ async def serving(
 
 
 def _limits(options: Options) -> Limits:
+    token = options.token()
     return Limits(
         body_bytes=options.max_body_bytes,
         items=options.max_items,
@@ -111,7 +112,8 @@ def _limits(options: Options) -> Limits:
         seconds=options.request_timeout,
         streams=options.max_streams,
         stream_seconds=options.stream_timeout,
-        token=options.token(),
+        local=not options.open and not token,
+        token=token,
     )
 
 
@@ -155,6 +157,8 @@ async def _http(
         proxy_headers=False,
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,
+        # While a long chunk is read, an answer to a ping waits behind the next one.
+        ws_ping_timeout=None,
         limit_concurrency=options.max_requests + options.max_streams + _IDLE_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
     )

@@ -11,7 +11,7 @@ from tools.serve.refusal import invalid
 
 # Bytes of one tensor. A message of a few bytes can claim any shape: its last value stands for all
 # that follow.
-MAX_BYTES, _POINTER = 1 << 28, 8
+MAX_BYTES, _TEXT = 1 << 28, 1 << 8
 
 
 def to_arrays(protos: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -29,7 +29,7 @@ def _array(name: str, proto: Any) -> np.ndarray:
         sizes = [dim.size for dim in proto.tensor_shape.dim]
         if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
             raise ValueError(f'shape {sizes} is not known')
-        if math.prod(sizes) * max(kind.size, _POINTER) > MAX_BYTES:
+        if math.prod(sizes) * (_TEXT if kind == tf.string else max(kind.size, 8)) > MAX_BYTES:
             raise ValueError(f'shape {sizes}: more than {MAX_BYTES} bytes')
         array: np.ndarray = tf.make_ndarray(proto)
     except (ValueError, TypeError, KeyError) as error:

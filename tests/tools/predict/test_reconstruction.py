@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tools.predict import reconstruction
+from tools import recalling
 from tools.predict.model import ExportedModel
 from tools.predict.reconstruction import reconstruct
 
@@ -44,7 +44,7 @@ def asked(model, monkeypatch):
 def test_a_readout_says_all_steps_from_the_state_behind_the_tail(
     model, monkeypatch, outputs, calls
 ):
-    monkeypatch.setattr(reconstruction, '_OUTPUTS', outputs)
+    monkeypatch.setattr(recalling, '_OUTPUTS', outputs)
     questions = asked(model['readout'], monkeypatch)
     truth, guess, begin = reconstruct(model['readout'], item())
     assert begin == 0
@@ -62,7 +62,7 @@ def test_a_readout_says_all_steps_from_the_state_behind_the_tail(
 
 def test_a_readout_is_asked_about_the_last_steps_of_what_is_long(model, monkeypatch):
     whole = reconstruct(model['readout'], item())
-    monkeypatch.setattr(reconstruction, '_MOST_STEPS', 7)
+    monkeypatch.setattr(recalling, '_MOST_STEPS', 7)
     truth, guess, begin = reconstruct(model['readout'], item())
     assert begin == 29
     np.testing.assert_array_equal(truth, whole.truth)

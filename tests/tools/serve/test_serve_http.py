@@ -87,9 +87,9 @@ def test_tools_query_sends_the_token(strict, tmp_path, capsys, rest):
     place = ['--rest', f'--server={strict.rest}'] if rest else [f'--server={strict.grpc}']
     asked = [tmp_path / 'text', '--model=bytes', *place]
     assert typed(query, capsys, *asked, f'--token_file={tmp_path / "token"}').code == 0
-    done = typed(query, capsys, *asked)
-    assert done.code == 1
-    assert 'the token is missing or wrong' in done.out
+    refusal = typed(query, capsys, *asked).refusal
+    assert '--token_file' in refusal
+    assert 'the token is missing or wrong' in refusal
 
 
 def predictions(server):
@@ -109,12 +109,17 @@ def test_the_token_and_the_limits_over_grpc(strict):
     assert stub.Predict(request(b'a'), metadata=metadata).model_spec.version.value == 7
     for items, sent, code in (
         ([b'a'], None, grpc.StatusCode.UNAUTHENTICATED),
+        ([b'a'], [('authorization', f'Bearer {TOKEN}x')], grpc.StatusCode.UNAUTHENTICATED),
         ([b'a'] * 4, metadata, grpc.StatusCode.INVALID_ARGUMENT),
         ([b'a' * 30_000], metadata, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ):
         with pytest.raises(grpc.RpcError) as refused:
             stub.Predict(request(*items), metadata=sent)
         assert refused.value.code() is code
+    for sent, code in ((None, 'UNAUTHENTICATED'), (metadata, 'UNIMPLEMENTED')):
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Classify(classification_pb2.ClassificationRequest(), metadata=sent)
+        assert refused.value.code().name == code
 
 
 def opened(server, data: bytes) -> socket.socket:

@@ -4,7 +4,7 @@ import pytest
 from typed import typed
 
 from tools.serve.__main__ import main
-from tools.serve.models.folder import Policy, policy_of
+from tools.serve.models.folder import Policy, policy_of, versions_in
 from tools.serve.options import Options
 
 
@@ -91,3 +91,18 @@ def test_which_versions_are_wanted():
     assert policy_of('3, 8', ()).chosen([3, 12, 7]) == {3}
     assert policy_of('newest', ['old=3', 'gone=4']).chosen([3, 12]) == {3, 12}
     assert Policy().chosen([]) == set()
+
+
+@pytest.mark.parametrize('name', ['variables/variables.index', 'assets.extra/longhaul.json'])
+def test_a_version_that_is_being_copied_changes_with_each_file(tmp_path, name):
+    (tmp_path / '7').mkdir()
+    assert versions_in(str(tmp_path)) == {}
+    (tmp_path / '7' / 'saved_model.pb').write_bytes(b'x')
+    begun = versions_in(str(tmp_path))
+    (tmp_path / '7' / name).parent.mkdir()
+    (tmp_path / '7' / name).write_bytes(b'')
+    copied = versions_in(str(tmp_path))
+    (tmp_path / '7' / name).write_bytes(b'x')
+    whole = versions_in(str(tmp_path))
+    assert begun.keys() == copied.keys() == whole.keys() == {7}
+    assert begun != copied != whole

@@ -145,7 +145,8 @@ def test_messages_that_are_refused(server, kind, message, words):
 def test_messages_that_are_too_long(server):
     with stream(server, model='bytes') as (socket, _):
         with contextlib.suppress(ConnectionClosed):
-            socket.send(bytes(5 << 20))
+            # A server that leaves much unread resets the connection, and its code may be lost.
+            socket.send([bytes(4 << 20), b'x'])
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv()
         assert closed.value.rcvd.code == 1009

@@ -1,5 +1,6 @@
 """Versions that come and go while the server runs: no request is lost."""
 
+import json
 import shutil
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import serving
+from websockets.sync.client import connect
 
 DATA = {'inputs': {'data': ['abc', 'a longer text']}}
 
@@ -179,3 +181,21 @@ def test_a_port_that_is_taken_is_refused(server, folder):
 def test_labels_that_nobody_has_given(server):
     code, said = ask(server, '/v1/models/bytes/labels/new:predict')
     assert (code, said['error']) == (400, 'Unrecognized servable version label: new')
+
+
+@pytest.mark.long
+def test_a_rollback_does_not_wait_for_streams(tmp_path, exported):
+    """A stream keeps its version loaded, though it takes no requests; it is loaded once more."""
+    top = serving.fill(tmp_path / 'bytes', {7: exported('bytes')})
+    with (
+        serving.serve_folders({'bytes': str(top)}) as server,
+        connect(f'ws://{server.rest}/stream') as stream,
+    ):
+        stream.send('{}')
+        stream.recv()
+        serving.fill(top, {9: exported('bytes')})
+        until(lambda: states(server) == {'7': 'UNLOADING', '9': 'AVAILABLE'})
+        (top / '9').unlink()
+        until(lambda: states(server) == {'7': 'AVAILABLE', '9': 'END'})
+        stream.send(b'abc')
+        assert json.loads(stream.recv())['steps'] == 3

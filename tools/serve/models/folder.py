@@ -1,5 +1,6 @@
 """The folder of a model: which versions lie there, and which of them are wanted."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Collection, Mapping
@@ -9,7 +10,9 @@ from pipelines.format.errors import LonghaulError
 _GRAPH = 'saved_model.pb'
 # An int64 of the protocol.
 _MOST = (1 << 63) - 1
-Stamp = tuple[int, int, int]
+# What each version has besides, and what is read of it.
+_PARTS = ('variables', 'assets.extra')
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +93,20 @@ def versions_in(folder: str) -> dict[int, Stamp]:
     for name in os.listdir(folder):
         if _is_version(name):
             try:
-                stat = os.stat(os.path.join(folder, name, _GRAPH))
+                found[int(name)] = _stamp(os.path.join(folder, name))
             except OSError:  # A version that is being copied, or removed.
                 continue
-            found[int(name)] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
     return found
+
+
+def _stamp(version: str) -> Stamp:
+    files = [_GRAPH]
+    for part in _PARTS:
+        with contextlib.suppress(FileNotFoundError):
+            names = sorted(os.listdir(os.path.join(version, part)))
+            files += [os.path.join(part, name) for name in names]
+    stats = [(file, os.stat(os.path.join(version, file))) for file in files]
+    return tuple((file, stat.st_ino, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
 def path_of(folder: str, number: int) -> str:

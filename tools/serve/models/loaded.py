@@ -85,6 +85,9 @@ class LoadedModel:
                     f'output tensor alias not found in signature: {name} Outputs expected to be '
                     f'in the set {{{expected}}}.'
                 )
+            # Each combination of outputs is compiled, and kept.
+            if wanted.count(name) > 1:
+                raise invalid(f'duplicate output tensor alias: {name}')
         for name in sorted(inputs):
             if inputs[name].ndim > _MOST_AXES:
                 raise invalid(

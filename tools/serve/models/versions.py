@@ -140,7 +140,8 @@ class Versions:
     async def _load(self, number: int, stamp: Stamp) -> None:
         """Loads a version, unless it is loaded from these very files."""
         before = self._versions.get(number)
-        if before is not None and before.state != END and before.stamp == stamp:
+        # One that ends may be held for long, by a stream: it is loaded once more.
+        if before is not None and before.state == AVAILABLE and before.stamp == stamp:
             return
         version = Version(number, stamp)
         if before is None or before.state == END:

@@ -1,6 +1,7 @@
 """What the page asks the server for."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,8 @@ from starlette.routing import Route
 from tools.serve.core import Core, Which
 from tools.serve.page.reading import MOST_POINTS, read, values
 from tools.serve.page.recalling import first_of, recall, state_of
-from tools.serve.refusal import Refusal, invalid
+from tools.serve.refusal import Refusal, invalid, too_late
+from tools.serve.rest.decoding import json_object
 
 
 class PageApi:
@@ -48,10 +50,11 @@ class PageApi:
 
     async def _read(self, request: Request) -> Response:
         """Reads the item in the body; answers a line of JSON for each point of its sequence."""
+        end = time.monotonic() + self._core.limits.seconds
         which, points = self._which(request), _whole(request, 'points', MOST_POINTS)
         if not 1 <= points <= MOST_POINTS:
             raise invalid(f'points: 1 to {MOST_POINTS} are allowed, got {points}')
-        lines = self._lines(which, await request.body(), points)
+        lines = self._lines(which, await request.body(), points, end)
         # Refusals of the first line still have a status code of their own.
         first = await anext(lines)
 
@@ -62,13 +65,19 @@ class PageApi:
 
         return StreamingResponse(all_lines(), media_type='application/x-ndjson')
 
-    async def _lines(self, which: Which, item: bytes, points: int) -> AsyncIterator[str]:
+    async def _lines(
+        self, which: Which, item: bytes, points: int, end: float
+    ) -> AsyncIterator[str]:
         with self._core.metrics.watch('rest', 'page'), self._core.held(which) as version:
-            begun = False
+            begun, last = False, time.monotonic()
             try:
                 async for line in read(self._core, version, item, points=points):
+                    now = time.monotonic()
+                    # The guard would cut the answer off in the middle of the next point.
+                    if begun and now + 2 * (now - last) > end:
+                        raise too_late('the time is over (--request_timeout); send less at once')
                     yield json.dumps(line) + '\n'
-                    begun = True
+                    begun, last = True, now
             except Refusal as refused:
                 if not begun:
                     raise
@@ -76,7 +85,7 @@ class PageApi:
 
     async def _recall(self, request: Request) -> Response:
         """What a state holds of the steps before it."""
-        body = _object(await request.body())
+        body = json_object(await request.body())
         with self._core.metrics.watch('rest', 'page'), self._core.held(self._which(request)) as v:
             if 'recall' not in v.model.signatures:
                 raise invalid('recall: the model recalls nothing; export an r-LSTM')
@@ -103,16 +112,6 @@ def _whole(request: Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise invalid(f'{name}: a whole number is needed')
     return int(text)
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(found, dict):
-        raise invalid('JSON Value is not an object')
-    return found
 
 
 def _count(body: dict[str, Any], name: str) -> int:

@@ -6,18 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.format.anchors import shortened
 from pipelines.format.spec import SequenceSpec
+from tools import recalling
 from tools.serve.batches import Asked
 from tools.serve.core import Core
 from tools.serve.models.loaded import Arrays
 from tools.serve.models.version import Version
 from tools.serve.refusal import invalid
-
-# Steps that are recalled, the last ones of a longer sequence.
-_MOST_STEPS = 65_536
-# Outputs of a readout in one call, for each of which it holds some hundred floats.
-_OUTPUTS = 1 << 19
 
 
 async def recall(
@@ -31,7 +26,7 @@ async def recall(
 ) -> tuple[int, np.ndarray]:
     """Asks a state for the steps before it.
 
-    A readout recalls all of them (the last 65,536), a decoder the last L, given the first of these.
+    See `tools.recalling`: a decoder is given the first of these steps.
 
     Args:
       core: that is asked.
@@ -53,35 +48,24 @@ async def recall(
     end = min(step, shown)
     if not end >= 1 or step > 1 << 30:
         raise invalid(f'step: 1 to {1 << 30} is allowed, got {step}')
-    begin = first_of(version, end)
-    if 'distances' in signature.inputs:
-        distances = step - np.arange(begin, end, dtype=np.int32)
-        return begin, await _read_out(core, version, state, distances, spec)
+    inputs, begin = signature.inputs, first_of(version, end)
+    if 'distances' in inputs:
+        said = []
+        for piece in recalling.distances(spec, begin=begin, end=end, read=step):
+            asked = Asked('recall', {'distances': piece, **state})
+            said.append((await core.compute(version, asked))['values'][0])
+        return begin, np.concatenate(said)
     start = _step_of(first, spec)
-    asked = {'first': start, 'steps': np.array(max(1, end - begin - 1), np.int32)}
-    if 'distance' in signature.inputs:
-        asked['distance'] = np.array(step - begin, np.int32)
-    found = await core.compute(version, Asked('recall', asked | state))
-    said = found['values'][0][: end - begin - 1]
-    return begin, np.concatenate([start, said])
+    questions = recalling.start(inputs, start, begin=begin, end=end, read=step)
+    found = await core.compute(version, Asked('recall', questions | state))
+    return begin, np.concatenate([start, found['values'][0][: end - begin - 1]])
 
 
 def first_of(version: Version, end: int) -> int:
     """The first step that is recalled of `end` steps."""
-    if 'distances' in version.model.signatures['recall'].inputs:
-        return max(0, end - _MOST_STEPS)
-    return end - int(shortened(min(version.model.about['auxiliary_steps'], _MOST_STEPS), end))
-
-
-async def _read_out(
-    core: Core, version: Version, state: Arrays, distances: np.ndarray, spec: SequenceSpec
-) -> np.ndarray:
-    size = max(1, _OUTPUTS // (spec.vocabulary_size or 256 * spec.channels))
-    said = []
-    for i in range(0, len(distances), size):
-        asked = Asked('recall', {'distances': distances[i : i + size], **state})
-        said.append((await core.compute(version, asked))['values'][0])
-    return np.concatenate(said)
+    return recalling.first_of(
+        version.model.signatures['recall'].inputs, version.model.about, end=end
+    )
 
 
 def _step_of(first: list[Any] | None, spec: SequenceSpec) -> np.ndarray:
@@ -90,7 +74,7 @@ def _step_of(first: list[Any] | None, spec: SequenceSpec) -> np.ndarray:
         if not np.isfinite(found).all() or (spec.dtype != 'float16' and found.min() < 0):
             raise ValueError
         return found.astype(spec.dtype)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise invalid('first: the values of one step are needed') from error
 
 

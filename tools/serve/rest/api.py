@@ -38,8 +38,9 @@ class RestApi:
           Refusal: if it is not answered.
         """
         raw = request.scope.get('raw_path') or request.url.path.encode()
-        called = paths.parse(request.method, raw.decode('ascii', 'replace'))
-        with self._core.metrics.watch('rest', called.method):
+        with self._core.metrics.watch('rest', 'none') as watch:
+            called = paths.parse(request.method, raw.decode('ascii', 'replace'))
+            watch.method = called.method
             if called.method == 'predict':
                 return await self._predict(called.which, await request.body())
             if called.method == 'status':

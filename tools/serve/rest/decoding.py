@@ -38,14 +38,9 @@ def parse(data: bytes, signatures: Signatures) -> Body:
     Raises:
       Refusal: for anything else.
     """
-    try:
-        # Decoded here: Python's parser would also take UTF-16.
-        asked = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(asked, dict):
-        raise invalid('JSON Value is not an object')
-    name = asked.get('signature_name', 'serving_default')
+    asked = json_object(data)
+    name = asked.get('signature_name', '')
+    name = 'serving_default' if name == '' else name
     if not isinstance(name, str) or name not in signatures:
         raise invalid(f'Serving signature name: "{name}" not found in signature def')
     kinds = {key: tf.as_dtype(info.dtype) for key, info in signatures[name].inputs.items()}
@@ -54,6 +49,22 @@ def parse(data: bytes, signatures: Signatures) -> Body:
     if 'instances' in asked:
         return Body(name, _from_rows(asked['instances'], kinds), True)
     return Body(name, _from_columns(asked['inputs'], kinds), False)
+
+
+def json_object(data: bytes | str) -> dict[str, Any]:
+    """Parses a JSON object.
+
+    Raises:
+      Refusal: for anything else.
+    """
+    try:
+        # Decoded here: Python's parser would also take UTF-16.
+        found = json.loads(data if isinstance(data, str) else data.decode())
+    except (ValueError, RecursionError) as error:
+        raise invalid(f'JSON Parse error: {error}') from error
+    if not isinstance(found, dict):
+        raise invalid('JSON Value is not an object')
+    return found
 
 
 def _from_columns(values: Any, kinds: _Kinds) -> Arrays:
@@ -89,9 +100,9 @@ def _tensor(key: str, value: Any, kinds: _Kinds) -> np.ndarray:
 
 
 def _numbers(value: Any, kind: tf.DType) -> np.ndarray:
-    array = np.array(value)
-    allowed = 'b' if kind.is_bool else 'iu' if kind.is_integer else 'fiu'
-    if array.size and array.dtype.kind not in allowed:
+    array = _leaves(value)
+    allowed = {bool} if kind.is_bool else {int} if kind.is_integer else {int, float}
+    if not set(map(type, array.ravel().tolist())) <= allowed:
         raise ValueError(f'JSON Value: is not of expected type: {kind.name}')
     if kind.is_integer and array.size and (array.min() < kind.min or array.max() > kind.max):
         raise ValueError(f'JSON Value: is out of range of {kind.name}')
@@ -100,13 +111,16 @@ def _numbers(value: Any, kind: tf.DType) -> np.ndarray:
 
 
 def _strings(value: Any) -> np.ndarray:
-    if isinstance(value, list):
-        found = [_strings(v) for v in value]
-        if len({f.shape for f in found}) > 1:
-            raise ValueError('Encountered list at unexpected level')
-        return np.stack(found) if found else np.zeros([0], object)
-    array = np.empty([], object)
-    array[()] = _bytes(value)
+    array = _leaves(value)
+    found = np.fromiter(map(_bytes, array.ravel().tolist()), object, array.size)
+    return found.reshape(array.shape)
+
+
+def _leaves(value: Any) -> np.ndarray:
+    """JSON's own values; NumPy's types would make all as wide as the longest text among them."""
+    array = np.array(value, object)
+    if list in set(map(type, array.ravel().tolist())):
+        raise ValueError('Encountered list at unexpected level')
     return array
 
 
@@ -115,7 +129,9 @@ def _bytes(value: Any) -> bytes:
         return value.encode()
     if isinstance(value, dict) and set(value) == {_B64} and isinstance(value[_B64], str):
         try:
-            return base64.b64decode(value[_B64], validate=True)
+            text = value[_B64]
+            # As there, the padding may be left out.
+            return base64.b64decode(text + '=' * (-len(text) % 4), validate=True)
         except binascii.Error as error:
             raise ValueError(f'Unable to base64 decode ({error})') from error
     raise ValueError(f'JSON Value: {str(value)[:50]} is not of expected type: string')

@@ -5,7 +5,7 @@ import urllib.parse
 from typing import NamedTuple
 
 from tools.serve.core import Which
-from tools.serve.refusal import invalid
+from tools.serve.refusal import invalid, missing
 
 # As http_rest_api_util.cc has them.
 _WHICH = r'/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?'
@@ -30,12 +30,14 @@ def parse(method: str, raw_path: str) -> Called:
     Raises:
       Refusal: for any other path.
     """
+    if not raw_path.lower().startswith('/v1/'):
+        raise missing('Not Found')
     found = {'POST': _ASK, 'GET': _TELL}.get(method, _ASK).fullmatch(raw_path)
     if found is None or method not in ('POST', 'GET'):
         raise invalid(f'Malformed request: {method} {raw_path}')
     name, version, label, verb = found.groups()
-    if version is not None and int(version[:20]) >= 1 << 63:
+    number = None if version is None else int(version.lstrip('0')[:20] or '0')
+    if number is not None and number >= 1 << 63:
         raise invalid(f'Failed to convert version: {version} to numeric.')
-    number = None if version is None else int(version)
     which = Which(urllib.parse.unquote(name), number, urllib.parse.unquote(label or ''))
     return Called((verb or 'status').lower(), which)

@@ -20,6 +20,7 @@ from tools.serve.core import Core, Which
 from tools.serve.guard import check
 from tools.serve.page.reading import advance
 from tools.serve.refusal import Refusal, invalid
+from tools.serve.rest.decoding import json_object
 from tools.serve.streams.sessions import Session, Sessions
 from tools.serve.streams.steps import steps_of
 
@@ -48,21 +49,21 @@ class StreamSocket:
             try:
                 await self._serve(socket)
             except Refusal as refused:
-                await socket.send_json({'error': refused.message, 'code': refused.http})
+                await _send(socket, {'error': refused.message, 'code': refused.http})
                 await socket.close(_AGAIN if refused.http == 429 else _POLICY)
             except TimeoutError:
                 await socket.close(_POLICY, 'nothing came in time')
 
     async def _serve(self, socket: WebSocket) -> None:
         async with asyncio.timeout(_HEAD_SECONDS):
-            head = _head(await _receive(socket))
+            head = json_object(await _receive(socket))
         token = head.get('token', '')
         sent = f'Bearer {token}' if token else socket.headers.get('authorization', '')
         self._core.limits.check_token(sent)
         session = await self._session(head)
         with self._sessions.using(session):
             greeting = {'session': session.name, 'version': session.version.number}
-            await socket.send_json(greeting | {'steps': session.steps})
+            await _send(socket, greeting | {'steps': session.steps})
             await self._chunks(socket, session, silent=bool(head.get('silent')))
 
     async def _session(self, head: dict[str, Any]) -> Session:
@@ -84,7 +85,7 @@ class StreamSocket:
             if isinstance(message, bytes):
                 await self._read(session, message)
                 wanted = not silent
-            elif (op := _head(message).get('op')) == 'end':
+            elif (op := json_object(message).get('op')) == 'end':
                 self._sessions.end(session)
                 await socket.close()
                 return
@@ -93,7 +94,7 @@ class StreamSocket:
             else:
                 raise invalid('op: classify or end is needed')
             answer = await self._answer(session) if wanted else {}
-            await socket.send_json({'steps': session.steps} | answer)
+            await _send(socket, {'steps': session.steps} | answer)
 
     async def _read(self, session: Session, message: bytes) -> None:
         spec = session.version.model.spec
@@ -103,7 +104,9 @@ class StreamSocket:
         for begin in range(0, len(steps), _STEPS):
             chunk = steps[np.newaxis, begin : begin + _STEPS]
             with self._core.gate.entered():
-                session.state = await advance(self._core, session.version, session.state, chunk)
+                state = await advance(self._core, session.version, session.state, chunk)
+            # A row of a batch would keep all of the batch.
+            session.state = {name: array.copy() for name, array in state.items()}
             session.steps += chunk.shape[1]
             self._core.metrics.steps.inc(chunk.shape[1])
         session.rest = rest
@@ -117,6 +120,11 @@ class StreamSocket:
         }
 
 
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    # Starlette's own `send_json` fails on halves of surrogate pairs, which JSON may hold.
+    await socket.send_text(json.dumps(message))
+
+
 async def _receive(socket: WebSocket) -> bytes | str:
     """The next message.
 
@@ -128,16 +136,6 @@ async def _receive(socket: WebSocket) -> bytes | str:
         raise WebSocketDisconnect(message.get('code', 1005))
     data: bytes | str | None = message.get('bytes')
     return message.get('text', '') if data is None else data
-
-
-def _head(message: bytes | str) -> dict[str, Any]:
-    try:
-        found = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f'JSON Parse error: {error}') from error
-    if not isinstance(found, dict):
-        raise invalid('JSON Value is not an object')
-    return found
 
 
 def _which(head: dict[str, Any], default: str) -> Which:
