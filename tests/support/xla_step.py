@@ -161,7 +161,8 @@ class Step:
         losses, gradients = self.task.gradients(inputs, self.model, self.step.read_value())
         variables = self.model.trainable_variables
         named = {v.name: g for v, g in zip(variables, gradients, strict=True)}
-        return named | {'losses': tf.stack(losses[:4])}
+        losses = {n: getattr(losses, n) for n in ('supervised', *_AUXILIARY)} | losses.at_anchors
+        return named | {'losses': tf.stack([losses[n] for n in sorted(losses)])}
 
     def evaluate(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """What an evaluation computes of a batch, and its metrics' sums."""

@@ -5,6 +5,7 @@ serves to refuse a run that cannot fit, and to name the setting to lower. docs/m
 measured peaks.
 """
 
+import contextlib
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from pipelines.format.segments import padded_steps, segment_count
 from trainer.config import Config
@@ -99,15 +101,41 @@ def weights(config: Config, info: RecordsInfo, *, copies: int | None = None) -> 
       config: of the run.
       info: of its records.
       copies: numbers per weight; None: those of a training step.
+
+    Raises:
+      LonghaulError: for a Transformer so wide that not even one weight fits.
     """
     copies = _COPIES + bool(config.optimizer.ema_decay) if copies is None else copies
     sizes = {name: getattr(config.model, name) for name in _WIDTHS}
     widest = max(sizes, key=lambda name: sizes[name])
-    # In a graph that nothing runs the model is built without its numbers.
-    with tf.Graph().as_default():
-        model = make_model(config, info.spec, classes=len(info.class_names))
-    count = sum(variable.shape.num_elements() for variable in model.trainable_variables)
+    try:
+        count = _parameters(config, info)
+    except tf.errors.ResourceExhaustedError as error:
+        # Some of Model Garden's layers compute their values at once.
+        raise LonghaulError(
+            f'ModelConfig.{widest}={sizes[widest]}: the model does not fit into memory; lower it'
+        ) from error
     return Part('weights and slots', copies * count * _FLOAT, f'ModelConfig.{widest}')
+
+
+class _CountedError(Exception):
+    """Ends a trace: what was asked for is known."""
+
+
+def _parameters(config: Config, info: RecordsInfo) -> int:
+    """The trainable parameters of the run's model, of which no number is computed."""
+    found = []
+
+    @tf.function(autograph=False)
+    def trace() -> None:
+        # Variables of a traced function have no values before it has been called.
+        model = make_model(config, info.spec, classes=len(info.class_names))
+        found.append(sum(v.shape.num_elements() for v in model.trainable_variables))
+        raise _CountedError
+
+    with contextlib.suppress(_CountedError):
+        trace()
+    return found[0]
 
 
 def _losses(config: Config, info: RecordsInfo, rows: int, steps: int) -> list[Part]:

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -22,13 +23,34 @@ NAMES = {
 }
 
 
-def test_the_examples_run(server, exported, tmp_path, monkeypatch, capsys):
+STREAMED = {'localhost:8501': None, "'logs'": "'bytes'", 'read(4096)': 'read(4)'}
+
+
+def examples(*, streamed: bool, names: dict, address: str) -> str:
+    """The page's Python over WebSockets, or over gRPC."""
     blocks = re.findall(r'```python\n(.*?)```', DOCS.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    blocks = [block for block in blocks if ('websockets' in block) == streamed]
+    assert len(blocks) == (1 if streamed else 3)
     code = '\n'.join(blocks)
-    for said, ours in NAMES.items():
+    for said, ours in names.items():
         assert said in code
-        code = code.replace(said, ours or server.grpc)
+        code = code.replace(said, ours or address)
+    return code
+
+
+def test_the_stream_runs(server, exported, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'endless.log').write_bytes(b'0123456789')
+    monkeypatch.chdir(tmp_path)
+    exec(examples(streamed=True, names=STREAMED, address=server.rest), {})
+    session, *names = capsys.readouterr().out.splitlines()
+    assert json.loads(session)
+    assert len(names) == 3
+    whole = exports.Loaded(exported('bytes')).call('serving_default', data=[b'0123456789'])
+    assert names[-1] == whole['class_name'][0].decode()
+
+
+def test_the_examples_run(server, exported, tmp_path, monkeypatch, capsys):
+    code = examples(streamed=False, names=NAMES, address=server.grpc)
     (tmp_path / 'photo.png').write_bytes(exports.items_of('image', 1)[0])
     (tmp_path / 'endless.log').write_bytes(b'0123456789')
     monkeypatch.chdir(tmp_path)

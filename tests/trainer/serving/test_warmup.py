@@ -1,9 +1,10 @@
 """The warm-up file, parsed back with TensorFlow Serving's stubs and sent."""
 
 import exports
+import grpc
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
 
 from pipelines.format.spec import signal_spec
 from trainer.serving import warmup
@@ -28,13 +29,13 @@ def test_the_file_warms_the_model_up(exported, server, kind):
     sizes = [request.inputs['data'].tensor_shape.dim[0].size for request in requests]
     assert len(set(sizes)) == len(sizes) > 1
     assert 1 in sizes
-    _, model = server.find(kind, None)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(server.grpc))
     for request, size in zip(requests, sizes, strict=True):
         assert request.model_spec.signature_name == 'serving_default'
-        data = tf.make_ndarray(request.inputs['data'])
-        assert data.shape == (size,)
-        found = model.predict('serving_default', {'data': data})
-        assert list(found['readable']) == [True] * size
+        assert tf.make_ndarray(request.inputs['data']).shape == (size,)
+        request.model_spec.name = kind
+        found = stub.Predict(request, timeout=60).outputs
+        assert list(tf.make_ndarray(found['readable'])) == [True] * size
 
 
 @pytest.mark.parametrize('dtype', ['uint8', 'float16'])

@@ -67,12 +67,26 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_built(
     gin_file, digit_records, tmp_path, capsys, monkeypatch, width, dry_run
 ):
     monkeypatch.setattr(task.LonghaulTask, 'build_model', None)
+    monkeypatch.setattr(memory, 'available_bytes', lambda: 10**9)
     wide = f'ModelConfig.{width}={1 << 24}'
     assert train(gin_file, tmp_path / 'run', digit_records, wide, dry_run=dry_run) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert 'error: the model needs at least' in error
     assert f'lower {wide}; no batch is small enough' in error
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_transformer_of_which_no_weight_fits_is_refused(
+    gin_file, digit_records, tmp_path, capsys
+):
+    wide = f'ModelConfig.embedding_units={1 << 24}'
+    params = (
+        "ModelConfig.architecture='transformer'",
+        wide,
+        'ObjectiveConfig.reconstruction_weight=0.0',
+    )
+    assert train(gin_file, tmp_path / 'run', digit_records, *params, dry_run=True) == 2
+    assert f'error: {wide}: the model does not fit' in capsys.readouterr().err
 
 
 def test_a_dry_run_shows_what_does_not_fit_and_refuses_it(
