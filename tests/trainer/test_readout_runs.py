@@ -134,6 +134,7 @@ def test_a_validation_says_whether_it_works(trained):
     assert len(shown['reconstruction'][4]) == 2 + 4
 
 
+@pytest.mark.long
 def test_killed_and_resumed_it_ends_with_the_same_bits(
     trained, gin_file, digit_records, tmp_path, monkeypatch
 ):

@@ -65,7 +65,7 @@ def test_gradients(name):
 @pytest.mark.parametrize(
     ('kind', 'name'),
     [
-        ('text', 'rp'),
+        pytest.param('text', 'rp', marks=pytest.mark.long),
         pytest.param('text', 'unfed', marks=pytest.mark.long),
         pytest.param('signal', 'rp', marks=pytest.mark.long),
         ('text', 'readouts'),

@@ -189,6 +189,7 @@ def test_other_records_are_not_taken_for_its_own(copied, capsys, digit_records):
     assert 'other records' in missing(drawn(copied, capsys))['Worst mistakes']
 
 
+@pytest.mark.long
 def test_predictions_of_an_older_version_do(copied, capsys):
     path = copied / 'predictions-test.jsonl'
     rows = [json.loads(x) for x in path.read_text().splitlines()]

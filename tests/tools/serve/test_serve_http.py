@@ -134,6 +134,7 @@ def head(size: int) -> bytes:
     return f'{text}content-length: {size}\r\n\r\n'.encode()
 
 
+@pytest.mark.long
 def test_a_half_sent_body_is_given_up(strict):
     with opened(strict, head(100) + b'{"inputs"') as client:
         said = b''

@@ -92,6 +92,7 @@ def test_the_same_batches_in_the_same_order(request, servers, monkeypatch, data)
     assert_same(served, split.training(order, first_step=3, parts=parts), 80)
 
 
+@pytest.mark.long
 def test_what_a_lost_worker_took_is_read_here(digit_records, servers, monkeypatch):
     """Every third element never arrives."""
     monkeypatch.setattr(service, '_STRETCH', 9)

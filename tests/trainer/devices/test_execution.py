@@ -120,6 +120,7 @@ print(tf.config.threading.get_inter_op_parallelism_threads() == len(os.sched_get
 """
 
 
+@pytest.mark.long
 def test_a_process_of_its_own_computes_the_same_with_our_threads_and_flags(tmp_path):
     """As the trainer does it: XLA's older runtime; what the user has set in XLA_FLAGS stays."""
     flag, path = '--xla_cpu_enable_fast_math=false', tmp_path / 'found.npz'

@@ -22,7 +22,8 @@ def test_one_machine():
     assert isinstance(mirrored, tf.distribute.MirroredStrategy)
 
 
-@pytest.mark.parametrize('address', ['grpc://', pytest.param('local', marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize('address', ['grpc://', 'local'])
 def test_a_tpu_that_is_not_there(digit_records, tmp_path, address):
     """Through the flags, in a process of its own: TensorFlow remembers that it was asked."""
     if address == 'grpc://':

@@ -89,6 +89,7 @@ def gin_file(tmp_path):
     return str(path)
 
 
+@pytest.mark.long
 def test_a_run_outlives_a_disk_that_was_full(
     gin_file, digit_records, tmp_path, monkeypatch, full_disk, capsys
 ):

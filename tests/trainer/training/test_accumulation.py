@@ -45,7 +45,7 @@ def gradients(config, folder, execution):
     ('data', 'compiles', 'parts', 'params'),
     [
         ('digit_records', False, 1, BOTH),
-        ('text_records', False, 2, READOUTS),
+        pytest.param('text_records', False, 2, READOUTS, marks=pytest.mark.long),
         pytest.param('text_records', True, 2, BOTH, marks=pytest.mark.long),
         # Each is traced and compiled twice, 9 s.
         *(pytest.param(*rest, BOTH, marks=pytest.mark.long) for rest in REST),
@@ -68,15 +68,9 @@ def test_accumulated_gradients_are_those_of_the_batch(request, data, compiles, p
         np.testing.assert_allclose(value / scale, expected / scale, atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    ('data', 'compiles'),
-    [
-        ('digit_records', False),
-        pytest.param('text_records', True, marks=pytest.mark.long),
-        pytest.param('digit_records', True, marks=pytest.mark.long),
-        pytest.param('text_records', False, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize('data', ['digit_records', 'text_records'])
+@pytest.mark.parametrize('compiles', [False, True])
 def test_mixed_precision_is_near(request, data, compiles):
     """bfloat16 has 8 bits: a hundredth of the largest value, and not nothing."""
     folder = request.getfixturevalue(data)

@@ -76,6 +76,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_built(
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.long
 def test_a_transformer_of_which_no_weight_fits_is_refused(
     gin_file, digit_records, tmp_path, capsys
 ):

@@ -64,6 +64,7 @@ def test_without_python_the_run_is_complete(monkeypatch, tmp_path):
     assert 'No such file' in said[0]
 
 
+@pytest.mark.long
 def test_a_real_refusal_is_told_in_one_line(tmp_path):
     said = []
     assert not report.write_report(str(tmp_path), say=said.append)

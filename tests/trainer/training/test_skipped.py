@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow as tf
-from quick import quick_or_long
 from whole_runs import execute, killed_after, variables
 
 from pipelines.format import records
@@ -99,7 +98,8 @@ def test_the_step_is_taken_with_the_next_batch(
     assert_left_out(tmp_path / 'run', without, split.ids(rows))
 
 
-@pytest.mark.parametrize('stop', quick_or_long([3, 5], [3]))
+@pytest.mark.long
+@pytest.mark.parametrize('stop', [3, 5])
 def test_a_run_resumed_around_it_ends_alike(
     one_bad_row, bad_rows, without, gin_file, digit_records, tmp_path, monkeypatch, stop
 ):

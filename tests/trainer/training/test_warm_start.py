@@ -49,6 +49,7 @@ def weights(prefix):
     return {n: reader.get_tensor(n) for n in names if n.endswith('VALUE')}
 
 
+@pytest.mark.long
 def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, one_bucket_texts, tmp_path):
     """A step at learning rate 0 shows what it started from."""
     start = f'RunConfig.warm_start={str(pretrained)!r}'

@@ -44,7 +44,7 @@ def gin_files(tmp_path_factory):
     return {name: str(folder / f'{name}.gin') for name in BASELINES}
 
 
-@pytest.fixture(scope='module', params=BASELINES)
+@pytest.fixture(scope='module', params=quick_or_long(BASELINES, ['gru']))
 def trained(request, gin_files, digit_records, tmp_path_factory):
     """Name and folder of a run that was evaluated and exported."""
     name, folder = request.param, tmp_path_factory.mktemp('run') / 'whole'
@@ -128,6 +128,7 @@ def test_refuses_to_go_on_with_another_architecture(
     assert (folder / 'operative.gin').read_text() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('name', quick_or_long(BASELINES, ['gru']))
 def test_documents_train_evaluate_and_export(name, gin_files, one_bucket_texts, tmp_path):
     assert execute(gin_files[name], tmp_path, 'train', records=one_bucket_texts) == 0
