@@ -11,6 +11,8 @@ import tensorflow as tf
 from trainer import commands
 from trainer.commands import Command
 
+pytestmark = pytest.mark.long
+
 FLAGS = (
     '--tokens=characters',
     '--vocabulary_size=25',

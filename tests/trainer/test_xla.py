@@ -21,6 +21,8 @@ from trainer.config import (
     RunConfig,
 )
 
+pytestmark = pytest.mark.long
+
 # Attention over so many steps takes minutes and gigabytes here, compiled or not.
 LONGEST_ATTENTION = 1100
 
@@ -75,7 +77,6 @@ def test_gradients_of_documents(kind, name):
     xla_step.check_gradients(make_step(make_config(kind=kind, **CASES[name]), segments=4))
 
 
-@pytest.mark.long
 def test_gradients_of_documents_without_a_cut():
     config = make_config(kind='text', **CASES['rp_uncut'])
     xla_step.check_gradients(make_step(config, segments=1))
@@ -112,7 +113,6 @@ def records(tmp_path_factory):
     return xla_step.write_stats(tmp_path_factory.mktemp('records'))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=name_of)
 def test_every_experiment(path, records):
     """At its own T, S, L and K."""

@@ -226,6 +226,7 @@ def test_it_refuses_in_one_line(trained, copied, tmp_path, capsys):
     assert not (tmp_path / 'x.html').exists()
 
 
+@pytest.mark.long
 def test_half_an_event_is_left_out(copied, capsys):
     assert 'training</bdi>' in drawn(copied, capsys)
     for events in (copied / 'train').glob('events*'):

@@ -82,6 +82,7 @@ def test_losses_and_gradients_agree(name):
     assert not _disagreements(_product(name), truth(name), TOLERANCES['float64'])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('name', FLOAT32)
 def test_losses_and_gradients_agree_in_float32(name):
     assert not _disagreements(_product(name, 'float32'), truth(name), TOLERANCES['float32'])

@@ -19,7 +19,7 @@ def with_tail(kind, trailing):
 @pytest.mark.parametrize(
     ('kind', 'trailing'),
     [
-        ('image', 'noise'),
+        pytest.param('image', 'noise', marks=pytest.mark.long),
         ('bytes', 'blank'),
         ('signal', 'noise'),
         pytest.param('image', 'blank', marks=pytest.mark.long),

@@ -35,6 +35,7 @@ def test_the_hash_is_of_what_is_configured_and_not_of_where():
     gin.clear_config()
 
 
+@pytest.mark.long
 def test_the_commit_is_that_of_this_checkout_or_none(tmp_path):
     git = ['git', '-C', str(ROOT), 'rev-parse', '--short=12', 'HEAD']
     done = subprocess.run(git, capture_output=True, text=True)

@@ -12,6 +12,8 @@ from whole_runs import execute
 
 from trainer.run_dir.folder import ModelDir
 
+pytestmark = pytest.mark.long
+
 STILL = ('OptimizerConfig.learning_rate=0.0', 'RunConfig.train_steps=1')
 
 
@@ -49,7 +51,6 @@ def weights(prefix):
     return {n: reader.get_tensor(n) for n in names if n.endswith('VALUE')}
 
 
-@pytest.mark.long
 def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, one_bucket_texts, tmp_path):
     """A step at learning rate 0 shows what it started from."""
     start = f'RunConfig.warm_start={str(pretrained)!r}'
@@ -64,7 +65,6 @@ def test_all_but_the_classifier_is_taken_over(gin_file, pretrained, one_bucket_t
     assert any((warm[n] != cold[n]).any() for n in warm)
 
 
-@pytest.mark.long
 def test_a_resumed_run_does_not_start_again(gin_file, pretrained, one_bucket_texts, tmp_path):
     start = f'RunConfig.warm_start={str(pretrained)!r}'
     steps = [f'RunConfig.train_steps={n}' for n in (2, 4)]
