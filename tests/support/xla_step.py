@@ -43,7 +43,8 @@ def make_info(config: Config, *, segment_steps: int = 300, side: int | None = No
     if config.data.kind == 'signal':
         spec = signal_spec(dtype='float16', channels=config.data.channels or CHANNELS)
     elif config.data.kind != 'text':
-        side = side or config.data.image_size or SIDE
+        steps = config.objective.auxiliary_steps
+        side = side or config.data.image_size or (SIDE if steps < SIDE**2 else 2 * SIDE)
         spec = SequenceSpec('image', image_size=side, channels=config.data.channels or 1)
     return RecordsInfo(
         spec=spec,
