@@ -74,6 +74,7 @@ class _Token(grpc.ServerInterceptor):  # type: ignore[misc]
         self._core = core
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        """Aborts a call without the token, before its message is parsed."""
         sent = dict(details.invocation_metadata).get('authorization', '')
         try:
             self._core.limits.check_token(sent if isinstance(sent, str) else '')

@@ -107,6 +107,7 @@ class _Request:
         self._begun, self._size = False, 0
 
     async def answer(self) -> None:
+        """Answers the request; whatever fails becomes a status code."""
         try:
             await self._guard.enter(self)
         except Refusal as refused:
