@@ -61,7 +61,7 @@ def load_run(model_dir: Path) -> Reader:
     return Reader(config, OwnData(info_of(spec, class_names)), model)
 
 
-def export_run(model_dir: Path, *, tflite: bool = False) -> str:
+def export_run(model_dir: Path, *, tflite: bool = False, onnx: bool = False) -> str:
     """Exports a run as a SavedModel; see `trainer.serving.export.export`.
 
     Returns:
@@ -73,7 +73,8 @@ def export_run(model_dir: Path, *, tflite: bool = False) -> str:
     folder = ModelDir(model_dir, flag='model_dir')
     # It refuses a folder that holds no run.
     folder.data()
-    return export.export(_config_of(folder), folder.path, tflite=tflite, say=lambda _: None)
+    config = _config_of(folder)
+    return export.export(config, folder.path, tflite=tflite, onnx=onnx, say=lambda _: None)
 
 
 def _config_of(folder: ModelDir) -> Config:
