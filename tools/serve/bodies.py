@@ -46,8 +46,8 @@ class Bodies(grpc.ServerInterceptor):  # type: ignore[misc]
             """Answers a call."""
             with contextlib.ExitStack() as held:
                 try:
-                    message = self._receive(messages, context, held)
-                    request = handler.request_deserializer(message)
+                    # Its bytes are not kept beside what is parsed of them.
+                    request = handler.request_deserializer(self._receive(messages, context, held))
                 except Refusal as refused:
                     self._metrics.finished('grpc', 'none', refused.code.name, 0.0)
                     _abort(context, refused.code, refused.message)

@@ -53,6 +53,9 @@ def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple
         options=[
             ('grpc.max_receive_message_length', limits.body_bytes),
             ('grpc.max_send_message_length', -1),
+            # Without this, it takes megabytes of messages that nobody has asked for yet.
+            ('grpc.http2.bdp_probe', 0),
+            ('grpc.http2.lookahead_bytes', 1 << 16),
             # Without this, a second server on the same port would take half of the requests.
             ('grpc.so_reuseport', 0),
         ],
