@@ -1,41 +1,11 @@
-"""Records: an example is a tf.train.Example with the bytes of each segment."""
+"""Serialized examples -> tensors; `serializing` writes them."""
 
-import numpy as np
 import tensorflow as tf
 
 from pipelines.format.anchors import AnchorSets
 from pipelines.format.records import RecordsInfo
-from pipelines.format.segments import split_segments
 
 _ANCHORS = AnchorSets._fields
-
-
-def serialize_example(
-    *, example_id: str, label: int, values: np.ndarray, anchors: AnchorSets, segment_steps: int
-) -> bytes:
-    """Serializes one example. The same example gives the same bytes.
-
-    Args:
-      example_id: relative to the source's root, never absolute.
-      label: the number of the class; -1 for none.
-      values: [T, C] or [T], of the spec's dtype.
-      anchors: the anchors of this example; each field has E * K values.
-      segment_steps: steps in a segment.
-
-    Returns:
-      The bytes of a tf.train.Example.
-    """
-    # The message is filled in place: to make its parts first and copy them takes three times as
-    # long.
-    example = tf.train.Example()
-    feature = example.features.feature
-    feature['id'].bytes_list.value.append(example_id.encode('utf-8', 'surrogateescape'))
-    feature['label'].int64_list.value.append(label)
-    feature['length'].int64_list.value.append(len(values))
-    feature['segments'].bytes_list.value.extend(split_segments(values, segment_steps))
-    for name, drawn in zip(_ANCHORS, anchors, strict=True):
-        feature[name].int64_list.value.extend(drawn.reshape(-1).tolist())
-    return example.SerializeToString(deterministic=True)
 
 
 def parse_examples(

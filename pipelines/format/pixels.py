@@ -23,24 +23,31 @@ def steps_from_pixels(pixels: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
       uint8 [T, C], row by row or in the order of the permutation. With three steps per pixel, the
       red, green and blue of a pixel are one after another. Trailing steps are not appended here.
     """
-    values = tf.cast(pixels, tf.float32)
+    values = pixels
     if spec.colors == 1 and pixels.shape[-1] == 3:
         # Rounding comes before resizing, so that a gray picture gives the same with 1 and 3
         # channels.
-        values = tf.round(tf.reduce_sum(values * tf.constant(_LUMA), axis=-1, keepdims=True))
+        luma = tf.cast(pixels, tf.float32) * tf.constant(_LUMA)
+        values = _rounded(tf.reduce_sum(luma, axis=-1, keepdims=True))
     elif spec.colors == 3 and pixels.shape[-1] == 1:
         values = tf.repeat(values, 3, axis=-1)
     side = spec.side
     shape = tf.shape(values)
     fits = tf.logical_and(shape[0] == side, shape[1] == side)
-    values = tf.cond(
-        fits, lambda: values, lambda: tf.image.resize(values, [side, side], antialias=True)
+    # The resizing takes bytes as well as floats, and gives floats.
+    steps = tf.cond(
+        fits,
+        lambda: values,
+        lambda: _rounded(tf.image.resize(values, [side, side], antialias=True)),
     )
-    steps = tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
     steps = tf.reshape(steps, [side * side, spec.colors])
     if spec.permutation is not None:
         steps = tf.gather(steps, np.array(spec.permutation, np.int32))
     return tf.reshape(steps, [spec.picture_steps, spec.channels])
+
+
+def _rounded(values: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
 
 
 def pictures_of(steps: np.ndarray, spec: SequenceSpec) -> np.ndarray:

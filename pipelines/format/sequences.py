@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipelines.format import refusals
 from pipelines.format.images import refusals as image_refusals
-from pipelines.format.images.files import decode_pixels, decode_png_or_other
+from pipelines.format.images.files import decode_pixels
 from pipelines.format.npy import decode_npy
 from pipelines.format.pixels import steps_from_pixels
 from pipelines.format.spec import SequenceSpec
@@ -16,13 +16,12 @@ from pipelines.format.texts import code_points, ids_of
 from pipelines.format.trailing import with_trailing
 
 
-def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = None) -> tf.Tensor:
+def decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """Turns one raw item into steps; works in graphs.
 
     Args:
       data: scalar string: the bytes of an image file, of a .npy file, or text.
       spec: of the records.
-      plain: bool scalar, the answer of `are_plain_pngs` about an image; None: it was not asked.
 
     Returns:
       uint8 [T, C] for images (static shape), uint8 or float16 [T, C] for signals, uint8 [T] for
@@ -33,19 +32,15 @@ def decode(data: tf.Tensor, spec: SequenceSpec, *, plain: tf.Tensor | None = Non
       tf.errors.InvalidArgumentError: if the bytes are no image, or no array as the spec has it;
         `reason_of` says why.
     """
-    return with_trailing(_decode(data, spec, plain), spec)
+    return with_trailing(_decode(data, spec), spec)
 
 
-def _decode(data: tf.Tensor, spec: SequenceSpec, plain: tf.Tensor | None) -> tf.Tensor:
+def _decode(data: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     if spec.kind == 'text':
         return _text(data, spec)
     if spec.kind == 'signal':
         return cut_steps(decode_npy(data, spec), spec)
-    if plain is None:
-        pixels = decode_pixels(data, spec.jpeg)
-    else:
-        pixels = decode_png_or_other(data, plain=plain, jpeg=spec.jpeg)
-    return steps_from_pixels(pixels, spec)
+    return steps_from_pixels(decode_pixels(data, spec.jpeg), spec)
 
 
 def reason_of(error: tf.errors.OpError, spec: SequenceSpec) -> tuple[str, str]:

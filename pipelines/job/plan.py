@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.format import anchors
 from pipelines.format.errors import LonghaulError
-from pipelines.format.images.refusals import MAX_PIXELS
+from pipelines.format.images.limits import MAX_PIXELS
 from pipelines.format.spec import SequenceSpec, character_spec, signal_spec, text_spec
 from pipelines.job.items import Source
 from pipelines.job.pixel_order import hilbert_order, random_order

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
-from pipelines.format import anchors, examples, records, segments
+from pipelines.format import anchors, records, segments
 from pipelines.format.anchors import AnchorSets
 from pipelines.format.errors import LonghaulError
 from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.serializing import serialize_examples
 from pipelines.job import mark, metrics
 from pipelines.job.few_labels import without_others
 from pipelines.job.items import Hashed
@@ -136,7 +137,14 @@ def _write_batch(batch: Batch, plan: Plan, tally: Tally, *, data: _File, index: 
         return
     lengths = np.array([len(f.values) for f in good])
     drawn = _draw(np.array([f.hashed.hash for f in good], np.uint64), lengths, plan)
-    frames = [frame(record) for record in _serialize(good, drawn, plan)]
+    payloads = serialize_examples(
+        ids=[f.hashed.item.id for f in good],
+        labels=[f.label for f in good],
+        values=[f.values for f in good],
+        anchors=drawn,
+        segment_steps=plan.options.segment_steps,
+    )
+    frames = [frame(payload) for payload in payloads]
     rows = np.zeros(len(good), INDEX_DTYPE)
     sizes = np.array([len(f) for f in frames])
     rows['offset'] = data.bytes + np.cumsum(sizes) - sizes
@@ -164,17 +172,6 @@ def _draw(id_hashes: np.ndarray, lengths: np.ndarray, plan: Plan) -> AnchorSets:
         auxiliary_steps=anchors.auxiliary_length(lengths, plan.auxiliary_steps, fixed_length=fixed),
         anchors_per_sequence=options.anchors_per_sequence,
     )
-
-
-def _serialize(good: list[Decoded], drawn: AnchorSets, plan: Plan) -> Iterator[bytes]:
-    for i, found in enumerate(good):
-        yield examples.serialize_example(
-            example_id=found.hashed.item.id,
-            label=found.label,
-            values=found.values,
-            anchors=AnchorSets(*(array[i] for array in drawn)),
-            segment_steps=plan.options.segment_steps,
-        )
 
 
 def _write_rejected(name: str, lines: list[dict[str, str]], plan: Plan) -> dict[str, str]:

@@ -27,8 +27,8 @@ class Decoding(beam.DoFn):
         self._plan, self._threads = plan, threads
 
     def setup(self) -> None:
-        """Limits TensorFlow's threads, see `set_up_worker`."""
-        set_up_worker()
+        """Loads what decodes, see `set_up_worker`."""
+        set_up_worker(self._plan.spec)
 
 
 class _Count(Decoding):

@@ -9,13 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipelines.format.images.calls import apart
-from pipelines.format.images.refusals import (
-    MAX_ALPHA_PIXELS,
-    MAX_PIXELS,
-    Problem,
-    first_problem,
-    unless,
-)
+from pipelines.format.images.limits import MAX_ALPHA_PIXELS, MAX_PIXELS
+from pipelines.format.images.refusals import Problem, first_problem, unless
 from pipelines.format.images.white import over_white
 
 _PLAIN, _MASKED = 0, 3

@@ -9,13 +9,9 @@ import tensorflow as tf
 from pipelines.format.images import exif, scans
 from pipelines.format.images.bmp import decode_bmp
 from pipelines.format.images.gif import decode_gif
-from pipelines.format.images.refusals import (
-    MAX_ALPHA_PIXELS,
-    MAX_PIXELS,
-    Problem,
-    first_problem,
-    unless,
-)
+from pipelines.format.images.limits import MAX_ALPHA_PIXELS, MAX_PIXELS
+from pipelines.format.images.plain import Kind
+from pipelines.format.images.refusals import Problem, first_problem, unless
 from pipelines.format.images.white import over_white
 
 # The first four bytes of each kind of file, and which of their bits must agree.
@@ -81,45 +77,20 @@ def decode_pixels(data: tf.Tensor, jpeg: str = 'accurate') -> tf.Tensor:
     return tf.ensure_shape(turned, [None, None, 3])
 
 
-def are_plain_pngs(data: tf.Tensor) -> tf.Tensor:
-    """Finds the files that `tf.io.decode_png(channels=3)` decodes as `decode_pixels` does.
-
-    `decode_pixels` takes longer to examine a small PNG than to decode it. Here many files are
-    examined at once.
-
-    Args:
-      data: string [N].
-
-    Returns:
-      bool [N]: whether the file is a PNG of an allowed size, without alpha, a tRNS or an eXIf
-      chunk. `decode_pixels` may read other files too.
-    """
-    words = tf.io.decode_raw(data, tf.int32, little_endian=False, fixed_length=28)
-    start = [_signed(int.from_bytes(b'\x89PNG', 'big')), _REST_OF_PNG]
-    width, height = words[:, 4], words[:, 5]
-    pixels = tf.cast(width, tf.int64) * tf.cast(height, tf.int64)
-    unwanted = [exif.contains(data, word) for word in ('eXIf', 'tRNS')]
-    has_alpha = [tf.equal(words[:, 6] // 65536 % 256, kind) for kind in _PNG_WITH_ALPHA]
-    conditions = [
-        tf.reduce_all(tf.equal(words[:, :2], start), axis=1),
-        tf.equal(words[:, 3], _IHDR),
-        tf.logical_and(tf.minimum(width, height) > 0, pixels <= MAX_PIXELS),
-        *(tf.logical_not(found) for found in (*unwanted, *has_alpha)),
-    ]
-    return tf.reduce_all(tf.stack(conditions), axis=0)
-
-
-def decode_png_or_other(data: tf.Tensor, *, plain: tf.Tensor, jpeg: str = 'accurate') -> tf.Tensor:
-    """As `decode_pixels`, but faster for plain PNGs.
+def decode_plain(data: tf.Tensor, *, kind: Kind, jpeg: str = 'accurate') -> tf.Tensor:
+    """Decodes a plain PNG or JPEG as `decode_pixels` does, in one operation.
 
     Args:
       data: scalar string.
-      plain: bool scalar, the answer of `are_plain_pngs`.
+      kind: of the file, from `plain.kind_of`; PNG or JPEG.
       jpeg: see `decode_pixels`.
+
+    Returns:
+      uint8 [H, W, 3].
     """
-    return tf.cond(
-        plain, lambda: tf.io.decode_png(data, channels=3), lambda: decode_pixels(data, jpeg)
-    )
+    if kind is Kind.PNG:
+        return tf.io.decode_png(data, channels=3)
+    return tf.io.decode_jpeg(data, channels=3, dct_method=_DCT[jpeg])
 
 
 def turn(pixels: tf.Tensor, *, orientation: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipelines.format.images.calls import apart
-from pipelines.format.images.refusals import MAX_PIXELS, Problem, first_problem, unless
+from pipelines.format.images.limits import MAX_PIXELS
+from pipelines.format.images.refusals import Problem, first_problem, unless
 
 _MAX_STEPS = 100_000
 # Parts of equal size that one step of the walk passes: almost all parts have 255 bytes.

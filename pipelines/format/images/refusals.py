@@ -9,10 +9,7 @@ import re
 
 import tensorflow as tf
 
-# A larger picture would take gigabytes of memory, even out of a small file.
-MAX_PIXELS = 1 << 27
-# Transparent pixels take twice the memory while they are put on white.
-MAX_ALPHA_PIXELS = 1 << 26
+from pipelines.format.images.limits import MAX_ALPHA_PIXELS, MAX_PIXELS
 
 
 class Problem(enum.Enum):
