@@ -66,7 +66,10 @@ def run(options: JobOptions, beam_options: PipelineOptions) -> tuple[RecordsInfo
     remote.check(options, beam_options)
     plan = make_plan(options)
     pipeline = remote.make_pipeline(_make_runner(beam_options), beam_options)
-    build(pipeline, plan, workers.threads_each(beam_options))
+    threads = workers.threads_each(beam_options)
+    # A process that serves a runner must not fork.
+    forks = workers.in_this_process(beam_options)
+    build(pipeline, plan, threads, processes=threads if forks else 1)
     mark = mark_of(plan.job, plan.splits, plan.shards)
     # Before the records are written: the source may be gone when they are finished.
     told = plan.source.told()

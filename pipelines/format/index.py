@@ -1,54 +1,28 @@
 """The index beside each shard, and random access to the records through the index.
 
 The order of training is a function of (seed, epoch, step), which needs records at any offset.
-TFRecordDataset has no such access. Shards are ordinary TFRecord files: length, its masked crc32c,
-payload, its masked crc32c (tensorflow/core/lib/io/record_writer.h).
+TFRecordDataset has no such access.
 """
 
 import os
 import posixpath
-import struct
 import threading
 from collections.abc import Iterable
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import tensorflow as tf
 
 from pipelines.format.errors import LonghaulError
+from pipelines.format.frames import INDEX_DTYPE, frame
 from pipelines.format.records import RecordsInfo
 from pipelines.format.unreadable import refuses_unreadable
 
-# A row of the index describes an example: the offset of its record, the bytes of its payload, its
-# segments, its steps, the hash of its id.
-INDEX_DTYPE = np.dtype(
-    [
-        ('offset', '<u8'),
-        ('bytes', '<u4'),
-        ('segments', '<u4'),
-        ('length', '<u8'),
-        ('id_hash', '<u8'),
-    ]
-)
 _ENTRY_DTYPE = np.dtype([*INDEX_DTYPE.descr, ('shard', '<u4')])
 _HEADER, _FOOTER = 12, 4
 # File descriptors that stay open per split. A process usually may have 1,024 in all.
 _MAX_OPEN = 256
 _AGAIN = 'write the records again with python -m pipelines.main --overwrite'
-
-
-def masked_crc(data: bytes) -> int:
-    """The masked crc32c of TFRecord files."""
-    crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def frame(payload: bytes) -> bytes:
-    """A record as it stands in a TFRecord file."""
-    length = struct.pack('<Q', len(payload))
-    head = length + struct.pack('<I', masked_crc(length))
-    return head + payload + struct.pack('<I', masked_crc(payload))
 
 
 class RecordReader:

@@ -6,11 +6,17 @@ id, step, channel), so that records are the same wherever they are made. The fun
 change without a new format version.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import tensorflow as tf
 
 from pipelines.format import anchors
 from pipelines.format.spec import SequenceSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # An exported model holds one tail as a constant. A longer one would be too large for its format.
 MOST_STEPS = 1_000_000
@@ -63,6 +69,9 @@ def with_trailing(steps: tf.Tensor, spec: SequenceSpec) -> tf.Tensor:
     """
     if not spec.trailing_steps:
         return steps
+    # The job appends steps without TensorFlow, which takes seconds to load.
+    import tensorflow as tf
+
     tail = tf.constant(tail_of_served(spec))
     if spec.fixed_length is None:
         tail = tail[: spec.trailing_steps * tf.minimum(tf.shape(steps)[0], 1)]

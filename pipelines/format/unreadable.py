@@ -3,8 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 
-import tensorflow as tf
-
 from pipelines.format.errors import LonghaulError, first_line
 
 
@@ -20,7 +18,12 @@ def refuses_unreadable(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
+    except Exception as error:
+        # Loaded here: whoever has seen TensorFlow fail has loaded it, and others need not.
+        import tensorflow as tf
+
+        if not isinstance(error, OSError | tf.errors.OpError):
+            raise
         raise LonghaulError(
             f'{path}: cannot be read ({first_line(error)}); make it readable, or bring it back '
             'from a copy'

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.format.spec import SequenceSpec
+from pipelines.job import lean
 from pipelines.job.items import Payload, Rejected
 
 
@@ -19,6 +20,7 @@ def needs_tensorflow(spec: SequenceSpec) -> bool:
 def set_up_worker(spec: SequenceSpec) -> None:
     """Loads what decodes, and limits it to one thread per operation and to the processor."""
     if needs_tensorflow(spec):
+        lean.load_tensorflow()
         from pipelines.job import decoding
 
         decoding.set_up_worker()

@@ -4,42 +4,52 @@ Its steps: list the items, assign splits and shards, count characters (with --to
 write the shards, finish.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from pipelines.format import anchors
-from pipelines.job import metrics
+from pipelines.job import apart, metrics
 from pipelines.job.few_labels import SmallestKeys, add_last_key
 from pipelines.job.finish import finish
 from pipelines.job.items import Group, Hashed
 from pipelines.job.labels import resolve
 from pipelines.job.packing import pack, unpack
 from pipelines.job.plan import Plan
-from pipelines.job.shards import shard_of, write_shard
+from pipelines.job.shards import shards_of, write_shard
 from pipelines.job.vocabulary import Decoding, add_vocabulary
 from pipelines.job.writing import refuses_full_disk
 
 # These take some three megabytes.
 _HELD_ITEMS = 20_000
-# A metric costs time: it is updated once for so many items.
-_COUNTED_ITEMS = 1000
+# Splits are drawn for so many items at once, and the metric of listed ones is updated once.
+_LISTED_TOGETHER = 1000
+# Packed bytes of a shard's items, some two thousand of them: a fork takes milliseconds.
+_WORTH_A_PROCESS = 1 << 16
 _LABELS, _KEYS = 'labels', 'keys'
 
 
 def _listed(group: Group, plan: Plan) -> Iterator[tuple[str, Hashed]]:
     """Group -> (split, Hashed) for each item of the group."""
-    listed = 0
-    for item in plan.source.items(group):
-        number = anchors.id_hash(item.id)
-        yield plan.split_of(item.split, number), Hashed(number, item)
-        listed += 1
-        if listed % _COUNTED_ITEMS == 0:
-            metrics.count('listed', _COUNTED_ITEMS)
-    metrics.count('listed', listed % _COUNTED_ITEMS)
+    items = iter(plan.source.items(group))
+    while some := list(itertools.islice(items, _LISTED_TOGETHER)):
+        hashes = [anchors.id_hash(item.id) for item in some]
+        splits = plan.splits_of([item.split for item in some], hashes)
+        yield from zip(splits, map(Hashed, hashes, some), strict=True)
+        metrics.count('listed', len(some))
+
+
+def _by_shard(hashed: list[Hashed], shards: int) -> Iterator[tuple[int, list[Hashed]]]:
+    """Items -> (shard, its items) for each shard that has some."""
+    found = shards_of(np.array([h.hash for h in hashed], np.uint64), shards)
+    order = np.argsort(found, kind='stable')
+    for places in np.split(order, np.flatnonzero(np.diff(found[order])) + 1):
+        yield int(found[places[0]]), [hashed[i] for i in places.tolist()]
 
 
 class _Pack(beam.DoFn):
@@ -56,7 +66,7 @@ class _Pack(beam.DoFn):
 
     def start_bundle(self) -> None:
         """Begins with no items."""
-        self._held: dict[tuple[str, int], list[Hashed]] = {}
+        self._held: dict[str, list[Hashed]] = {}
         self._labels: set[tuple[str, str]] = set()
         self._keys = SmallestKeys(self._plan)
         self._count = 0
@@ -69,7 +79,7 @@ class _Pack(beam.DoFn):
             yield from self._hold(*keyed)
 
     def _hold(self, split: str, hashed: Hashed) -> Iterator[tuple[tuple[str, int], bytes]]:
-        self._held.setdefault((split, shard_of(hashed.hash, self._plan.shards)), []).append(hashed)
+        self._held.setdefault(split, []).append(hashed)
         self._keys.add(split, hashed)
         if hashed.item.label is not None:
             self._labels.add((split, hashed.item.label))
@@ -78,8 +88,9 @@ class _Pack(beam.DoFn):
             yield from self._packed()
 
     def _packed(self) -> Iterator[tuple[tuple[str, int], bytes]]:
-        for key, hashed in self._held.items():
-            yield key, pack(hashed)
+        for split, hashed in self._held.items():
+            for shard, own in _by_shard(hashed, self._plan.shards):
+                yield (split, shard), pack(own)
         self._held, self._count = {}, 0
 
     def finish_bundle(self) -> Iterable[Any]:
@@ -94,7 +105,18 @@ class _Pack(beam.DoFn):
 
 
 class _Write(Decoding):
-    """((split, shard), packed items) -> the counts of the written shard."""
+    """((split, shard), packed items) -> the counts of the written shard.
+
+    With `processes` above 1, shards are written apart where that is possible: see `apart`.
+    """
+
+    def __init__(self, plan: Plan, threads: int, processes: int) -> None:
+        super().__init__(plan, threads)
+        self._processes = processes if apart.possible(plan) else 1
+
+    def start_bundle(self) -> None:
+        """Begins with no processes."""
+        self._apart = apart.Processes(self._plan, self._processes)
 
     def process(
         self,
@@ -107,18 +129,32 @@ class _Write(Decoding):
         (split, shard), packed = keyed
         plan = self._plan.resolved(vocabulary, last_label_key)
         resolved = resolve(labels, plan.source.names)
-        with refuses_full_disk(plan.options.output):
-            written = write_shard(split, shard, unpack(packed), plan, resolved, self._threads)
-        yield written
+        parts = list(packed)
+
+        def write() -> dict[str, Any]:
+            """Writes the shard, here or apart."""
+            with refuses_full_disk(plan.options.output):
+                return write_shard(split, shard, unpack(parts), plan, resolved, self._threads)
+
+        if self._processes > 1 and sum(map(len, parts)) >= _WORTH_A_PROCESS:
+            yield from self._apart.start(write)
+        else:
+            yield write()
+
+    def finish_bundle(self) -> Iterable[Any]:
+        """Waits for the shards that are written apart."""
+        for written in self._apart.results():
+            yield GlobalWindows.windowed_value(written)
 
 
-def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
+def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1, processes: int = 1) -> None:
     """Adds the whole job to a pipeline.
 
     Args:
       pipeline: the pipeline.
       plan: of the job.
       threads: number of threads of each worker that decode.
+      processes: number of processes that a worker may fork to write documents; 1: it forks none.
     """
     groups = pipeline | 'Groups' >> beam.Create(plan.source.groups())
     items = groups if plan.options.limit is None else _smallest(groups, plan)
@@ -133,7 +169,9 @@ def build(pipeline: beam.Pipeline, plan: Plan, threads: int = 1) -> None:
     pairs = beam.pvalue.AsList(labels)
     vocabulary = beam.pvalue.AsSingleton(add_vocabulary(pipeline, shards, pairs, plan, threads))
     last_key = beam.pvalue.AsSingleton(add_last_key(pipeline, packed[_KEYS], plan))
-    written = shards | 'Write' >> beam.ParDo(_Write(plan, threads), pairs, vocabulary, last_key)
+    written = shards | 'Write' >> beam.ParDo(
+        _Write(plan, threads, processes), pairs, vocabulary, last_key
+    )
     _ = (
         pipeline
         | 'Once' >> beam.Create([None])

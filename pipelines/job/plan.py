@@ -60,21 +60,27 @@ class Plan:
             return found
         return dataclasses.replace(found, spec=self.spec.with_vocabulary(vocabulary))
 
-    def split_of(self, own_split: str, id_hash: int) -> str:
-        """The split of an item: the source's own, but some of train goes to test and validation."""
-        if own_split != 'train':
-            return own_split
+    def splits_of(self, own_splits: list[str], id_hashes: list[int]) -> list[str]:
+        """The splits of items: the source's own, but some of train goes to test and validation.
+
+        Args:
+          own_splits: what the source says of N items.
+          id_hashes: of the items, from `anchors.id_hash`.
+        """
+        splits = list(own_splits)
+        hashes = np.array(id_hashes, np.uint64)
+        # The later one counts: what is test cannot be validation.
         for split, stream, share in (
-            ('test', _TEST, self.test_share),
             ('validation', _VALIDATION, self.options.validation_share),
+            ('test', _TEST, self.test_share),
         ):
-            # This runs for every item: nothing is computed for a share of 0.
             if not share:
                 continue
-            bits = int(anchors.mix(self.options.seed, stream, id_hash))
-            if (bits >> 11) * 2.0**-53 < share:
-                return split
-        return 'train'
+            bits = anchors.mix(self.options.seed, stream, hashes)
+            for i in np.flatnonzero((bits >> np.uint64(11)) * 2.0**-53 < share).tolist():
+                if own_splits[i] == 'train':
+                    splits[i] = split
+        return splits
 
 
 def make_plan(options: JobOptions) -> Plan:

@@ -6,6 +6,8 @@ one item that is larger. Beside the batches, a worker holds a decoded image for 
 items of a shard.
 """
 
+import itertools
+import operator
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,7 @@ from pipelines.format.histograms import histogram_of, levels_of
 from pipelines.format.spec import SequenceSpec
 from pipelines.format.trailing import tails
 from pipelines.format.values import Sums, sums_of, sums_of_histogram
-from pipelines.job.encoder import encode_batch
+from pipelines.job.encoder import encode_batch, needs_tensorflow
 from pipelines.job.items import Hashed, Item, Payload, Rejected
 from pipelines.job.labels import Labels
 from pipelines.job.plan import Plan
@@ -62,6 +64,9 @@ _Read = tuple[Hashed, Payload | Rejected]
 
 def in_order(hashed: list[Hashed]) -> list[Hashed]:
     """Items in the order of their shard, by hash of the id, in whatever order they arrive."""
+    ordered = sorted(hashed, key=operator.itemgetter(0))
+    if all(a[0] != b[0] for a, b in itertools.pairwise(ordered)):
+        return ordered
     return sorted(hashed, key=lambda h: (h.hash, h.item.id, h.item.group, str(h.item.place)))
 
 
@@ -77,10 +82,15 @@ def decoded(hashed: list[Hashed], plan: Plan, labels: Labels, threads: int = 1) 
     Yields:
       Batches of the items, in their order.
     """
+    batches = _batches(_read_payloads(hashed, plan), plan.spec)
+    if not needs_tensorflow(plan.spec):
+        # Python decodes, in one thread at a time.
+        yield from (_decode(batch, plan.spec, labels) for batch in batches)
+        return
     pool = ThreadPoolExecutor(threads, 'decode')
     waiting: deque[Future[Batch]] = deque()
     try:
-        for batch in _batches(_read_payloads(hashed, plan), plan.spec):
+        for batch in batches:
             waiting.append(pool.submit(_decode, batch, plan.spec, labels))
             # One batch more than threads, so that no thread ever waits for the reading thread.
             if len(waiting) > threads + 1:

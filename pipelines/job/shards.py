@@ -18,7 +18,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 from pipelines.format import anchors, records, segments
 from pipelines.format.anchors import AnchorSets
 from pipelines.format.errors import LonghaulError
-from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.frames import INDEX_DTYPE, frame
 from pipelines.format.serializing import serialize_examples
 from pipelines.job import mark, metrics
 from pipelines.job.few_labels import without_others
@@ -31,9 +31,9 @@ from pipelines.job.tally import Tally
 _SHARD_STREAM = 21
 
 
-def shard_of(id_hash: int, shards: int) -> int:
-    """The number of the shard that an id belongs to, in whichever split."""
-    return int(anchors.mix(_SHARD_STREAM, id_hash)) % shards
+def shards_of(id_hashes: np.ndarray, shards: int) -> np.ndarray:
+    """The number of the shard that each id belongs to, in whichever split: uint64 [N]."""
+    return anchors.mix(_SHARD_STREAM, id_hashes) % np.uint64(shards)
 
 
 class _File:

@@ -4,7 +4,6 @@ Records hold UTF-8, and exported models take UTF-8.
 """
 
 import codecs
-import contextlib
 import difflib
 import functools
 from encodings import aliases
@@ -21,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, 'utf-16'),
     (codecs.BOM_UTF16_BE, 'utf-16'),
 )
+_FIRST_OF_MARKS = frozenset(mark[:1] for mark, _ in _MARKS)
 _SAMPLES = 'éあ中한'
 _ASCII = bytes(range(128))
 
@@ -77,6 +77,8 @@ def to_utf8(data: bytes, encoding: str | None = None) -> tuple[bytes, str] | Non
     Returns:
       (the text as UTF-8 without the mark, the name of its encoding); None if no encoding fits.
     """
+    if data[:1] not in _FIRST_OF_MARKS:
+        return _first(data, _candidates(data, encoding))
     marked = encodings_marked(data)
     data = data.removeprefix(codecs.BOM_UTF8)
     return _first(data, marked or _candidates(data, encoding))
@@ -133,9 +135,12 @@ def mark_of(data: bytes) -> str | None:
 def _first(data: bytes, encodings: list[str]) -> tuple[bytes, str] | None:
     """The result of the first encoding that fits."""
     for name in encodings:
-        with contextlib.suppress(UnicodeError):
+        # Not contextlib.suppress, which takes as long as a short text.
+        try:
             text = data.decode(name)
-            return (data if name == 'utf-8' else text.encode('utf-8')), name
+        except UnicodeError:
+            continue
+        return (data if name == 'utf-8' else text.encode('utf-8')), name
     return None
 
 

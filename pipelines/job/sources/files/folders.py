@@ -6,6 +6,7 @@ train.zip and so on), which are then the splits of the source; see `layout`.
 
 import dataclasses
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -51,14 +52,15 @@ class ClassFolders(Source[str]):
                 f'--source={source}: no regular file, and a zip is read in many places; name a '
                 'folder or a zip'
             )
-        return self._layout().groups
+        return self._layout.groups
 
+    @functools.cached_property
     def _layout(self) -> Layout:
         return find_layout(f'{self.prefix}:{self.path}', self.path, self.suffixes)
 
     def told(self) -> list[str]:
         """What is taken for which split, and what is not read."""
-        found = self._layout()
+        found = self._layout
         lines = []
         if len(found.groups) > 1:
             pairs = zip(found.names, (group.split for group in found.groups), strict=True)
@@ -110,7 +112,7 @@ class ClassFolders(Source[str]):
 
     def read(self, group: str, items: Sequence[Item[str]]) -> Iterator[Payload | Rejected]:
         """Reads files."""
-        zipped = _is_zip(group)
+        zipped, folder = _is_zip(group), os.path.join(group, '')
         for item in items:
             label = _class_of(item.id.partition('/')[2])
             if label is not None and not is_utf8(label):
@@ -120,7 +122,7 @@ class ClassFolders(Source[str]):
                 if zipped:
                     data = zips.read(group, item.place)
                 else:
-                    data = _read_file(os.path.join(group, item.place))
+                    data = _read_file(folder + item.place)
             except Rejected as reason:
                 yield reason
             else:
@@ -154,8 +156,10 @@ def size(path: str, place: str) -> int:
     """The bytes of a file in a folder or zip; 0 if it is not there."""
     if _is_zip(path):
         return zips.size(path, place)
-    file = os.path.join(path, place)
-    return os.path.getsize(file) if os.path.exists(file) else 0
+    try:
+        return os.stat(os.path.join(path, place)).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _is_zip(path: str) -> bool:

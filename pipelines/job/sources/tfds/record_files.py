@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pipelines.format.errors import LonghaulError, first_line
-from pipelines.format.index import frame
+from pipelines.format.frames import frame
 
 _HEADER, _FOOTER = 12, 4
 _FORMATS = ('tfrecord', 'array_record')
