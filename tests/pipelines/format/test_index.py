@@ -37,14 +37,14 @@ def test_frames_as_tensorflow_does(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / 'theirs')) as writer:
         for payload in payloads:
             writer.write(payload)
-    ours = b''.join(index.frame(p) for p in payloads)
+    ours = b''.join(frames.frame(p) for p in payloads)
     assert ours == (tmp_path / 'theirs').read_bytes()
 
 
 def test_masked_crc_is_the_published_one():
     # crc32c('123456789') = 0xe3069283, rotated right by 15, plus 0xa282ead8.
     crc = 0xE3069283
-    assert index.masked_crc(b'123456789') == ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
+    assert frames.masked_crc(b'123456789') == ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
 
 
 @pytest.mark.parametrize('split', ['train', 'validation', 'test'])
@@ -82,14 +82,14 @@ def test_several_shards_lie_one_behind_the_other(tmp_path):
     for number, count in enumerate((2, 0, 3)):
         name = records.shard_name('train', number, 3)
         payloads = [bytes([number, i]) * (i + 1) for i in range(count)]
-        data = b''.join(map(index.frame, payloads))
+        data = b''.join(map(frames.frame, payloads))
         ends = np.cumsum([len(p) + 16 for p in payloads], dtype=int).tolist()
         rows = [
             (end - len(p) - 16, len(p), 1, 1, i)
             for i, (end, p) in enumerate(zip(ends, payloads, strict=True))
         ]
         (tmp_path / f'{name}.tfrecord').write_bytes(data)
-        (tmp_path / f'{name}.index').write_bytes(np.array(rows, index.INDEX_DTYPE).tobytes())
+        (tmp_path / f'{name}.index').write_bytes(np.array(rows, frames.INDEX_DTYPE).tobytes())
         shards.append({'name': name, 'examples': count, 'bytes': len(data)})
         expected += payloads
     info = _info(shards)
@@ -165,7 +165,7 @@ def test_a_missing_file_is_refused(copied, suffix):
 @pytest.mark.parametrize('field', ['offset', 'bytes'])
 def test_an_index_that_does_not_fit_its_shard_is_refused(copied, field):
     path = copied / f'{NAME}.index'
-    rows = np.frombuffer(path.read_bytes(), index.INDEX_DTYPE).copy()
+    rows = np.frombuffer(path.read_bytes(), frames.INDEX_DTYPE).copy()
     rows[field][-1] += 1
     path.write_bytes(rows.tobytes())
     with pytest.raises(LonghaulError, match=f'^{path}: does not fit {copied}/{NAME}.tfrecord'):

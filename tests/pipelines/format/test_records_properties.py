@@ -13,7 +13,8 @@ from properties import damaged, holds, outcome
 
 from pipelines.format import anchors, examples, records, segments
 from pipelines.format.errors import LonghaulError
-from pipelines.format.index import INDEX_DTYPE, RecordReader, frame
+from pipelines.format.frames import INDEX_DTYPE, frame
+from pipelines.format.index import RecordReader
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 
 NAME = 'train-00000-of-00001'

@@ -29,7 +29,7 @@ def plan(source='builtin:digits', **options):
 
 
 def splits(plan, count=5000):
-    return np.array([plan.split_of('train', id_hash(str(i))) for i in range(count)])
+    return np.array(plan.splits_of(['train'] * count, [id_hash(str(i)) for i in range(count)]))
 
 
 @pytest.mark.parametrize('share', [0.0, 0.1, 0.5, 1.0])
@@ -66,7 +66,8 @@ def test_golden_splits():
 
 def test_the_own_test_split_stays(mnist):
     found = plan(mnist, auxiliary_steps=4, validation_share=1.0)
-    assert {found.split_of('test', id_hash(str(i))) for i in range(100)} == {'test'}
+    hashes = [id_hash(str(i)) for i in range(100)]
+    assert set(found.splits_of(['test'] * 100, hashes)) == {'test'}
 
 
 @pytest.mark.parametrize('share', [0.0, 0.5])
@@ -75,7 +76,8 @@ def test_an_own_validation_split_stays(mnist, monkeypatch, capsys, share):
     monkeypatch.setattr('pipelines.job.sources.files.idx.Idx.groups', lambda _: groups)
     found = plan(mnist, auxiliary_steps=4, validation_share=share, test_share=0.3)
     assert found.splits == ('train', 'validation', 'test')
-    assert {found.split_of('validation', id_hash(str(i))) for i in range(100)} == {'validation'}
+    hashes = [id_hash(str(i)) for i in range(100)]
+    assert set(found.splits_of(['validation'] * 100, hashes)) == {'validation'}
     assert set(splits(found)) == {'train', 'test'}
     assert capsys.readouterr().err == (
         f'note: {mnist} has a validation split of its own; --validation_share is not used\n'

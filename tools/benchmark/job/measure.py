@@ -1,5 +1,6 @@
 """The child's side of `job`: a run of the job, or of a plain loop."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,26 +18,37 @@ def measure(asked: dict[str, Any], tell: Tell) -> None:
 
     Tells:
       imports, work: seconds of each.
-      cpu: the processor's seconds of the work.
+      cpu: the processor's seconds of the work, those of processes that it has started included.
       peak_bytes: resident memory at its highest.
     """
     begun = time.perf_counter()
     work = _job(asked['flags']) if 'flags' in asked else _plain(asked)
-    imported, used = time.perf_counter(), time.process_time()
+    imported, used = time.perf_counter(), _cpu()
     code = work()
     tell(
         imports=imported - begun,
         work=time.perf_counter() - imported,
-        cpu=time.process_time() - used,
+        cpu=_cpu() - used,
         peak_bytes=memory.peak(),
     )
     if code:
         sys.exit(code)
 
 
+def _cpu() -> float:
+    """The processor's seconds of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
+
+
 def _job(flags: list[str]) -> Callable[[], int]:
-    """Imports what `python -m pipelines.main` does; returns its work."""
+    """Imports what `python -m pipelines.main` does, at once or later; returns its work."""
     from pipelines import main
+
+    if any(flag.startswith('--image_size') for flag in flags):
+        from pipelines.job import lean
+
+        lean.load_tensorflow()
+        from pipelines.job import decoding  # noqa: F401
 
     return lambda: main.launcher.main(flags)
 
