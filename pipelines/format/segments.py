@@ -18,11 +18,14 @@ def padded_steps(segments: int | np.ndarray, segment_steps: int) -> int | np.nda
 
 def split_segments(values: np.ndarray, segment_steps: int) -> list[bytes]:
     """[T] or [T, C] -> the bytes of each segment, little-endian; the first one may be short."""
-    stored = values.astype(values.dtype.newbyteorder('<'), copy=False).tobytes()
-    width = len(stored) // len(values)
+    if values.itemsize > 1:
+        values = values.astype(values.dtype.newbyteorder('<'), copy=False)
     # The array becomes bytes first: bytes are cut faster than arrays.
+    stored = values.tobytes()
+    width = len(stored) // len(values)
     step, first = segment_steps * width, ((len(values) - 1) % segment_steps + 1) * width
-    return [stored[max(end - step, 0) : end] for end in range(first, len(stored) + 1, step)]
+    rest = range(first, len(stored), step)
+    return [stored[:first], *[stored[begin : begin + step] for begin in rest]]
 
 
 def join(segments: list[bytes], *, dtype: str, channels: int | None = None) -> np.ndarray:

@@ -9,7 +9,7 @@ import errno
 import functools
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from pipelines.format.errors import LonghaulError
@@ -152,12 +152,17 @@ def count(path: str) -> int:
     return sum(len(files) for _, _, files in os.walk(path, onerror=refuse_folder))
 
 
-def size(path: str, place: str) -> int:
-    """The bytes of a file in a folder or zip; 0 if it is not there."""
+def size(path: str, places: Iterable[str]) -> int:
+    """The bytes of some files in a folder or zip; a file that is not there has none."""
     if _is_zip(path):
-        return zips.size(path, place)
+        return sum(zips.size(path, place) for place in places)
+    folder = os.path.join(path, '')
+    return sum(_size_of_file(folder + place) for place in places)
+
+
+def _size_of_file(path: str) -> int:
     try:
-        return os.stat(os.path.join(path, place)).st_size
+        return os.stat(path).st_size
     except (OSError, ValueError):
         return 0
 

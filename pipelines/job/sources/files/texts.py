@@ -34,8 +34,8 @@ class Texts(ClassFolders):
 
     def estimated_items(self) -> int:
         """A number by size: a document is taken to have 300 bytes."""
-        listed = ((group.path, item) for group in self.groups() for item in self.items(group))
-        return sum(size(path, item.place) for path, item in listed) // 300 + 1
+        sizes = (size(g.path, (item.place for item in self.items(g))) for g in self.groups())
+        return sum(sizes) // 300 + 1
 
 
 def make_texts(path: str, *, encoding: str | None = None) -> Texts:
