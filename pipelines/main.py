@@ -9,6 +9,12 @@ import sys
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 logging.disable(logging.WARNING)
 
+if __name__ == '__main__' and {'-h', '--help'} & {*sys.argv[1:]}:
+    from pipelines import options
+
+    # Prints the help and ends, before Beam is loaded.
+    options.parse(sys.argv[1:])
+
 from pipelines import launcher  # noqa: E402
 
 logging.disable(logging.NOTSET)

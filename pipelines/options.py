@@ -3,15 +3,16 @@
 import argparse
 import dataclasses
 import difflib
-from typing import Any, NoReturn
-
-from apache_beam.options.pipeline_options import PipelineOptions
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import MAX_VOCABULARY, TRAILING
 from pipelines.format.trailing import MOST_STEPS
 from pipelines.job.pixel_order import ORDERS
 from pipelines.job.sources import registry
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
+def parse(argv: list[str]) -> tuple[JobOptions, 'PipelineOptions']:
     """Parses the command line.
 
     Returns:
@@ -203,6 +204,9 @@ def parse(argv: list[str]) -> tuple[JobOptions, PipelineOptions]:
       LonghaulError: for a bad value, or a flag that neither knows (with the nearest name).
     """
     known, rest = _parser().parse_known_args(argv)
+    # Beam takes a second to load: --help ends above.
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     beam_parser = _Parser(add_help=False, allow_abbrev=False)
     for cls in PipelineOptions.__subclasses__():
         if '_add_argparse_args' in cls.__dict__:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-from tools.demo import show
-from tools.demo.steps import Demo
 from tools.flags import Parser, code_of
 
 
@@ -28,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def demonstrate() -> int:
         """In a folder of its own."""
+        from tools.demo import show
+        from tools.demo.steps import Demo
+
         name = f'{flags.side}x{flags.side}-{time.strftime("%Y%m%d-%H%M%S")}'
         show.run(Demo.of(Path(flags.output) / name, side=flags.side, train_steps=flags.train_steps))
         return 0

@@ -18,8 +18,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
-
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import SPLITS
 from pipelines.job.items import Group, Item, Payload, Rejected, Source
@@ -35,7 +33,6 @@ from pipelines.job.sources.splits import find_tables, not_read, split_named, tol
 from pipelines.job.sources.tables.describing import SUFFIXES, format_of, read_rows
 from pipelines.job.sources.tables.rows import parse_label, refuse_resembling, require_columns
 from pipelines.job.sources.unchanged import NOTHING, Seen, see
-from pipelines.output import names_in
 
 _SPLIT = 'split'
 # Images that are fetched from a remote store while others are decoded. More would not be faster:
@@ -213,6 +210,11 @@ def _find_tables(path: str) -> tuple[list[tuple[str, str | None]], tuple[str, ..
       (table, split that its name says; None for a file that the user has named), and other files
       with names of splits.
     """
+    # Beam takes a second to load, and --help lists the sources without it.
+    from apache_beam.io.filesystems import FileSystems
+
+    from pipelines.output import names_in
+
     source = f'--source=manifest:{path}'
     try:
         if path.lower().endswith(SUFFIXES) and not os.path.isdir(path):

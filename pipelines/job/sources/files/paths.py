@@ -5,8 +5,6 @@ import posixpath
 import stat
 from typing import NamedTuple
 
-from apache_beam.io.filesystems import CompressionTypes, FileSystems
-
 from pipelines.format.errors import LonghaulError
 from pipelines.job.items import Rejected
 from pipelines.job.sources import limits
@@ -27,6 +25,9 @@ class Located(NamedTuple):
 
 def is_remote(path: str) -> bool:
     """Whether a path begins with the scheme of a file system, such as gs://."""
+    # Beam takes a second to load, and --help lists the sources without it.
+    from apache_beam.io.filesystems import FileSystems
+
     return FileSystems.get_scheme(path) is not None
 
 
@@ -78,6 +79,8 @@ def read_file(path: str) -> bytes:
       Rejected: if the file is missing, too large or not readable.
       LonghaulError: if a remote store fails. Beam tries again, and gives up after some attempts.
     """
+    from apache_beam.io.filesystems import CompressionTypes, FileSystems
+
     try:
         most = limits.MOST_BYTES + 1
         if not is_remote(path):

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from apache_beam.io.filesystems import CompressionTypes, FileSystems
-
 from pipelines.format.errors import LonghaulError
 from pipelines.job.text_encoding import mark_of
 
@@ -65,6 +63,9 @@ def open_table(path: str) -> Iterator[io.BufferedIOBase]:
       LonghaulError: if the file cannot be read, also if reads in the `with` block fail; if it is
         packed in a way that is not read; if the table is UTF-16 or UTF-32.
     """
+    # Beam takes a second to load, and --help lists the sources without it.
+    from apache_beam.io.filesystems import CompressionTypes, FileSystems
+
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             # The reader of gs:// cannot read lines: without a buffer, Python would request single

@@ -5,6 +5,7 @@ import io
 import pytest
 import raw_zip
 import source_data
+from apache_beam.io.filesystems import FileSystems
 from source_data import refusal, rejected, run_job
 
 from pipelines.job.items import Rejected
@@ -61,7 +62,7 @@ def test_remote_files_that_tables_name(monkeypatch):
             read.append(data := super().read(size))
             return data
 
-    monkeypatch.setattr(paths.FileSystems, 'open', lambda path, **_: Watched(files[path]))
+    monkeypatch.setattr(FileSystems, 'open', lambda path, **_: Watched(files[path]))
     assert paths.read_file('gs://b/a') == files['gs://b/a']
     read.clear()
     with pytest.raises(Rejected) as caught:
