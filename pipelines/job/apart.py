@@ -26,7 +26,7 @@ _DONE, _FAILED, _COUNTED = 'done', 'failed', 'counted'
 def possible(plan: Plan) -> bool:
     """Whether a process may fork to write shards of a plan.
 
-    TensorFlow and the clients of object stores have threads and connections, which no fork survives.
+    TensorFlow and the clients of object stores have threads and connections: no fork has them.
     """
     local = '://' not in plan.options.output
     return sys.platform == 'linux' and local and not needs_tensorflow(plan.spec)
@@ -96,7 +96,7 @@ class Processes:
 
 
 def _be_child(pipe: Connection, work: Callable[[], dict[str, Any]], parent: int) -> NoReturn:
-    """Works, tells its result, and ends: nothing of the parent's is flushed, closed or waited for."""
+    """Works, tells its result, and ends. It flushes and closes nothing of the parent's."""
     code = 1
     try:
         # A parent that dies takes its children with it, and Ctrl-C is for the parent to tell.

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.format import anchors, examples, records, segments
+from pipelines.format import anchors, records, segments
+from pipelines.format.frames import INDEX_DTYPE, frame
 from pipelines.format.histograms import entropies_of, histogram_of
-from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.serializing import serialize_examples
 from pipelines.format.spec import SequenceSpec, signal_spec
 from pipelines.format.values import add_up, sums_of
 
@@ -136,10 +137,10 @@ def _shard(folder: Path, split: str, rows: list[Signal], segment_steps: int) -> 
     name = records.shard_name(split, 0, 1)
     data, index = b'', []
     for id_hash, row in _hashed(rows):
-        record = examples.serialize_example(
-            example_id=row.id,
-            label=row.label,
-            values=row.values,
+        (record,) = serialize_examples(
+            ids=[row.id],
+            labels=[row.label],
+            values=[row.values],
             anchors=_anchors(id_hash, row),
             segment_steps=segment_steps,
         )

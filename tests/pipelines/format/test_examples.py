@@ -6,6 +6,7 @@ import source_data
 import tensorflow as tf
 
 from pipelines.format import anchors, examples, records
+from pipelines.format.serializing import serialize_examples
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 
 
@@ -35,13 +36,14 @@ def drawn(sets=2, k=1, first=0):
 
 
 def serialized(values, *, example_id='a', label=0, **shape):
-    return examples.serialize_example(
-        example_id=example_id,
-        label=label,
-        values=np.asarray(values),
+    (found,) = serialize_examples(
+        ids=[example_id],
+        labels=[label],
+        values=[np.asarray(values)],
         anchors=drawn(**shape),
         segment_steps=3,
     )
+    return found
 
 
 # Written down once: tag, length, value of every field, keys in alphabetical order.
@@ -57,10 +59,10 @@ GOLDEN = bytes.fromhex(
 
 
 def test_golden_bytes():
-    found = examples.serialize_example(
-        example_id='train/cat/1.png',
-        label=2,
-        values=np.array([[1], [2], [255]], np.uint8),
+    found = serialize_examples(
+        ids=['train/cat/1.png'],
+        labels=[2],
+        values=[np.array([[1], [2], [255]], np.uint8)],
         anchors=anchors.AnchorSets(
             r_anchors=np.array([[[2], [3]]]),
             r_starts=np.array([[[0], [1]]]),
@@ -68,7 +70,7 @@ def test_golden_bytes():
         ),
         segment_steps=2,
     )
-    assert found == GOLDEN
+    assert found == [GOLDEN]
 
 
 def test_parses_the_golden_bytes():

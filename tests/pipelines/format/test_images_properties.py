@@ -1,5 +1,6 @@
 """Image files of any content: what PIL reads by the documented treatment, or a refusal."""
 
+import contextlib
 import io
 import struct
 import warnings
@@ -16,29 +17,32 @@ from PIL import Image
 from properties import damaged, holds, outcome
 
 from pipelines.format.images import files
+from pipelines.format.images.plain import Kind, kind_of
 from pipelines.format.images.refusals import REASONS, reason_of
 
 # PIL's words about damaged EXIF.
 pytestmark = pytest.mark.filterwarnings('ignore::UserWarning')
 SIGNATURE = [tf.TensorSpec([], tf.string)]
-# Traced once each: the job's own way, and the one for many small PNGs.
-WAYS = (
-    tf.function(files.decode_pixels, input_signature=SIGNATURE, autograph=False),
-    tf.function(
-        lambda data: files.decode_png_or_other(
-            data, plain=files.are_plain_pngs(data[tf.newaxis])[0]
-        ),
-        input_signature=SIGNATURE,
-        autograph=False,
-    ),
-)
+any_file = tf.function(files.decode_pixels, input_signature=SIGNATURE, autograph=False)
+
+
+def plain_first(data):
+    """As the job does: the graph of a plain kind, and any file's after a failure."""
+    kind = kind_of(data)
+    if kind is not Kind.OTHER:
+        with contextlib.suppress(tf.errors.InvalidArgumentError):
+            return files.decode_plain(tf.constant(data), kind=kind)
+    return any_file(data)
+
+
+WAYS = (any_file, plain_first)
 
 
 def decoded(data):
     """uint8 [H, W, 3] in both ways alike, or None for a refusal in both."""
     found = []
     for way in WAYS:
-        pixels, error = outcome(tf.errors.InvalidArgumentError, way, tf.constant(data))
+        pixels, error = outcome(tf.errors.InvalidArgumentError, way, data)
         assert error is None or reason_of(error)[0] in REASONS[1:]
         found.append(None if error else pixels.numpy())
     np.testing.assert_array_equal(found[0], found[1])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.format import anchors, index, records
+from pipelines.format import anchors, frames, index, records
 from pipelines.format.errors import LonghaulError
 
 NAME = 'train-00000-of-00001'

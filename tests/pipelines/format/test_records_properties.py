@@ -15,6 +15,8 @@ from pipelines.format import anchors, examples, records, segments
 from pipelines.format.errors import LonghaulError
 from pipelines.format.frames import INDEX_DTYPE, frame
 from pipelines.format.index import RecordReader
+from pipelines.format.segments import split_segments
+from pipelines.format.serializing import serialize_examples
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
 
 NAME = 'train-00000-of-00001'
@@ -70,13 +72,35 @@ def rows(draw, kind):
 
 def serialized(row, segment_steps=4):
     example_id, label, values, drawn = row
-    return examples.serialize_example(
-        example_id=example_id,
-        label=label,
-        values=values,
+    (found,) = serialize_examples(
+        ids=[example_id],
+        labels=[label],
+        values=[values],
         anchors=anchors.AnchorSets(*drawn),
         segment_steps=segment_steps,
     )
+    return found
+
+
+def message(row, segment_steps=4):
+    """What TensorFlow's own message of the same example holds."""
+    example_id, label, values, drawn = row
+    feature = (example := tf.train.Example()).features.feature
+    feature['id'].bytes_list.value.append(example_id.encode('utf-8', 'surrogateescape'))
+    feature['label'].int64_list.value.append(label)
+    feature['length'].int64_list.value.append(len(values))
+    feature['segments'].bytes_list.value.extend(split_segments(values, segment_steps))
+    for name, numbers in zip(anchors.AnchorSets._fields, drawn, strict=True):
+        feature[name].int64_list.value.extend(numbers.reshape(-1).tolist())
+    return example.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize('kind', SPECS)
+@holds(data=st.data(), segment_steps=st.integers(1, 300), times=st.sampled_from([1, 100, 3000]))
+def test_bytes_are_those_of_the_message(kind, data, segment_steps, times):
+    example_id, label, values, drawn = data.draw(rows(kind))
+    row = (example_id, label, np.concatenate([values] * times), drawn)
+    assert serialized(row, segment_steps) == message(row, segment_steps)
 
 
 def shard_of(content, segment_steps=4):

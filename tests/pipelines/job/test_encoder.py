@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from source_data import encode_image, exif, pixels
 
+from pipelines.format import sequences
 from pipelines.format.errors import LonghaulError
 from pipelines.format.spec import SequenceSpec, signal_spec, text_spec
-from pipelines.job import encoder
+from pipelines.job import decoding, encoder
 from pipelines.job.items import Payload, Rejected
 
 IMAGE = SequenceSpec('image', image_size=4, channels=3)
@@ -135,16 +136,37 @@ def test_too_little_memory_is_no_verdict_about_an_item(monkeypatch):
     def exhausted(_):
         raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating\n at node')
 
-    made = encoder._of_bytes(IMAGE)
-    monkeypatch.setattr(encoder, '_of_bytes', lambda spec: made._replace(many=exhausted))
+    made = decoding._of_bytes(IMAGE)
+    monkeypatch.setattr(decoding, '_of_bytes', lambda *_: made._replace(many=exhausted))
     pictures = [pixels(i, IMAGE.image_size, IMAGE.image_size) for i in range(2)]
     payloads = [Payload(encode_image(picture)) for picture in pictures]
     for found, picture in zip(encoder.encode_batch(payloads, IMAGE), pictures, strict=True):
         np.testing.assert_array_equal(found, picture.reshape([-1, 3]))
-    monkeypatch.setattr(encoder, '_of_bytes', lambda spec: made._replace(one=exhausted))
+    monkeypatch.setattr(decoding, '_of_bytes', lambda *_: made._replace(one=exhausted))
     with pytest.raises(LonghaulError) as caught:
         encode(payloads[0], IMAGE)
     assert str(caught.value) == (
         f'--source: an item of {len(payloads[0].content)} bytes needs more memory than this '
         'machine has (OOM when allocating); run the job where there is more, or take such items out'
     )
+
+
+@pytest.mark.parametrize('cut', ['head', 'tail', 'both'])
+@pytest.mark.parametrize('most', [None, 1, 2, 5, 6, 7, 100])
+def test_documents_are_cut_as_an_exported_model_cuts_them(cut, most):
+    spec = text_spec(max_steps=most, cut=cut)
+    for text in (b'a', b'abcdef', b'abcdefghi\xff', bytes(range(33, 143))):
+        found = encode(Payload(text), spec)
+        expected = sequences.decode(tf.constant(text), spec).numpy()
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+
+
+def test_files_of_all_kinds_in_one_batch_keep_their_places():
+    kinds = ['PNG', 'JPEG', 'GIF', 'PNG', 'BMP', 'JPEG', 'PNG']
+    shades = [np.full((4 + i % 2, 4, 3), 30 * i, np.uint8) for i in range(len(kinds))]
+    files = [encode_image(shade, kind) for shade, kind in zip(shades, kinds, strict=True)]
+    found = encoder.encode_batch([Payload(data) for data in files], IMAGE)
+    alone = [encode(Payload(data), IMAGE) for data in files]
+    np.testing.assert_array_equal(found, alone)
+    assert [int(values[0, 0]) for values in found] == [30 * i for i in range(len(kinds))]

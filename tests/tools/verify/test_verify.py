@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines import launcher
-from pipelines.format import anchors, examples, records
+from pipelines.format import anchors, records
 from pipelines.format.errors import LonghaulError
-from pipelines.format.index import INDEX_DTYPE, frame
+from pipelines.format.frames import INDEX_DTYPE, frame
+from pipelines.format.serializing import serialize_examples
 from pipelines.format.spec import signal_spec
 from tools.verify import __main__ as command
 from tools.verify import faults
@@ -90,8 +91,8 @@ def test_a_value_that_is_no_number_is_found():
         auxiliary_steps=anchors.auxiliary_length(lengths, 2, fixed_length=False),
         anchors_per_sequence=1,
     )
-    payload = examples.serialize_example(
-        example_id='a', label=-1, values=values, anchors=drawn, segment_steps=3
+    (payload,) = serialize_examples(
+        ids=['a'], labels=[-1], values=[values], anchors=drawn, segment_steps=3
     )
     entry = np.array([(0, len(payload), 2, 4, id_hash)], INDEX_DTYPE)[0]
     found = list(Example(payload, info).faults(entry))

@@ -119,10 +119,7 @@ class ClassFolders(Source[str]):
                 yield Rejected('the name of its class is not UTF-8: rename the folder')
                 continue
             try:
-                if zipped:
-                    data = zips.read(group, item.place)
-                else:
-                    data = _read_file(folder + item.place)
+                data = zips.read(group, item.place) if zipped else _read_file(folder + item.place)
             except Rejected as reason:
                 yield reason
             else:

@@ -1,5 +1,6 @@
 """Every kind of image file, against PIL and against pixels worked out in float64."""
 
+import contextlib
 import struct
 import zlib
 
@@ -12,7 +13,9 @@ from PIL import Image
 from source_data import encode_image, exif, pixels
 
 from pipelines.format.images import files
-from pipelines.format.images.refusals import MAX_PIXELS, REASONS, reason_of
+from pipelines.format.images.limits import MAX_PIXELS
+from pipelines.format.images.plain import Kind, kind_of
+from pipelines.format.images.refusals import REASONS, reason_of
 
 HEIGHT, WIDTH = 11, 13
 DAMAGED = ('not a readable image: damaged or cut off', '')
@@ -26,11 +29,13 @@ decode_in_graph = tf.function(
 )
 
 
-decode_in_batches = tf.function(
-    lambda data: files.decode_png_or_other(data, plain=files.are_plain_pngs(data[tf.newaxis])[0]),
-    input_signature=[tf.TensorSpec([], tf.string)],
-    autograph=False,
-)
+def decode_in_batches(data: bytes) -> tf.Tensor:
+    """As the job does: the graph of a plain kind, and any file's after a failure."""
+    kind = kind_of(data)
+    if kind is not Kind.OTHER:
+        with contextlib.suppress(tf.errors.InvalidArgumentError):
+            return files.decode_plain(tf.constant(data), kind=kind)
+    return decode_in_graph(data)
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -51,28 +56,31 @@ def refused(data: bytes) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ('data', 'plain'),
+    ('data', 'kind'),
     [
-        (saved(Image.new('RGB', (3, 2))), True),
-        (saved(Image.new('L', (3, 2))), True),
-        (saved(Image.new('P', (3, 2))), True),
-        (saved(Image.new('RGBA', (3, 2))), False),
-        (saved(Image.new('LA', (3, 2))), False),
-        (saved(Image.new('P', (3, 2)), transparency=0), False),
-        (saved(Image.new('RGB', (3, 2)), 'JPEG'), False),
-        (saved(Image.new('RGB', (3, 2)))[:20], False),
-        (image_data.sized_png(1 << 16, 1 << 16), False),
-        (image_data.sized_png(0, 5), False),
-        (b'', False),
+        (saved(Image.new('RGB', (3, 2))), Kind.PNG),
+        (saved(Image.new('L', (3, 2))), Kind.PNG),
+        (saved(Image.new('P', (3, 2))), Kind.PNG),
+        (saved(Image.new('RGBA', (3, 2))), Kind.OTHER),
+        (saved(Image.new('LA', (3, 2))), Kind.OTHER),
+        (saved(Image.new('P', (3, 2)), transparency=0), Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)))[:20], Kind.OTHER),
+        (image_data.sized_png(1 << 16, 1 << 16), Kind.OTHER),
+        (image_data.sized_png(0, 5), Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG'), Kind.JPEG),
+        (saved(Image.new('L', (3, 2)), 'JPEG'), Kind.JPEG),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG', progressive=True), Kind.JPEG),
+        (saved(Image.new('CMYK', (3, 2)), 'JPEG'), Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG', exif=b'Exif\0\0II*\0'), Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG') + b'\xff\xda' * 100, Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)), 'JPEG')[:30], Kind.OTHER),
+        (saved(Image.new('RGB', (3, 2)), 'GIF'), Kind.OTHER),
+        (b'', Kind.OTHER),
     ],
-    ids=range(11),
+    ids=range(18),
 )
-def test_which_pngs_are_plain(data, plain):
-    assert files.are_plain_pngs(tf.constant([data, b'x', data])).numpy().tolist() == [
-        plain,
-        False,
-        plain,
-    ]
+def test_which_files_are_plain(data, kind):
+    assert kind_of(data) is kind
 
 
 def smooth(mode='RGB') -> Image.Image:
