@@ -57,20 +57,22 @@ def serialize_examples(
     Returns:
       The bytes of N messages `tf.train.Example`.
     """
-    rows = (drawn.reshape(len(ids), -1).tolist() for drawn in anchors)
-    columns = zip(ids, labels, values, *rows, strict=True)
-    return [_example(*row, segment_steps) for row in columns]
+    r_anchors, r_starts, p_anchors = (a.reshape(len(ids), -1).tolist() for a in anchors)
+    columns = zip(ids, labels, values, r_anchors, r_starts, p_anchors, strict=True)
+    return [
+        _example(own_id, label, steps, drawn, segment_steps)
+        for own_id, label, steps, *drawn in columns
+    ]
 
 
 def _example(
     example_id: str,
     label: int,
     values: np.ndarray,
-    r_anchors: list[int],
-    r_starts: list[int],
-    p_anchors: list[int],
+    anchors: Sequence[list[int]],
     segment_steps: int,
 ) -> bytes:
+    r_anchors, r_starts, p_anchors = anchors
     own_id = example_id.encode('utf-8', 'surrogateescape')
     segments = split_segments(values, segment_steps)
     # All segments but the first have one length, which stands before each of them.

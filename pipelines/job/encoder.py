@@ -41,22 +41,29 @@ def encode_batch(payloads: Sequence[Payload], spec: SequenceSpec) -> list[np.nda
     """
     contents = [payload.content for payload in payloads]
     if spec.kind != 'text':
-        return _decode(contents, spec)
-    found = [content if isinstance(content, bytes) else content.tobytes() for content in contents]
-    usable = [content for content in found if content and not content.isspace()]
-    values = iter(_decode(usable, spec))
-    empty = Rejected('the text is empty')
-    return [next(values) if c and not c.isspace() else empty for c in found]
+        return _by_tensorflow(contents, spec)
+    texts = [bytes(content) for content in contents]
+    usable = [text for text in texts if not _is_empty(text)]
+    by_tensorflow = needs_tensorflow(spec)
+    found = _by_tensorflow(usable, spec) if by_tensorflow else [_steps(t, spec) for t in usable]
+    values = iter(found)
+    return [Rejected('the text is empty') if _is_empty(t) else next(values) for t in texts]
 
 
-def _decode(
+def _by_tensorflow(
     contents: Sequence[bytes | np.ndarray], spec: SequenceSpec
 ) -> list[np.ndarray | Rejected]:
-    if not needs_tensorflow(spec):
-        return [np.frombuffer(_cut(content, spec), np.uint8) for content in contents]
     from pipelines.job import decoding
 
     return decoding.decode(contents, spec)
+
+
+def _is_empty(text: bytes) -> bool:
+    return not text or text.isspace()
+
+
+def _steps(text: bytes, spec: SequenceSpec) -> np.ndarray | Rejected:
+    return np.frombuffer(_cut(text, spec), np.uint8)
 
 
 def _cut(text: bytes, spec: SequenceSpec) -> bytes:

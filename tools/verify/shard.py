@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from pipelines.format.index import INDEX_DTYPE, masked_crc
+from pipelines.format.frames import INDEX_DTYPE, masked_crc
 from pipelines.format.records import RecordsInfo
 from tools.verify.example import Example
 from tools.verify.faults import Report

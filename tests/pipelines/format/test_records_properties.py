@@ -95,8 +95,13 @@ def message(row, segment_steps=4):
     return example.SerializeToString(deterministic=True)
 
 
-@pytest.mark.parametrize('kind', SPECS)
-@holds(data=st.data(), segment_steps=st.integers(1, 300), times=st.sampled_from([1, 100, 3000]))
+@holds(
+    60,
+    kind=st.sampled_from([*SPECS]),
+    data=st.data(),
+    segment_steps=st.integers(1, 300),
+    times=st.sampled_from([1, 100, 3000]),
+)
 def test_bytes_are_those_of_the_message(kind, data, segment_steps, times):
     example_id, label, values, drawn = data.draw(rows(kind))
     row = (example_id, label, np.concatenate([values] * times), drawn)
