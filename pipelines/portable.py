@@ -5,6 +5,7 @@ The job server that such a runner starts ends with this command, and the cluster
 
 import logging
 import re
+import threading
 from typing import Any
 
 import apache_beam as beam
@@ -109,6 +110,7 @@ def wait(result: Any, beam_options: PipelineOptions) -> None:
       LonghaulError: if the job has failed or was cancelled, or the cluster is lost.
       KeyboardInterrupt: with a text that says that the job goes on.
     """
+    threading.excepthook = _quiet
     try:
         state = result.wait_until_finish()
         reason = f'State: {state}'
@@ -122,9 +124,15 @@ def wait(result: Any, beam_options: PipelineOptions) -> None:
         state, reason = None, _reason(error)
     if state != PipelineState.DONE:
         raise LonghaulError(
-            f'{flag_of(beam_options)}: the job has not ended well ({reason}); the logs of the cluster have more: '
-            'mend the cause and run the same command again'
+            f'{flag_of(beam_options)}: the job has not ended well ({reason}); the logs of the '
+            'cluster have more: mend the cause and run the same command again'
         )
+
+
+def _quiet(error: threading.ExceptHookArgs) -> None:
+    """Lets Beam's thread of messages die in silence when the job server is gone."""
+    if error.thread is None or error.thread.name != 'wait_until_finish_read':
+        threading.__excepthook__(error)
 
 
 def _reason(error: Exception) -> str:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / '.work/flink'
 JAR = HOME / 'job-server.jar'
 WHY_NOT = '' if (HOME / 'installed').exists() else f'no Flink in {HOME}: make test-flink'
-SECONDS = 240
+SECONDS = 300
 
 # Flink 1.16 reaches into the JDK.
 _OPEN = (
@@ -31,7 +31,7 @@ _OPEN = (
 _RUNTIME = 'org.apache.flink.runtime'
 _JOB_MANAGER = f'{_RUNTIME}.entrypoint.StandaloneSessionClusterEntrypoint'
 _TASK_MANAGER = f'{_RUNTIME}.taskexecutor.TaskManagerRunner'
-# Beam's jar is in the class path of the cluster, so that a Python worker outlives a stage. The
+# Beam's jar is in the class path of the cluster, so that a Python worker can outlive a stage. The
 # memory of a TaskManager is named in full, since Flink's shell scripts do not compute it here.
 _SETTINGS = """
 classloader.resolve-order: parent-first
@@ -168,7 +168,9 @@ class Cluster:
           parallelism: of the job.
           own_server: whether the command starts a job server, and does not take the cluster's.
         """
-        server = ['--runner=PortableRunner', f'--job_endpoint={self.server}']
+        # With this, a Python worker outlives a stage. It ends then, and a longer job with it.
+        cache = f'--environment_cache_millis={SECONDS}000'
+        server = ['--runner=PortableRunner', f'--job_endpoint={self.server}', cache]
         if own_server:
             master = f'--flink_master={self.master}'
             server = ['--runner=FlinkRunner', master, f'--flink_job_server_jar={JAR}']
@@ -176,7 +178,6 @@ class Cluster:
             *server,
             '--environment_type=EXTERNAL',
             f'--environment_config={self.pool}',
-            '--environment_cache_millis=60000',
             f'--parallelism={parallelism}',
         ]
 
