@@ -5,6 +5,7 @@ The job server that such a runner starts ends with this command, and the cluster
 
 import logging
 import re
+import signal
 import threading
 from typing import Any
 
@@ -84,7 +85,7 @@ def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
     # Beam repeats on the root logger what the job server says; its last word is in the refusal.
     logging.getLogger().setLevel(logging.CRITICAL)
     flag, standard = flag_of(beam_options), beam_options.view_as(StandardOptions)
-    runner = standard.runner
+    runner, interrupt = standard.runner, signal.getsignal(signal.SIGINT)
     try:
         return pipeline.run()
     except Exception as error:
@@ -97,6 +98,9 @@ def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
     finally:
         # Beam takes it away, since Java would look for a class of that name.
         standard.runner = runner
+        # Beam's handler would stop the job server first, and its loss would be said, not the Ctrl-C.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)
 
 
 def wait(result: Any, beam_options: PipelineOptions) -> None:
