@@ -98,7 +98,7 @@ def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
     finally:
         # Beam takes it away, since Java would look for a class of that name.
         standard.runner = runner
-        # Beam's handler would stop the job server first, and its loss would be said, not the Ctrl-C.
+        # Beam's handler would stop the job server, and its loss would be said, not the Ctrl-C.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)
 

@@ -168,9 +168,7 @@ class Cluster:
           parallelism: of the job.
           own_server: whether the command starts a job server, and does not take the cluster's.
         """
-        # With this, a Python worker outlives a stage. It ends then, and a longer job with it.
-        cache = f'--environment_cache_millis={SECONDS}000'
-        server = ['--runner=PortableRunner', f'--job_endpoint={self.server}', cache]
+        server = ['--runner=PortableRunner', f'--job_endpoint={self.server}']
         if own_server:
             master = f'--flink_master={self.master}'
             server = ['--runner=FlinkRunner', master, f'--flink_job_server_jar={JAR}']
@@ -178,6 +176,9 @@ class Cluster:
             *server,
             '--environment_type=EXTERNAL',
             f'--environment_config={self.pool}',
+            # Both TaskManagers share the pool and number their workers alike: the first to end its
+            # worker would end the other's. With this they last, longer than any job here.
+            f'--environment_cache_millis={SECONDS}000',
             f'--parallelism={parallelism}',
         ]
 
