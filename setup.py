@@ -36,6 +36,8 @@ SERVING = [
     'uvicorn>=0.40',
     'websockets>=15',
 ]
+# An export for other runtimes, compared with one of them.
+ONNX = ['onnx>=1.17', 'onnxruntime>=1.20']
 GCP = ['apache-beam[gcp]>=2.77,<2.78']
 # Google's storage and Dataflow on loopback.
 DATAFLOW_TESTS = [*GCP, *DEMO, 'gcp-storage-emulator>=2026.7', 'pillow>=10', 'pytest>=8']
@@ -81,6 +83,7 @@ setup(
         'gcp': GCP,
         'dataflow-tests': DATAFLOW_TESTS,
         'serving': SERVING,
-        'dev': TRAINER + DEMO + SERVING + DEV,
+        'onnx': ONNX,
+        'dev': TRAINER + DEMO + SERVING + ONNX + DEV,
     },
 )

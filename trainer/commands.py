@@ -45,6 +45,7 @@ class Command:
     began: float | None = None
     log_format: str = 'auto'
     tflite: bool = True
+    onnx: bool = False
     report: bool = False
 
 
@@ -104,7 +105,9 @@ def _carry_out(command: Command, settings: Config, stop: stopping.StopRequest) -
     if command.mode == 'export':
         _refuse_workers(command)
         say = progress.Reporter(command.log_format).message
-        path = export.export(settings, command.model_dir, tflite=command.tflite, say=say)
+        path = export.export(
+            settings, command.model_dir, tflite=command.tflite, onnx=command.onnx, say=say
+        )
         print(f'exported to {path}', flush=True)
         say(f'next: python -m tools.predict {shlex.quote(path)} FILES')
         return

@@ -9,6 +9,7 @@ from pipelines.format.errors import LonghaulError
 from trainer import bindings
 from trainer.config import Config
 from trainer.data.own import OwnData, info_of
+from trainer.models import anchor_losses
 from trainer.models.architectures import make_model
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 from trainer.run_dir.operative import check_values
@@ -61,7 +62,7 @@ def load_run(model_dir: Path) -> Reader:
     return Reader(config, OwnData(info_of(spec, class_names)), model)
 
 
-def export_run(model_dir: Path, *, tflite: bool = False) -> str:
+def export_run(model_dir: Path, *, tflite: bool = False, onnx: bool = False) -> str:
     """Exports a run as a SavedModel; see `trainer.serving.export.export`.
 
     Returns:
@@ -73,9 +74,19 @@ def export_run(model_dir: Path, *, tflite: bool = False) -> str:
     folder = ModelDir(model_dir, flag='model_dir')
     # It refuses a folder that holds no run.
     folder.data()
-    return export.export(_config_of(folder), folder.path, tflite=tflite, say=lambda _: None)
+    config = _config_of(folder)
+    return export.export(config, folder.path, tflite=tflite, onnx=onnx, say=lambda _: None)
 
 
 def _config_of(folder: ModelDir) -> Config:
     check_values(folder / GIN_FILE)
-    return bindings.load(gin_files=[folder / GIN_FILE], gin_params=[])
+    config, modules = bindings.load(gin_files=[folder / GIN_FILE], gin_params=[]), folder.losses()
+    weights = config.objective.anchor_weights
+    for name in sorted(weights.keys() - anchor_losses.ANCHOR_LOSSES.keys()):
+        # Not imported here: the folder may come from somebody else.
+        module = modules.get(name, 'that its gin file imports')
+        raise LonghaulError(
+            f'model_dir={folder.path}: was trained with a loss {name!r} from outside of Longhaul; '
+            f'import the module {module} first, which registers it'
+        )
+    return config

@@ -56,6 +56,11 @@ _LOG_FORMAT = flags.DEFINE_enum(
 _TFLITE = flags.DEFINE_bool(
     'tflite', True, 'In --mode=export: also write a TFLite model, if it gives the same answers.'
 )
+_ONNX = flags.DEFINE_bool(
+    'onnx',
+    False,
+    "In --mode=export: also write an ONNX model; needs pip install '.[onnx]'.",
+)
 _REPORT = flags.DEFINE_bool(
     'report',
     True,
@@ -105,6 +110,7 @@ def main(argv: list[str]) -> None:
                 began=began,
                 log_format=_LOG_FORMAT.value,
                 tflite=_TFLITE.value,
+                onnx=_ONNX.value,
                 report=_REPORT.value,
             )
         )

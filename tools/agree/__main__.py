@@ -4,9 +4,9 @@
   python -m tools.agree RUN --records=records/photos --grpc=HOST:PORT --rest=HOST:PORT
 
 The model is asked for every example of a split: as a raw item, as decoded steps, in chunks of
-random length, by TFLite and by a server. Each answer is compared with what the trainer's own
-evaluation has written down. Exit code 0 if all agree (the same class, probabilities within 1e-5),
-1 if not, 2 for a refusal.
+random length, by TFLite, by ONNX and by a server. Each answer is compared with what the trainer's
+own evaluation has written down. Exit code 0 if all agree (the same class, probabilities within
+1e-5), 1 if not, 2 for a refusal.
 """
 
 import os

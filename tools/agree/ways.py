@@ -34,7 +34,7 @@ def all_ways(
       name: of the model there.
 
     Raises:
-      LonghaulError: if a server or the TFLite model cannot be asked.
+      LonghaulError: if a server, the TFLite or the ONNX model cannot be asked.
     """
     ways: dict[str, Way] = {}
     if model.spec.trailing == 'noise':
@@ -48,6 +48,9 @@ def all_ways(
     lite = os.path.join(model.folder, 'model.tflite')
     if os.path.exists(lite):
         ways['TFLite'] = _lite(lite)
+    other = os.path.join(model.folder, 'model.onnx')
+    if os.path.exists(other):
+        ways['ONNX'] = _onnx(other)
     with contextlib.ExitStack() as stack:
         for kind, client, server in (('gRPC', grpc_client, grpc), ('REST', rest_client, rest)):
             if server is not None:
@@ -124,5 +127,32 @@ def _lite(path: str) -> Way:
             return np.concatenate([runner(inputs=item)['probabilities'] for item in items])
         except (ValueError, RuntimeError) as error:
             raise RefusedRequest(str(error)) from error
+
+    return ask
+
+
+def _onnx(path: str) -> Way:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise LonghaulError(
+            f"{path}: cannot be asked without onnxruntime; pip install '.[onnx]', or remove the "
+            'file'
+        ) from error
+    try:
+        session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    # Errors of its own, of a dozen types without a common one.
+    except Exception as error:
+        raise LonghaulError(
+            f'{path}: cannot be loaded ({first_line(error)}); export the run again'
+        ) from error
+
+    def ask(batch: list[Example]) -> np.ndarray:
+        """Asks for all examples at once."""
+        try:
+            found: np.ndarray = session.run(['probabilities'], padded(batch))[0]
+        except Exception as error:
+            raise RefusedRequest(first_line(error)) from error
+        return found
 
     return ask

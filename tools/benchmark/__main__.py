@@ -9,8 +9,8 @@
     python -m tools.benchmark serve --export=RUN/export
 
 `step` measures whole training steps: forward, backward, RMSprop with the global norm clipped at 1.
-Ours are the models r, p, rp (with auxiliary losses), readout (the default r-LSTM: a readout and
-labels at the anchors), plain (truncated) and full (full BPTT).
+Ours are the models readout (the default r-LSTM: a readout and labels at the anchors), r, p and rp
+(with the paper's decoders), plain (truncated) and full (full BPTT).
 keras3, tf_keras and torch_full are an LSTM with the same classifier and full BPTT; torch_truncated
 is our own r or plain model in PyTorch; transformer is our baseline. `sweep` measures our
 gradient-free pass beside the matrix products that it cannot do without. `job` measures the Beam job

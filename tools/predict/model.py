@@ -73,13 +73,28 @@ class ExportedModel:
         """Calls a signature with inputs by name; returns its outputs by name.
 
         Raises:
+          LonghaulError: if it has no such signature, or the signature other inputs.
           RefusedRequest: if the model does not take these inputs.
         """
+        self._check(signature, inputs)
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         try:
             return {k: v.numpy() for k, v in self._signatures[signature](**tensors).items()}
         except tf.errors.OpError as error:
             raise RefusedRequest(f'the model refuses it: {_reason(error.message)}') from error
+
+    def _check(self, signature: str, inputs: dict[str, np.ndarray | np.generic]) -> None:
+        if signature not in self._signatures:
+            raise LonghaulError(
+                f'signature={signature!r}: {self.folder} has no such signature; name one of '
+                f'{", ".join(sorted(self._signatures))}'
+            )
+        wanted = self._signatures[signature].structured_input_signature[1]
+        if inputs.keys() != wanted.keys():
+            raise LonghaulError(
+                f'{signature}: the inputs {", ".join(sorted(inputs)) or "none"} were given; give '
+                f'{", ".join(sorted(wanted))}'
+            )
 
 
 def _reason(message: str) -> str:

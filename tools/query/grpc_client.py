@@ -1,6 +1,7 @@
 """PredictionService over gRPC, by the messages of `trainer.serving.wire`."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,25 @@ from tools.items.refused import RefusedRequest, no_token, one_line
 from trainer.serving import wire
 
 _METHOD = '/tensorflow.serving.PredictionService/Predict'
-# gRPC allows 4 MB by default, less than a batch of photos.
-_OPTIONS = [('grpc.max_send_message_length', -1), ('grpc.max_receive_message_length', -1)]
+# A server that has too much to do is asked again, up to three times in two seconds.
+_RETRIES = {
+    'maxAttempts': 4,
+    'initialBackoff': '0.3s',
+    'maxBackoff': '2s',
+    'backoffMultiplier': 2,
+    'retryableStatusCodes': ['RESOURCE_EXHAUSTED'],
+}
+_OPTIONS = [
+    # gRPC allows 4 MB by default, less than a batch of photos.
+    ('grpc.max_send_message_length', -1),
+    ('grpc.max_receive_message_length', -1),
+    # It keeps what may be sent again; beyond this, nothing is.
+    ('grpc.per_rpc_retry_buffer_size', 64 << 20),
+    (
+        'grpc.service_config',
+        json.dumps({'methodConfig': [{'name': [{}], 'retryPolicy': _RETRIES}]}),
+    ),
+]
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _WRONG_MODEL = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +21,11 @@ from tools.items.refused import RefusedRequest, no_token, one_line
 
 # What proxies say, and servers that are about to stop.
 _UNREACHABLE = (502, 503, 504)
+# What a server says that has too much to do, if it also says when to come again.
+_BUSY = (429, 503)
+# Requests that are sent at most; seconds between two of them at least, doubled each time, and at
+# most, whatever the server says.
+_TRIES, _SHORTEST, _LONGEST = 5, 0.25, 10.0
 _DTYPES = {'readable': bool, 'top_probabilities': np.float32, 'probabilities': np.float32}
 
 
@@ -46,8 +52,7 @@ def connect(
         body = json.dumps({'signature_name': 'serving_default', 'inputs': {'data': data}})
         request = urllib.request.Request(url, body.encode(), headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                found = json.load(response)['outputs']
+            found = _sent(request, timeout)['outputs']
             return {name: _array(name, found[name]) for name in outputs}
         except urllib.error.HTTPError as error:
             raise _ours(error, server, model) from error
@@ -60,6 +65,24 @@ def connect(
             ) from error
 
     yield ask
+
+
+def _sent(request: urllib.request.Request, timeout: float) -> Any:
+    """The JSON of the answer; a server that is busy is asked again, within the timeout."""
+    until = time.monotonic() + timeout
+    for tried in range(_TRIES):
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            said = error.headers.get('Retry-After', '')
+            wait = max(float(said), _SHORTEST * 2**tried) if said.isdecimal() else None
+            last = tried == _TRIES - 1 or error.code not in _BUSY
+            if last or wait is None or wait > min(_LONGEST, until - time.monotonic()):
+                raise
+            error.close()
+            time.sleep(wait)
+    raise AssertionError('the last try has returned or raised')
 
 
 def _array(name: str, values: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.format.errors import LonghaulError
 from tools import blocks
 from tools.reproduce import lines, paper, paper_table, plot, sweep, tables
-from tools.reproduce.queue import read_queue
+from tools.reproduce.queue import Entry, read_queue
 
 _BLOCKS = 'results'
 _OF_A_QUEUE = ('runs', 'means', 'sweep', 'epochs', 'seconds', 'plot', 'truncations', 'times')
@@ -41,7 +41,7 @@ def report(*, results: Path, docs: Path, gin: Path = Path('gin')) -> list[Path]:
       What it wrote.
 
     Raises:
-      LonghaulError: for a block of an unknown kind, or of a queue that there is not.
+      LonghaulError: for a block of an unknown kind, or of a queue or records that there are not.
     """
     written = []
     for path in sorted(docs.glob('*.md')):
@@ -68,10 +68,11 @@ def _content(kind: str, names: str, *, results: Path, docs: Path, gin: Path) -> 
         raise LonghaulError(f'{kind}: one of {_KINDS} is needed')
     name, *only = names.split()
     found = lines.read(results / f'{name}.jsonl')
+    entries = read_queue(results / f'{name}.queue')
     if only:
+        _check_records(only, entries, found, name)
         found = [line for line in found if line.get('records') in only]
         found.sort(key=lambda line: only.index(line['records']))
-    entries = read_queue(results / f'{name}.queue')
     if kind == 'runs':
         return tables.runs_table(entries, found)
     if kind == 'means':
@@ -84,3 +85,14 @@ def _content(kind: str, names: str, *, results: Path, docs: Path, gin: Path) -> 
         draw(found, picture)
         return f'![{about.format(name)}]({picture.name})'
     return tables.budget_table(found, kind)
+
+
+def _check_records(
+    only: list[str], entries: list[Entry], found: list[dict[str, Any]], name: str
+) -> None:
+    """Refuses names of records that no run of the queue is about, done or not."""
+    known = {entry.records for entry in entries} | {line.get('records') for line in found}
+    for one in only:
+        if one not in known:
+            names = ', '.join(sorted(str(k) for k in known if k))
+            raise LonghaulError(f'{one}: no run of {name}.queue is about it; name some of {names}')

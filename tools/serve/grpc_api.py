@@ -20,6 +20,7 @@ from tensorflow_serving.apis import (
 from pipelines.format.errors import LonghaulError
 from tools.serve import messages
 from tools.serve.batches import Asked
+from tools.serve.bodies import Bodies
 from tools.serve.core import Core, Which
 from tools.serve.refusal import Refusal, invalid
 from tools.serve.tensors import fill, to_arrays
@@ -44,11 +45,17 @@ def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple
     limits = core.limits
     server = grpc.server(
         ThreadPoolExecutor(limits.requests, thread_name_prefix='grpc'),
-        interceptors=[_Token(core)],
+        interceptors=[
+            _Token(core),
+            Bodies(largest=limits.body_bytes, seconds=limits.seconds, metrics=core.metrics),
+        ],
         maximum_concurrent_rpcs=limits.requests,
         options=[
             ('grpc.max_receive_message_length', limits.body_bytes),
             ('grpc.max_send_message_length', -1),
+            # Without this, it takes megabytes of messages that nobody has asked for yet.
+            ('grpc.http2.bdp_probe', 0),
+            ('grpc.http2.lookahead_bytes', 1 << 16),
             # Without this, a second server on the same port would take half of the requests.
             ('grpc.so_reuseport', 0),
         ],
@@ -68,20 +75,21 @@ def start(core: Core, address: str, *, loop: asyncio.AbstractEventLoop) -> tuple
 
 
 class _Token(grpc.ServerInterceptor):  # type: ignore[misc]
-    """Refuses calls without the token, of every method, before their messages are parsed."""
+    """Refuses calls without the token, of every method, before their messages are read."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        """Aborts a call without the token, before its message is parsed."""
+        """Aborts a call without the token, before its message is read."""
         sent = dict(details.invocation_metadata).get('authorization', '')
         try:
             self._core.limits.check_token(sent if isinstance(sent, str) else '')
         except Refusal as refused:
             self._core.metrics.finished('grpc', 'none', refused.code.name, 0.0)
             code, message = refused.code, refused.message
-            return grpc.unary_unary_rpc_method_handler(
+            # The message of a stream is read if it is asked for.
+            return grpc.stream_unary_rpc_method_handler(
                 lambda _, context: context.abort(code, message)
             )
         return continuation(details)

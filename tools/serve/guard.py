@@ -19,14 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.format.errors import first_line
 from tools.serve.core import Core
+from tools.serve.limits import MOST_BODIES
 from tools.serve.refusal import Refusal, busy, too_large, too_late
 
 # Paths that need no token: a page without data, and whether the server is well.
 OPEN = ('/', '/healthz')
 # Answered even if the server has too much to do.
 _ALWAYS = ('/healthz', '/metrics')
-# Bodies in memory at once, as a multiple of the largest one allowed.
-_BODIES = 8
 
 
 class Guard:
@@ -80,7 +79,7 @@ class Guard:
         Raises:
           Refusal: if all bodies together are too many.
         """
-        if self._held + size > _BODIES * self._core.limits.body_bytes:
+        if self._held + size > MOST_BODIES * self._core.limits.body_bytes:
             raise busy('too many bytes are being received; try again later')
         self._held += size
 

@@ -10,6 +10,9 @@ import grpc
 from tools.serve.models.loaded import Arrays
 from tools.serve.refusal import Refusal, busy, invalid
 
+# Bodies in memory at once, for each protocol, as a multiple of the largest one allowed.
+MOST_BODIES = 8
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:

@@ -27,8 +27,10 @@ from trainer.bptt.cell import (
     hold,
     join,
     make_operands,
+    multiplies_in,
     pre_activations,
     product,
+    products_in,
     stop_gradient,
 )
 from trainer.bptt.for_steps import for_steps
@@ -88,7 +90,7 @@ def read(
     Returns:
       outputs [T, B, U] if `options.outputs` is set, and c and h [B, U] after the last step.
     """
-    operands = make_operands(weights, inputs)
+    operands, products = make_operands(weights, inputs), multiplies_in()
     # `scan` gives a gradient for each of its arguments: inputs are one only if theirs is wanted.
     sources = [inputs] if options.input_gradient else []
     if operands.table is not None:
@@ -106,7 +108,9 @@ def read(
             """Gradients of the results -> gradients of the arguments."""
             # A caller that gathers some of the outputs gives IndexedSlices.
             *d_outputs, d_c, d_h = map(tf.convert_to_tensor, d)
-            return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
+            # A caller may ask for gradients outside of the context of the losses.
+            with products_in(products):
+                return _backward(d_outputs, LSTMState(d_c, d_h), inputs, here, saved, options)
 
         outputs = [saved.h.stack()] if options.outputs else []
         return (*outputs, *end), backward

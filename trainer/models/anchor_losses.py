@@ -85,6 +85,12 @@ def register(name: str, loss: AnchorLoss) -> None:
         raise LonghaulError(f'anchor loss {name!r}: the name is taken; choose another one')
 
 
+def modules_of(config: ObjectiveConfig) -> dict[str, str]:
+    """The modules of the losses in use that are not Longhaul's own, by name."""
+    found = {name: loss.losses.__module__ for name, loss in losses_in_use(config).items()}
+    return {name: module for name, module in found.items() if module != __name__}
+
+
 def losses_in_use(config: ObjectiveConfig) -> Mapping[str, AnchorLoss]:
     """The losses that have a weight, by name.
 

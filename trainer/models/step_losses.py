@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from trainer.bptt.cell import multiplies_in, products_in
 from trainer.bptt.for_steps import for_steps
 from trainer.models.layers import StepHead
 
@@ -106,7 +107,7 @@ def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: Ste
       [n, R].
     """
     steps, rows, _ = hidden.shape
-    dtype = hidden.dtype
+    dtype, products = hidden.dtype, multiplies_in()
 
     def losses_at(t: tf.Tensor, h: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """The losses [R] of step t from its hidden states [R, U]."""
@@ -126,7 +127,8 @@ def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: Ste
 
             def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
                 h = hidden[t]
-                with tf.GradientTape() as tape:
+                # A caller may ask for gradients outside of the context of the losses.
+                with products_in(products), tf.GradientTape() as tape:
                     tape.watch([h, *weights])
                     losses = losses_at(t, h, weights)
                 d_h, *more = tape.gradient(losses, [h, *weights], output_gradients=d[t])

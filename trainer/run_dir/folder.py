@@ -258,12 +258,21 @@ class ModelDir:
         spec: SequenceSpec,
         class_names: tuple[str, ...],
         records: dict[str, str] | None = None,
+        *,
+        losses: dict[str, str] | None = None,
     ) -> None:
-        """Saves what the run is trained on; the arguments are those of `check_data`.
+        """Saves what the run is trained on.
 
-        A run of an older version, which did not know `records`, gets them now.
+        A run of an older version, which did not know `records` or `losses`, gets them now.
+
+        Args:
+          spec: see `check_data`.
+          class_names: see `check_data`.
+          records: see `check_data`.
+          losses: modules that register losses from outside, by the name of the loss.
         """
-        content = {'spec': spec.to_json(), 'class_names': class_names, 'records': records or {}}
+        content = {'spec': spec.to_json(), 'class_names': class_names}
+        content |= {'records': records or {}, 'losses': losses or {}}
         write_atomically(self / _DATA_FILE, json.dumps(content, indent=1) + '\n')
 
     def data(self) -> tuple[SequenceSpec, tuple[str, ...]]:
@@ -283,6 +292,10 @@ class ModelDir:
     def trained_records(self) -> dict[str, str]:
         """The identity of the records that the run was trained on; {} if an older version did."""
         return self._data().get('records', {})
+
+    def losses(self) -> dict[str, str]:
+        """Modules that register the run's losses from outside, by the name of the loss."""
+        return self._data().get('losses', {})
 
     def _data(self) -> dict[str, Any]:
         path = self / _DATA_FILE

@@ -10,6 +10,7 @@ from pipelines.format.errors import LonghaulError, first_line
 
 _NUMBER = {'type': 'number', 'minimum': -1e300, 'maximum': 1e300}
 _TEXTS = {'type': 'array', 'items': {'type': 'string'}}
+_NAMES = {'type': 'object', 'additionalProperties': {'type': 'string'}}
 _MAYBE = {'anyOf': [_NUMBER, {'type': 'null'}]}
 _CURVE = {
     'anyOf': [
@@ -45,7 +46,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         'properties': {
             'spec': {'type': 'object'},
             'class_names': _TEXTS,
-            'records': {'type': 'object', 'additionalProperties': {'type': 'string'}},
+            **dict.fromkeys(('records', 'losses'), _NAMES),
         },
         'required': ['spec', 'class_names'],
     },

@@ -28,7 +28,7 @@ def write_card(
     version: int,
     checkpoint: str,
     signatures: dict[str, dict[str, tf.TensorSpec]],
-    lite: str,
+    others: list[str],
 ) -> str:
     """Writes the card of one export.
 
@@ -40,7 +40,7 @@ def write_card(
       version: global step of the weights.
       checkpoint: that they come from.
       signatures: inputs of each, by name.
-      lite: what became of the TFLite model, a sentence.
+      others: what became of models in other formats, a sentence each.
 
     Returns:
       The text, Markdown.
@@ -58,7 +58,7 @@ def write_card(
         '## How to call it',
         _call(spec),
         _signatures(signatures),
-        lite,
+        *others,
         '## Configuration',
         _configuration(folder, config),
     ]

@@ -13,7 +13,7 @@ from trainer.config import Config
 from trainer.models.architectures import make_model
 from trainer.run_dir.files import refusing, write_atomically
 from trainer.run_dir.folder import ModelDir, versions
-from trainer.serving import lite, warmup
+from trainer.serving import lite, onnx_file, warmup
 from trainer.serving.card import write_card
 from trainer.serving.module import ServingModule
 
@@ -25,6 +25,7 @@ def export(
     model_dir: str,
     *,
     tflite: bool = True,
+    onnx: bool = False,
     say: Callable[[str], None] = print,
 ) -> str:
     """Exports the weights that an evaluation of this run uses.
@@ -32,7 +33,8 @@ def export(
     Args:
       config: of the run.
       model_dir: its folder.
-      tflite: whether a TFLite model is wanted beside it.
+      tflite: whether a TFLite model is wanted beside it, if it answers alike.
+      onnx: whether an ONNX model is wanted beside it.
       say: takes a line for people, if a checkpoint is damaged.
 
     Returns:
@@ -40,8 +42,8 @@ def export(
       or not at all.
 
     Raises:
-      LonghaulError: if there is nothing to export, this version exists already, or it cannot be
-        written.
+      LonghaulError: if there is nothing to export, this version exists already, it cannot be
+        written, or the ONNX model that is wanted cannot be had.
     """
     folder = ModelDir(model_dir)
     spec, class_names = folder.data()
@@ -53,6 +55,8 @@ def export(
     folder.heal(say=say)
     checkpoint = folder.evaluated_checkpoint()
     model = make_model(config, spec, classes=len(class_names))
+    if onnx:
+        onnx_file.need_onnx(model)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     folder.read_evaluated(checkpoint, model=model, global_step=step)
     version = int(step.numpy())
@@ -66,10 +70,13 @@ def export(
         module = ServingModule(model, spec, class_names)
         names = module.signature_names()
         export_base.export(module, {n: n for n in names}, partial, timestamped=False)
-        lite_text = 'No TFLite model: --notflite.'
+        others = ['No TFLite model: --notflite.']
         if tflite:
             path = tf.io.gfile.join(partial, lite.FILE_NAME)
-            lite_text = lite.write_lite(path, module, spec)
+            others = [lite.write_lite(path, module, spec)]
+        if onnx:
+            path = tf.io.gfile.join(partial, onnx_file.FILE_NAME)
+            others.append(onnx_file.write_onnx(path, module, spec))
         text = write_card(
             folder,
             config,
@@ -78,7 +85,7 @@ def export(
             version=version,
             checkpoint=checkpoint,
             signatures={name: module.inputs_of(name) for name in names},
-            lite=lite_text,
+            others=others,
         )
         write_atomically(tf.io.gfile.join(partial, CARD_FILE), text)
         _write_extra(partial, config, spec, class_names, version=version)

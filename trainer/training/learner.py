@@ -140,13 +140,17 @@ class Learner(Reader):
     def losses(self, batch: Batch) -> Losses:
         """The losses of each row, differentiable: for a step of the caller's own.
 
+        They are computed in `RunConfig.precision`, as those of `step` are.
+
         DropConnect and the batches depend on `global_step`: add 1 to it after each such step.
 
         Raises:
           LonghaulError: if no `Learner` has made the batch.
         """
         rows = self.task.to_batch(learner_checks.tensors(batch))
-        return self.objective.losses(self.model, rows, self.task.mask(self.model, self.global_step))
+        mask = self.task.mask(self.model, self.global_step)
+        with self.task.products():
+            return self.objective.losses(self.model, rows, mask)
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Takes a training step.

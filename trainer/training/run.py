@@ -23,6 +23,7 @@ from trainer.data import checks, record_files
 from trainer.data.replicas import local_parts
 from trainer.devices import workers
 from trainer.devices.execution import SCAN, Execution
+from trainer.models.anchor_losses import modules_of
 from trainer.monitoring.measures import curve_json, probe
 from trainer.monitoring.progress import Reporter
 from trainer.monitoring.tensorboard import Logs
@@ -239,7 +240,7 @@ class Run:
         # All checks come first: a start that is refused leaves the folder as it was.
         self.dir.check_data(*data, change=allow_changes)
         check_same_run(self.dir, self.config, change=allow_changes)
-        self.dir.remember_data(*data)
+        self.dir.remember_data(*data, losses=modules_of(self.config.objective))
         latest = self.dir.latest_checkpoint(self.dir.checkpoints)
         if latest is not None:
             with self._strategy.scope():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from pipelines.format.errors import LonghaulError
 from pipelines.format.records import RecordsInfo
 from trainer.config import Config
+from trainer.models.anchor_losses import modules_of
 from trainer.run_dir.files import refusing, write_atomically
 from trainer.run_dir.folder import GIN_FILE, ModelDir
 
@@ -43,7 +44,8 @@ def save(
     folder.create()
     folder.check_data(info.spec, info.class_names, {}, change=True)
     with refusing(folder.checkpoints):
-        folder.remember_data(info.spec, info.class_names)
+        losses = modules_of(config.objective)
+        folder.remember_data(info.spec, info.class_names, losses=losses)
         write_atomically(path, text)
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(**state), folder.checkpoints, max_to_keep=1

@@ -217,7 +217,6 @@ class LonghaulTask(base_task.Task):
           The losses of each row, and the gradients of their share of the global batch's loss.
         """
         mask = self.mask(model, step)
-        mixed = self.config.run.precision == 'mixed_bfloat16'
         accumulated = self.config.data.accumulation_steps
 
         @self.on_path
@@ -226,7 +225,7 @@ class LonghaulTask(base_task.Task):
 
             def compute(rows: dict[str, tf.Tensor]) -> tuple:
                 """Losses of the rows, gradients of their share."""
-                with cell.products_in(tf.bfloat16 if mixed else None):
+                with self.products():
                     with tf.GradientTape() as tape:
                         losses = self.objective.losses(model, self.to_batch(rows), mask)
                         total = self.objective.total(losses, self.config.data.batch_size)
@@ -242,6 +241,11 @@ class LonghaulTask(base_task.Task):
         parts = self.parts(inputs, accumulated=accumulated)
         losses, gradients = zip(*(part(rows, mask) for rows in parts), strict=True)
         return _join(losses), [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
+
+    def products(self) -> contextlib.AbstractContextManager[None]:
+        """Products that are traced while it is entered have the type of `RunConfig.precision`."""
+        mixed = self.config.run.precision == 'mixed_bfloat16'
+        return cell.products_in(tf.bfloat16 if mixed else None)
 
     def mask(self, model: Model, step: tf.Tensor) -> tf.Tensor | None:
         """The DropConnect mask of a step, the same in all replicas; None: nothing is dropped."""

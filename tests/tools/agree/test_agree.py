@@ -1,5 +1,6 @@
 """`python -m tools.agree` on a run with random weights, evaluated and exported by the trainer."""
 
+import importlib.util
 import json
 import shutil
 import socket
@@ -27,7 +28,9 @@ from trainer import bindings
 from trainer.models.architectures import make_model
 from trainer.run_dir.folder import ModelDir
 
-ALL = ['raw items', 'decoded steps', 'random chunks', 'TFLite']
+# What runs a converted model; one of them is there only if make setup has installed it.
+FILES = ['TFLite', *(['ONNX'] if importlib.util.find_spec('onnxruntime') else [])]
+ALL = ['raw items', 'decoded steps', 'random chunks', *FILES]
 STEP = 7
 
 
@@ -71,8 +74,8 @@ def made(tmp_path_factory):
         save(tiny, folder / name, str(data), seed=seed)
         if name == 'run':
             assert execute(str(tiny), folder / name, 'eval', records=str(data)) == 0
-        found = execute(str(tiny), folder / name, 'export', records=str(data), tflite=True)
-        assert found == 0
+        wanted = {'tflite': True, 'onnx': 'ONNX' in FILES}
+        assert execute(str(tiny), folder / name, 'export', records=str(data), **wanted) == 0
     return {name: folder / name for name in ('records', 'run', 'other')}
 
 
@@ -125,7 +128,7 @@ def test_all_ways_agree(agree, made):
         done = agree(made['run'], *servers)
     assert done.code == 0, done
     assert verdicts(done.out) == dict.fromkeys([*ALL, 'gRPC', 'REST'], 'agrees')
-    assert done.out.count('the same class 28 of 28;') == 6
+    assert done.out.count('the same class 28 of 28;') == len(ALL) + 2
     predictions = (made['run'] / 'predictions-test.jsonl').read_text()
     assert len({json.loads(line)['predicted'] for line in predictions.splitlines()}) == 2
 
@@ -144,7 +147,7 @@ def test_one_way_that_differs_is_named(agree, made, copy, models, monkeypatch):
     monkeypatch.setattr(model, 'folder', str(lite.parent))
     done = agree(copy)
     assert done.code == 1
-    assert verdicts(done.out) == dict.fromkeys(ALL, 'agrees') | {'TFLite': 'DIFFERS'}
+    assert verdicts(done.out) == dict.fromkeys(ALL, 'agrees') | dict.fromkeys(FILES, 'DIFFERS')
 
 
 @pytest.mark.parametrize('change', ['predicted', 'probability'])
@@ -244,12 +247,13 @@ def test_a_server_that_is_down_is_one_line(agree, made, flag):
     assert done.err.count('\n') == 1
 
 
-def test_a_damaged_tflite_model_is_one_line(agree, made, models, tmp_path, monkeypatch):
-    (tmp_path / 'model.tflite').write_bytes(b'no model')
+@pytest.mark.parametrize('file', [f'model.{kind.lower()}' for kind in FILES])
+def test_a_damaged_model_is_one_line(agree, made, models, tmp_path, monkeypatch, file):
+    (tmp_path / file).write_bytes(b'no model')
     monkeypatch.setattr(models(made['run'] / 'export'), 'folder', str(tmp_path))
     done = agree()
     assert done.code == 2
-    assert 'model.tflite: cannot be loaded (' in done.err
+    assert f'{file}: cannot be loaded (' in done.err
     assert done.err.count('\n') == 1
 
 

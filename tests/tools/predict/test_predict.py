@@ -343,3 +343,14 @@ def test_a_stream_takes_floats_and_refuses_as_the_rest_does(models, exported):
     assert stream.steps == 1
     with pytest.raises(LonghaulError, match='the model refuses it'):
         models(exported('signal')).call('start', batch_size=np.float32(1))
+
+
+def test_a_signature_or_inputs_that_are_not_there_are_named(models, exported):
+    model = models(exported('signal'))
+    with pytest.raises(
+        LonghaulError, match="signature='serve': .* no such .*; name one of advance"
+    ):
+        model.call('serve', data=np.array([b'']))
+    for given in ({}, {'x': np.zeros(1)}, {'data': np.array([b'']), 'x': np.zeros(1)}):
+        with pytest.raises(LonghaulError, match='decode: the inputs .* were given; give data'):
+            model.call('decode', **given)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 from typed import typed
 
+from tools.query import rest_client
 from tools.query.__main__ import main
 
 METHOD = 'tensorflow.serving.PredictionService'
@@ -46,13 +47,16 @@ def listening(answer=None):
 
 
 @contextlib.contextmanager
-def web(code, body):
-    """A web server that says the same to everybody."""
+def web(code, body, *, before=(), **headers):
+    """A web server that says the same to everybody, after the codes `before`."""
+    before = list(before)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers['Content-Length']))
-            self.send_response(code)
+            self.send_response(before.pop(0) if before else code)
+            for name, value in headers.items():
+                self.send_header(name.replace('_', '-'), value)
             self.send_header('Content-Length', str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -145,6 +149,8 @@ GOOD = {
     'readable': [True],
 }
 
+RIGHT = json.dumps({'outputs': GOOD}).encode()
+
 
 @pytest.mark.parametrize(
     'body',
@@ -180,7 +186,7 @@ def test_a_web_server_that_answers_something_else(capsys, body):
 
 def test_the_answer_that_would_have_been_right(capsys):
     """So that the refusals above are of what was changed."""
-    with web(200, json.dumps({'outputs': GOOD}).encode()) as address:
+    with web(200, RIGHT) as address:
         assert ask(capsys, address, rest=True).out.endswith('cat 100.0%\n')
 
 
@@ -249,3 +255,53 @@ def test_a_server_that_fails_inside(capsys):
     assert done.code == 1
     assert 'the server refuses it: UNKNOWN' in done.out
     assert done.out.count('\n') == 1
+
+
+@pytest.mark.parametrize('code', [429, 503])
+def test_a_busy_server_is_asked_again(capsys, monkeypatch, code):
+    waits = []
+    monkeypatch.setattr(rest_client.time, 'sleep', waits.append)
+    with web(200, RIGHT, before=[code] * 3, Retry_After='1') as address:
+        assert ask(capsys, address, rest=True).out.endswith('cat 100.0%\n')
+    assert waits == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ('headers', 'waits'),
+    [
+        ({'Retry_After': '0'}, [0.25, 0.5, 1, 2]),
+        ({'Retry_After': '5'}, [5, 5, 5, 5]),
+        ({'Retry_After': '3600'}, []),
+        ({'Retry_After': 'Wed, 21 Oct 2026 07:28:00 GMT'}, []),
+        ({}, []),
+    ],
+    ids=['at once', 'soon', 'not today', 'a date', 'never'],
+)
+def test_a_server_that_stays_busy_is_given_up(capsys, monkeypatch, headers, waits):
+    found = []
+    monkeypatch.setattr(rest_client.time, 'sleep', found.append)
+    with web(503, b'', **headers) as address:
+        assert 'no answer over REST (503: ' in ask(capsys, address, rest=True).refusal
+    assert found == waits
+
+
+def test_no_wait_is_longer_than_the_timeout(capsys, monkeypatch):
+    found = []
+    monkeypatch.setattr(rest_client.time, 'sleep', found.append)
+    with web(503, b'', Retry_After='5') as address:
+        assert ask(capsys, address, rest=True, timeout=4).code == 2
+    assert not found
+
+
+def test_a_busy_grpc_server_is_asked_again(capsys):
+    asked = []
+
+    def busy(context):
+        asked.append(1)
+        if len(asked) < 3:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, 'try again later')
+        return response(**GOOD)
+
+    with grpc_saying(busy) as address:
+        assert ask(capsys, address).out.endswith('cat 100.0%\n')
+    assert len(asked) == 3

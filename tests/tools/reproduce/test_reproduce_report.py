@@ -181,7 +181,13 @@ def test_blocks_are_filled_and_what_stands_around_them_stays(folder, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ('block', 'words'), [('runs none', 'none.queue'), ('raws some', 'one of paper')]
+    ('block', 'words'),
+    [
+        ('runs none', 'none.queue'),
+        ('raws some', 'one of paper'),
+        ('means some mnist minst', 'minst: no run of some.queue is about it; name some of mnist'),
+        ('times some minst', 'minst: no run of some.queue is about it'),
+    ],
 )
 def test_a_block_that_cannot_be_filled_is_named(folder, block, words):
     (folder / 'docs' / 'page.md').write_text(f'<!-- results: {block} -->\n<!-- end -->\n')

@@ -80,6 +80,17 @@ def test_values_that_do_not_fit(values, kind):
         parsed(values, kind)
 
 
+def test_a_body_has_so_many_values_at_most(monkeypatch):
+    """64 MiB of numbers would keep Python's parser, and all others waiting, for seconds."""
+    with pytest.raises(Refusal, match='at most 1048576 values are allowed .* got 1048577 by'):
+        decoding.json_object(b'[' + b'1,' * (1 << 20) + b'1]')
+    monkeypatch.setattr(decoding, 'MOST_VALUES', 4)
+    assert parsed('[1, 2, 3, 4]', tf.int32).size == 4
+    for data in ('[1, 2, 3, 4, 5]', b'{"a": "1, 2, 3, 4, 5"}'):
+        with pytest.raises(Refusal, match='got 5 by its commas; send it in parts'):
+            decoding.json_object(data)
+
+
 def test_an_empty_name_is_the_default_signature(server):
     assert server.http(PREDICT, {'signature_name': '', 'inputs': ['abc']})[0] == 200
 

@@ -113,7 +113,8 @@ def test_a_newer_version_is_taken_up_and_rolled_back_without_a_lost_request(
         client.join()
     assert set(codes) == {200}
     assert seen == {'old', 'new'}
-    assert any('9: unloaded' in line for line in server.said)
+    # It is said once its memory is free, a moment after its end.
+    until(lambda: any('9: unloaded' in line for line in server.said))
 
 
 def test_the_older_version_ends_once_the_newer_one_is_ready(tmp_path, exported, other):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from small_models import config_of, small, task_of
 
 from pipelines.format.errors import LonghaulError
+from trainer import loading
 from trainer.models import anchor_losses
 from trainer.models.anchor_losses import AnchorLoss
 from trainer.models.layers import Dense
@@ -97,3 +98,14 @@ def test_weights_are_numbers_by_name(digit_records, value):
 def test_replication_has_a_weight_of_its_own(digit_records):
     with pytest.raises(LonghaulError, match='weighed by ObjectiveConfig.replication_weight'):
         config_of(digit_records, "ObjectiveConfig.anchor_losses={'replication': 1.0}")
+
+
+def test_a_run_names_the_module_of_its_loss(digit_records, place, tmp_path, monkeypatch):
+    """Its folder imports nothing: it may come from somebody else."""
+    saved = Learner(config_of(digit_records, *PARAMS, MINE)).save(tmp_path)
+    assert saved.startswith(str(tmp_path))
+    assert loading.load_run(tmp_path).model.anchor_place is not None
+    monkeypatch.delitem(anchor_losses.ANCHOR_LOSSES, 'place')
+    for read in (loading.load_run, loading.export_run):
+        with pytest.raises(LonghaulError, match=f"a loss 'place' .*; import the module {__name__}"):
+            read(tmp_path)

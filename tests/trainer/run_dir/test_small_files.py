@@ -61,7 +61,7 @@ def readers(run, config):
         log.steps, log.last, log.is_best(0.5, 9), log.without_progress()
 
     def write_card():
-        values = {'version': 5, 'checkpoint': 'best/ckpt-5', 'signatures': {}, 'lite': ''}
+        values = {'version': 5, 'checkpoint': 'best/ckpt-5', 'signatures': {}, 'others': []}
         card.write_card(run, config, SPEC, CLASSES, **values)
 
     return {

@@ -27,7 +27,7 @@ def card_of(folder: Path, kind: str = 'characters', **changes) -> str:
         'version': 7,
         'checkpoint': '/home/me/secret/best/ckpt-7',
         'signatures': {},
-        'lite': 'No TFLite model: --notflite.',
+        'others': ['No TFLite model: --notflite.'],
     } | changes
     names = values.pop('class_names')
     return card.write_card(ModelDir(str(folder)), exports.config_of(kind), spec, names, **values)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pipelines.format.spec import SequenceSpec, character_spec
 from trainer import config
 from trainer.models.architectures import make_model
-from trainer.serving import lite
+from trainer.serving import alike, lite
 from trainer.serving.module import ServingModule
 
 NAMES = ('a', 'b', 'c')
@@ -46,7 +46,7 @@ def test_it_answers_as_the_signature_does(tmp_path, spec, inputs):
 
 
 def test_one_that_differs_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(lite, '_compare', lambda *_: (2e-5, 3))
+    monkeypatch.setattr(lite, '_compare', lambda *_: alike.Compared(2e-5, 3))
     spec = character_spec().with_vocabulary('xyz')
     said = lite.write_lite(str(tmp_path / 'x'), module(spec), spec)
     assert said == (
@@ -70,7 +70,7 @@ def test_no_number_is_no_agreement(tmp_path, monkeypatch):
     worst, count = lite._compare(b'', signature, character_spec().with_vocabulary('xyz'))
     assert np.isnan(worst)
     assert count == 9
-    monkeypatch.setattr(lite, '_compare', lambda *_: (worst, count))
+    monkeypatch.setattr(lite, '_compare', lambda *_: alike.Compared(worst, count))
     spec = character_spec().with_vocabulary('xyz')
     said = lite.write_lite(str(tmp_path / 'x'), module(spec), spec)
     assert said == 'No TFLite model: on 9 random sequences its probabilities differ by up to nan.'

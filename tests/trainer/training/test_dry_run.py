@@ -108,6 +108,7 @@ def test_the_proposed_batch_is_not_refused(gin_file, digit_records, tmp_path, ca
     assert train(gin_file, tmp_path / 'run', digit_records, proposed, steps) == 0
 
 
+@pytest.mark.long
 def test_the_proposed_parts_are_not_refused(gin_file, digit_records, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(memory, 'available_bytes', lambda: 10**5)
     assert train(gin_file, tmp_path / 'run', digit_records) == 2

@@ -180,3 +180,26 @@ def test_attention_reads_no_stream():
     with pytest.raises(LonghaulError, match="'transformer': attention needs all steps at once"):
         Stream(learner.model, learner.data.info.spec)
     assert learner.predict(waves()).shape == (4, 2)
+
+
+@pytest.mark.long
+def test_losses_and_their_gradients_are_computed_as_a_step_is():
+    """In bfloat16 too: the readout's gradient and the LSTM's are taken outside of the losses."""
+    params = ['DataConfig.batch_size=4', 'ObjectiveConfig.auxiliary_steps=10']
+    totals = {}
+    for precision in ('float32', 'mixed_bfloat16'):
+        config = config_of('', *params, f"RunConfig.precision='{precision}'")
+        learner = Learner(config, own.describe(waves(), ['a', 'b']))
+        batch = learner.batch(waves(), [0, 1, 0, 1])
+        with tf.GradientTape() as tape:
+            losses = learner.losses(batch)
+            totals[precision] = learner.objective.total(losses, 4)
+        variables = learner.model.trainable_variables
+        found = tape.gradient(totals[precision], variables)
+        rows = learner_checks.tensors(batch)
+        _, wanted = learner.task.gradients(rows, learner.model, learner.global_step)
+        for one, other, variable in zip(found, wanted, variables, strict=True):
+            scale = np.abs(other).max() + 1e-9
+            np.testing.assert_allclose(one / scale, other / scale, atol=1e-4, err_msg=variable.name)
+        assert float(totals[precision]) == pytest.approx(learner.step(batch)['loss'], rel=1e-5)
+    assert abs(totals['float32'] - totals['mixed_bfloat16']) > 1e-5

@@ -23,7 +23,7 @@ class Options:
     """
 
     command: str
-    models: tuple[str, ...] = flag('of those that know several', ('r', 'p', 'rp', 'plain', 'full'))
+    models: tuple[str, ...] = flag('of those that know several', implementations.MODELS)
     implementations: tuple[str, ...] = flag(f'default: all of {_NAMES}', ())
     lengths: tuple[int, ...] = flag('steps of a sequence', (784, 1024, 4096, 16384))
     batch: int = flag('sequences in a batch', 128)

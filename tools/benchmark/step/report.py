@@ -11,11 +11,12 @@ _NONE = '-'
 def reference_line(rows: list[Row]) -> tuple[str, str] | None:
     """Chooses the implementation and model that all others are compared with.
 
-    The bare products in a sweep; else our r-LSTM, or the first of our models; None without any.
+    The bare products in a sweep; else our default r-LSTM, or the first of our models; None without
+    any.
     """
     lines = [row.line for row in rows]
     ours = [line for line in lines if line[0] == 'longhaul']
-    for line in (('products', 'products'), ('longhaul', 'r'), *ours[:1]):
+    for line in (('products', 'products'), ('longhaul', 'readout'), *ours[:1]):
         if line in lines:
             return line
     return None

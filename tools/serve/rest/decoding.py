@@ -18,6 +18,9 @@ from tools.serve.refusal import invalid
 Signatures = dict[str, meta_graph_pb2.SignatureDef]
 _Kinds = dict[str, tf.DType]
 _B64 = 'b64'
+# Values of a body. Python's parser lets nothing else run while it makes them: a second for each ten
+# millions, at best.
+MOST_VALUES = 1 << 20
 
 
 class Body(NamedTuple):
@@ -57,6 +60,13 @@ def json_object(data: bytes | str) -> dict[str, Any]:
     Raises:
       Refusal: for anything else.
     """
+    # Values of a list or an object have commas between them; those in texts count too.
+    count = data.count(',') if isinstance(data, str) else data.count(b',')
+    if count >= MOST_VALUES:
+        raise invalid(
+            f'JSON: at most {MOST_VALUES} values are allowed in a request, got {count + 1} by its '
+            'commas; send it in parts, texts as b64, or all of it over gRPC'
+        )
     try:
         # Decoded here: Python's parser would also take UTF-16.
         found = json.loads(data if isinstance(data, str) else data.decode())

@@ -22,10 +22,10 @@ def make_row(length, implementation, model, seconds, megabytes, status='ok', **s
 
 ROWS = [
     make_row(784, 'longhaul', 'plain', 0.25, 100),
-    make_row(784, 'longhaul', 'r', 0.5, 200),
+    make_row(784, 'longhaul', 'readout', 0.5, 200),
     make_row(784, 'keras3', 'full', 1.0, 1000),
     make_row(16384, 'longhaul', 'plain', 1.0, 100),
-    make_row(16384, 'longhaul', 'r', 2.0, 300),
+    make_row(16384, 'longhaul', 'readout', 2.0, 300),
     make_row(16384, 'keras3', 'full', None, 20000, 'out of memory'),
     make_row(
         65536, 'keras3', 'full', None, None, 'out of memory', not_started='not started: o at 16384'
@@ -54,7 +54,7 @@ def test_table_compares_with_our_r_lstm():
 @pytest.mark.parametrize(
     ('rows', 'line'),
     [
-        (ROWS, ('longhaul', 'r')),
+        (ROWS, ('longhaul', 'readout')),
         (ROWS[:1] + ROWS[2:3], ('longhaul', 'plain')),
         (ROWS[2:3], None),
         (

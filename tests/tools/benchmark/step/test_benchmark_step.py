@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[4]
         ('step --batch=1', 'error: --batch=1: a whole number of at least 2 is needed'),
         ('step --lengths=784,x', "error: --lengths: '784,x': whole numbers are needed, such as"),
         ('step --lengths=1', 'error: --lengths=1: a whole number of at least 2 is needed'),
-        ('step --models=q', 'error: --models=q: name some of r, p, rp, readout, plain, full'),
+        ('step --models=q', 'error: --models=q: name some of readout, r, p, rp, plain, full'),
         ('step --implementations=jax', 'error: --implementations=jax: name some of longhaul,'),
         ('step --implementations=products', 'error: --implementations=products: name some of'),
         ('sweep --implementations=keras3', 'error: --implementations=keras3: name some of longh'),

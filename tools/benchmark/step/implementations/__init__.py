@@ -39,7 +39,7 @@ class Implementation(NamedTuple):
     environment: dict[str, str] = {}
 
 
-MODELS = ('r', 'p', 'rp', 'readout', 'plain', 'full')
+MODELS = ('readout', 'r', 'p', 'rp', 'plain', 'full')
 NAMES = {
     'step': ('longhaul', 'keras3', 'tf_keras', 'transformer', 'torch_truncated', 'torch_full'),
     'sweep': ('longhaul', 'products'),
