@@ -9,9 +9,10 @@ TEST_PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 DATAFLOW_VENV := .venv-dataflow
+FLINK := .work/flink
 INSTALL_UV := python -m pip install -q --disable-pip-version-check --require-hashes -r uv.txt
 
-.PHONY: setup demo test test-long test-dataflow test-browser lint format hashes audit clean
+.PHONY: setup demo test test-long test-dataflow test-flink test-browser lint format hashes audit clean
 
 setup: $(VENV)/installed
 
@@ -61,6 +62,19 @@ $(DATAFLOW_VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(DATAFLOW_VENV)
 	$(DATAFLOW_VENV)/bin/$(INSTALL_UV)
 	$(DATAFLOW_VENV)/bin/uv pip install -q --compile-bytecode -p $(DATAFLOW_VENV)/bin/python -c constraints.hashes.txt -e '.[dataflow-tests]'
+	@touch $@
+
+# On a cluster of Apache Flink on loopback. Needs Java 11 or 17 and Maven; fetches 400 MB, once.
+test-flink: setup $(FLINK)/installed
+	$(BIN)/python -m pytest -q -m long tests/pipelines/test_flink.py
+
+$(FLINK)/installed: tests/support/flink/pom.xml tests/support/flink/flink.txt
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "make test-flink: java or mvn is not on PATH; install JDK 17 and Maven" >&2; exit 2; }
+	@mkdir -p $(FLINK)/lib
+	mvn -q -B -f tests/support/flink/pom.xml -Dflink.folder=$(CURDIR)/$(FLINK) package
+	$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --require-hashes -r tests/support/flink/flink.txt -d $(FLINK)
+	tar xzf $(FLINK)/apache-flink-libraries-*.tar.gz -C $(FLINK)/lib --strip-components=3 --wildcards '*/deps/lib/flink-dist*' '*/deps/lib/flink-shaded*' '*/deps/lib/log4j*'
+	rm $(FLINK)/apache-flink-libraries-*.tar.gz
 	@touch $@
 
 lint: setup

@@ -1,4 +1,4 @@
-# A worker of Dataflow with the package installed (docs/dataflow.md), so that none of them installs
+# A worker of a cluster with the package installed (docs/clusters.md), so that none of them installs
 # TensorFlow when it starts. From the root of a checkout:
 #   docker build -f docker/worker.Dockerfile -t REGION-docker.pkg.dev/PROJECT/REPOSITORY/longhaul .
 # Python and Beam must be those of the machine that submits the job.

@@ -1,4 +1,6 @@
-"""Jobs on Dataflow: checks before the start, the submission, and the wait for the end.
+"""Jobs on clusters: checks before the start, the submission, and the wait for the end.
+
+Dataflow is here, what takes jobs through a job server in `portable`.
 
 A worker of Dataflow takes minutes to start, and shares neither a disk nor code with this machine.
 So a job that cannot work there is refused here.
@@ -19,7 +21,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineRunner, PipelineState
 
-from pipelines import output
+from pipelines import output, portable
 from pipelines.format import errors
 from pipelines.format.errors import LonghaulError
 from pipelines.options import JobOptions
@@ -28,12 +30,14 @@ _DATAFLOW = '--runner=DataflowRunner'
 
 
 def check(options: JobOptions, beam_options: PipelineOptions) -> None:
-    """Refuses a job that workers of Dataflow cannot do. Jobs of other runners are not checked.
+    """Refuses a job that the workers of a cluster cannot do. Local jobs are not checked.
 
     Raises:
-      LonghaulError: for a missing flag, an output or a source on this machine's disk, or workers
-        without this package.
+      LonghaulError: for a missing flag or workers without this package; on Dataflow for an output
+        or a source on this machine's disk too.
     """
+    if portable.runs_there(beam_options):
+        portable.check(beam_options)
     if not _is_dataflow(beam_options):
         return
     google = _google(beam_options)
@@ -82,7 +86,7 @@ def make_pipeline(runner: PipelineRunner, beam_options: PipelineOptions) -> beam
     try:
         pipeline = beam.Pipeline(runner=runner, options=beam_options)
     except ValueError as error:
-        raise LonghaulError(f'{error}; see docs/dataflow.md for the whole command') from error
+        raise LonghaulError(f'{error}; see docs/clusters.md for the whole command') from error
     if _is_dataflow(beam_options):
         # Beam itself would try to write there for minutes.
         output.require_writable('temp_location', _google(beam_options).temp_location)
@@ -96,8 +100,10 @@ def submit(pipeline: beam.Pipeline, beam_options: PipelineOptions) -> Any:
       Beam's PipelineResult.
 
     Raises:
-      LonghaulError: if Dataflow does not accept the job.
+      LonghaulError: if a cluster does not accept the job.
     """
+    if portable.runs_there(beam_options):
+        return portable.submit(pipeline, beam_options)
     if not _is_dataflow(beam_options):
         return pipeline.run()
     try:
@@ -127,6 +133,9 @@ def wait(result: Any, beam_options: PipelineOptions) -> bool:
     """
     if beam_options.view_as(StandardOptions).no_wait_until_finish:
         return result.state == PipelineState.DONE
+    if portable.runs_there(beam_options):
+        portable.wait(result, beam_options)
+        return True
     if not _is_dataflow(beam_options):
         result.wait_until_finish()
         return True

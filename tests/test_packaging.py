@@ -1,6 +1,7 @@
 """What is installed, and what runs where nothing but that is: no checkout, no trainer."""
 
 import ast
+import os
 import re
 import shutil
 import sys
@@ -74,6 +75,42 @@ def test_the_worker_image_is_built_from_what_there_is():
     assert all((ROOT / name).exists() for name in copied)
     allowed = (ROOT / 'docker' / 'worker.Dockerfile.dockerignore').read_text().splitlines()
     assert {f'!{name}' for name in copied} <= set(allowed)
+
+
+@pytest.mark.long
+def test_every_step_of_the_worker_image_runs(tmp_path):
+    """In an environment with Beam, in the place of Beam's image; the worker's modules import."""
+    text = (ROOT / 'docker' / 'worker.Dockerfile').read_text().replace('\\\n', ' ')
+    steps = [line for line in text.splitlines() if line and not line.startswith('#')]
+    arguments = dict(s.removeprefix('ARG ').split('=') for s in steps if s.startswith('ARG '))
+    python = environments.make(tmp_path / 'venv', f'apache-beam[gcp]=={arguments["BEAM"]}')
+    root, path = tmp_path / 'opt/longhaul', f'{python.parent}{os.pathsep}{os.environ["PATH"]}'
+    for step in steps:
+        kind, _, rest = step.partition(' ')
+        if kind == 'COPY':
+            *names, target = rest.split()
+            for name in names:
+                place = Path(target.replace('/opt/longhaul', str(root)))
+                if (ROOT / name).is_dir():
+                    ignore = shutil.ignore_patterns('__pycache__')
+                    shutil.copytree(ROOT / name, place, ignore=ignore)
+                else:
+                    place.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / name, place)
+        elif kind == 'RUN':
+            command = rest.replace('/opt/longhaul', str(root))
+            env = {'PATH': path, 'EXTRAS': arguments['EXTRAS']}
+            done = environments.run('sh', '-e', '-c', command, cwd=tmp_path, env=env)
+            assert done.returncode == 0, done.stderr
+        else:
+            assert kind in ('ARG', 'FROM', 'ENTRYPOINT'), step
+    worker = 'import apache_beam.runners.worker.sdk_worker_main, pipelines.job.graph; '
+    worker += 'print(pipelines.__file__)'
+    # What is installed imports, not what was copied.
+    shutil.rmtree(root)
+    found = environments.run(python, '-c', worker, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(str(tmp_path / 'venv'))
 
 
 def test_every_pin_has_hashes():

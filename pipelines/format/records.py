@@ -8,6 +8,7 @@ import hashlib
 import json
 import posixpath
 import re
+import secrets
 from typing import Any
 
 from pipelines.format import schema
@@ -19,7 +20,7 @@ FORMAT_VERSION = 1
 FILE_NAME, STATS_NAME = 'records.json', 'stats.json'
 SPLITS = ('train', 'validation', 'test')
 _SHARD = rf'({"|".join(SPLITS)})-\d+-of-\d+'
-_UNFINISHED = re.compile(r'(\.[0-9a-f]{16})?\.partial$')
+_UNFINISHED = re.compile(r'(\.[0-9a-f]{16}(\.[0-9a-f]{8})?)?\.partial$')
 _PART = re.compile(rf'{_SHARD}\.(tfrecord|index)|rejected-{_SHARD}\.jsonl')
 
 
@@ -82,8 +83,12 @@ def shard_name(split: str, shard: int, shards: int) -> str:
 
 
 def unfinished_name(name: str, job: str) -> str:
-    """The name that a file has until a job has finished it: NAME.JOB.partial."""
-    return f'{name}.{job}.partial' if job else f'{name}.partial'
+    """The name that a file has until a job has finished it: NAME.JOB.ATTEMPT.partial.
+
+    A runner may try a step again while the worker of an earlier attempt is still at work: no two
+    attempts write into one file.
+    """
+    return f'{name}.{job}.{secrets.token_hex(4)}.partial' if job else f'{name}.partial'
 
 
 def finished_name(name: str) -> str:

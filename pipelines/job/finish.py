@@ -79,6 +79,7 @@ def finish(shards: list[dict[str, Any]], plan: Plan, class_names: tuple[str, ...
     )
     info = dataclasses.replace(info, sha256=info.content_sha256())
     path = posixpath.join(options.output, FILE_NAME)
+    mark.remove_unfinished(options.output, plan.job)
     mark.refuse_another(options.output, plan.job)
     write_text(path, info.to_json(), job=plan.job)
     return path

@@ -4,6 +4,7 @@ A later job may remove these names and no others: a folder may hold files of oth
 named alike. The mark also names the job, so that two jobs in one folder cannot pass for one.
 """
 
+import contextlib
 import json
 import posixpath
 from collections.abc import Iterable
@@ -80,6 +81,15 @@ def refuse_another(folder: str, job: str) -> None:
             f'--output={folder}: another job has begun to write there, so that the records of '
             'this one may be mixed up; name another folder, or run one job at a time'
         )
+
+
+def remove_unfinished(folder: str, job: str) -> None:
+    """Removes what attempts of a job that were lost have left, as far as that is possible."""
+    # File systems raise many kinds of errors, also for a file that is being renamed.
+    with contextlib.suppress(Exception):
+        found = FileSystems.match([posixpath.join(literal(folder), f'*.{job}.*.partial')])
+        if paths := [file.path for file in found[0].metadata_list]:
+            FileSystems.delete([literal(path) for path in paths])
 
 
 def literal(path: str) -> str:

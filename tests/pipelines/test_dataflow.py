@@ -82,7 +82,7 @@ def quick(monkeypatch, address):
 
 
 def flags(dataflow: cloud.FakeDataflow, output: str = OUTPUT) -> list[str]:
-    """The command of docs/dataflow.md, with the endpoint on loopback."""
+    """The command of docs/clusters.md, with the endpoint on loopback."""
     return [
         *JOB,
         f'--output={output}',

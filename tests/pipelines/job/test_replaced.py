@@ -49,12 +49,29 @@ def test_unfinished_files_have_the_name_of_their_job(tmp_path, table, monkeypatc
 
     monkeypatch.setattr(shards.FileSystems, 'create', staticmethod(create))
     assert run_job(*table, *FLAGS, f'--output={tmp_path / "out"}') == 0
-    (job,) = {name.split('.')[-2] for name in created if name.startswith('train-')}
-    assert len(job) == 16
-    assert {name for name in created if not name.startswith('.')} == {
-        f'{name}.{job}.partial'
-        for name in (*NAMES, 'rejected-train-00000-of-00001.jsonl', 'records.json')
+    named = [name.rsplit('.', 3) for name in created if not name.startswith('.')]
+    assert {name for name, *_ in named} == {
+        *NAMES,
+        'rejected-train-00000-of-00001.jsonl',
+        'records.json',
     }
+    # One job; no two attempts write into one file.
+    (job,) = {job for _, job, *_ in named}
+    attempts = {attempt for *_, attempt, _ in named}
+    assert (len(job), len(attempts)) == (16, len(named))
+
+
+def test_what_a_lost_attempt_has_left_goes_when_the_job_ends(tmp_path, table, monkeypatch):
+    original = graph.finish
+
+    def finish(counts, plan, names):
+        left = f'train-00000-of-00001.tfrecord.{plan.job}.{"a" * 8}.partial'
+        (tmp_path / 'out' / left).write_text('half')
+        return original(counts, plan, names)
+
+    monkeypatch.setattr(graph, 'finish', finish)
+    assert run_job(*table, *FLAGS, f'--output={tmp_path / "out"}') == 0
+    assert not list((tmp_path / 'out').glob('*.partial'))
 
 
 def test_unfinished_files_of_any_job_go(tmp_path, table):
