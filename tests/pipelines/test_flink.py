@@ -129,8 +129,10 @@ def stdlib(tmp_path_factory) -> dict[str, bytes]:
 class Command:
     """The command as a user types it, in a process of its own, with a job server of its own."""
 
-    def __init__(self, cluster: Cluster, output: Path) -> None:
+    def __init__(self, cluster: Cluster, output: Path, *, writing: bool = False) -> None:
+        """Its middle is when the cluster runs the job, with `writing` when it writes shards."""
         self.cluster, self.output = cluster, output
+        self.middle = self._writes if writing else self._runs
         flags = [*STDLIB, f'--output={output}', *cluster.flags(2, own_server=True)]
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'pipelines.main', *flags],
@@ -138,15 +140,21 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell lets what runs in its background ignore Ctrl-C, and so its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def __enter__(self) -> 'Command':
-        self.cluster.wait_for(self._writes, 'a file of a shard')
+        self.cluster.wait_for(self.middle, 'the middle of the job')
         return self
 
     def __exit__(self, *error: object) -> None:
         self.process.kill()
         self.process.communicate()
+
+    def _runs(self) -> bool:
+        assert self.process.poll() is None, self.process.communicate()
+        return any(job['state'] == 'RUNNING' for job in self.cluster.ask('/jobs/overview')['jobs'])
 
     def _writes(self) -> bool:
         assert self.process.poll() is None, self.process.communicate()
@@ -163,7 +171,7 @@ def test_a_task_manager_killed_in_the_middle(cluster, tmp_path, stdlib):
     """Flink starts the job again on the other one: nothing is missing, nothing is left half."""
     out = tmp_path / 'out'
     try:
-        with Command(cluster, out) as command:
+        with Command(cluster, out, writing=True) as command:
             assert not (out / 'records.json').exists()
             cluster.kill('tasks-0')
             assert command.end()[0] == 0
