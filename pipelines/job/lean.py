@@ -6,8 +6,8 @@ import sys
 def load_tensorflow() -> None:
     """Imports TensorFlow, unless that has happened.
 
-    TensorFlow loads Keras for those who will need it, and goes without where it is not installed.
-    `tf.keras` loads it later nevertheless.
+    TensorFlow loads Keras 3 for those who will need it, and goes without where it is not installed.
+    It is hidden during this import alone; who wants it later finds it.
     """
     if 'tensorflow' in sys.modules or 'keras' in sys.modules:
         return

@@ -118,6 +118,7 @@ def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: Ste
         """The losses of all steps, and the function that takes gradients back through them."""
 
         def body(t: tf.Tensor, found: tf.TensorArray) -> tuple[tf.TensorArray]:
+            """Adds the losses of step t."""
             return (found.write(t, losses_at(t, hidden[t], weights)),)
 
         (found,) = for_steps(steps, body, tf.TensorArray(dtype, steps, element_shape=[rows]))
@@ -126,6 +127,7 @@ def step_losses(head: StepHead, hidden: tf.Tensor, targets: tf.Tensor, loss: Ste
             """Gradients [n, R] of the losses -> of the hidden states and of the weights."""
 
             def body(t: tf.Tensor, d_hidden: tf.TensorArray, *d_weights: tf.Tensor) -> tuple:
+                """Adds the gradients of step t."""
                 h = hidden[t]
                 # A caller may ask for gradients outside of the context of the losses.
                 with products_in(products), tf.GradientTape() as tape:
